@@ -96,6 +96,7 @@ struct plan {
     bool needs_tunnel;
     uint32_t tunnel_mtu;
     struct address tunnel_local; /* our mesh address */
+    uint8_t tunnel_mac[6];       /* desired_host_mac of this node */
     struct plan_forward *forwards;
     size_t n_forwards;
     struct plan_route *routes; /* dev = the bridge's own port */
