@@ -5,11 +5,13 @@
  * desire read it; they hold no second idea of what a function is.
  *
  * Service address: the declared one (function record), else candidate slot i
- * is  base + BLAKE2b-64(cluster, name, i) mod size  of the genesis' reserved
- * range.  Of the slots that a function's live service records carry, the
- * lowest that is not lost is used.  Two functions wanting one address: the
- * lower (slot, BLAKE2b(name)) keeps it; the other loses that slot, and the
- * owner of its records writes them again with its next free slot.
+ * is  base + h mod size  of the genesis' reserved range, where h is the first
+ * 8 bytes, big-endian, of BLAKE2b-256("socketnet/v1/slot" NUL, cluster (16),
+ * u8 length of the name, name, u16 slot).  Of the slots that a function's live
+ * service records carry, the lowest that is not lost is used.  Two functions
+ * wanting one address: the lower (slot, BLAKE2b-256(name)) keeps it; the other
+ * loses that slot, and the owner of its records writes them again with its next
+ * free slot.
  */
 #ifndef SOCKETNET_AGENT_CATALOG_H
 #define SOCKETNET_AGENT_CATALOG_H
@@ -25,7 +27,8 @@
 
 struct catalog;
 
-/* Why an instance gets no new connections, the first that applies. */
+/* Why an instance gets no new connections.  When several apply: NODE_DOWN,
+ * then the first in this order. */
 enum catalog_state {
     CATALOG_USABLE = 0,
     CATALOG_CRITICAL, /* its check fails */
