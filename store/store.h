@@ -18,19 +18,22 @@
 #include "gossip/base/macros.h"
 #include "gossip/record.h"
 
-#define STORE_SCHEMA_VERSION 1
-#define STORE_MAP_SIZE       (1024u << 20) /* address space, not disk */
+#define STORE_SCHEMA_VERSION   1
+#define STORE_MAP_SIZE         (1024u << 20) /* address space, not disk */
+#define STORE_SETTING_NAME_MAX 255
+/* Expired and used tokens are kept so long, for people who ask why. */
+#define STORE_TOKEN_KEPT_S 86400u
 
 struct store;
 struct store_batch;
 
 enum store_error {
-    STORE_E_NOT_FOUND = 1,
-    STORE_E_SCHEMA = 2,  /* written by a newer version: refuse, say so */
-    STORE_E_CLUSTER = 3, /* belongs to another cluster */
-    STORE_E_FULL = 4,    /* disk or map full: nothing of the batch was kept */
-    STORE_E_USED = 5,    /* store_token_redeem: used before */
-    STORE_E_EXPIRED = 6, /* store_token_redeem */
+    STORE_E_NOT_FOUND = 1, /* see each function */
+    STORE_E_SCHEMA = 2,    /* written by a newer version: refuse, say so */
+    STORE_E_CLUSTER = 3,   /* belongs to another cluster */
+    STORE_E_FULL = 4,      /* disk or map full: nothing of the batch was kept */
+    STORE_E_USED = 5,      /* store_token_redeem: used before */
+    STORE_E_EXPIRED = 6,   /* store_token_redeem */
 };
 
 /* Opens (creates) the environment in `directory`, mode 0600.  0, negative
@@ -51,6 +54,7 @@ _must_check_ int store_put_record(struct store_batch *batch,
                                   const uint8_t *bytes, size_t size);
 _must_check_ int store_erase_record(struct store_batch *batch,
                                     const uint8_t *bytes, size_t size);
+/* `name` is 1 to STORE_SETTING_NAME_MAX bytes.  value NULL erases it. */
 _must_check_ int store_put_setting(struct store_batch *batch, const char *name,
                                    const void *value, size_t size);
 /* 0; negative errno; STORE_E_FULL.  Frees the batch in every case. */
@@ -70,14 +74,24 @@ _must_check_ int store_high_water(struct store *store,
 _must_check_ int store_get_setting(struct store *store, const char *name,
                                    void *value, size_t size, size_t *ret_size);
 
+/* Calls fn for each setting whose name begins with `prefix`, in order of name,
+ * until non-zero, and returns that. */
+typedef int (*store_setting_fn)(const char *name, const void *value,
+                                size_t size, void *data);
+_must_check_ int store_settings_each(struct store *store, const char *prefix,
+                                     store_setting_fn fn, void *data);
+
 /* A join token as its issuer keeps it. */
-#define STORE_TOKEN_ID_SIZE 8
+#define STORE_TOKEN_ID_SIZE       8
+#define STORE_TOKEN_FUNCTIONS     16
+#define STORE_TOKEN_FUNCTION_SIZE 64
 struct store_token {
     uint8_t id[STORE_TOKEN_ID_SIZE];
     uint8_t secret_hash[32]; /* BLAKE2b-256 of the secret */
     uint64_t expires_s;      /* since 1970 */
     uint64_t used_s;         /* 0 = not yet */
-    char functions[16][64];
+    uint8_t used_by[32];     /* signing key that redeemed it */
+    char functions[STORE_TOKEN_FUNCTIONS][STORE_TOKEN_FUNCTION_SIZE];
     size_t n_functions;
 };
 _must_check_ int store_put_token(struct store_batch *batch,
@@ -85,17 +99,22 @@ _must_check_ int store_put_token(struct store_batch *batch,
 _must_check_ int store_get_token(struct store *store,
                                  const uint8_t id[STORE_TOKEN_ID_SIZE],
                                  struct store_token *ret);
-/* Marks the token used, in a synced transaction of its own, before any
- * certificate may leave.  0, STORE_E_NOT_FOUND, _USED, _EXPIRED, _FULL. */
+/* Marks the token used by the joiner whose signing key is `by`, in a synced
+ * transaction of its own, before any certificate may leave.  Redeeming again
+ * by the same key within the token's life succeeds, since an answer can get
+ * lost.  0, STORE_E_NOT_FOUND, _USED, _EXPIRED, _FULL, or negative errno. */
 _must_check_ int store_token_redeem(struct store *store,
                                     const uint8_t id[STORE_TOKEN_ID_SIZE],
-                                    uint64_t now_s, struct store_token *ret);
+                                    const uint8_t by[32], uint64_t now_s,
+                                    struct store_token *ret);
 /* Calls fn for each token until non-zero. */
 typedef int (*store_token_fn)(const struct store_token *token, void *data);
 _must_check_ int store_tokens_each(struct store *store, store_token_fn fn,
                                    void *data);
 
-/* Removes tombstones, tokens and marks whose time is over: see STORE.md. */
+/* Removes tombstones, tokens and marks whose time is over: see STORE.md.  Call
+ * it before the records are read at start: the node is not told of it.  0,
+ * STORE_E_FULL, negative errno. */
 _must_check_ int store_expire(struct store *store, uint64_t now_s);
 
 #endif

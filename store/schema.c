@@ -1,0 +1,111 @@
+/*
+ * Schema version and owner of the environment; see schema.h.  Versions only
+ * grow.  A program upgrades what an older one wrote (there is none yet) and
+ * refuses what a newer one wrote, since it cannot know what that means.
+ */
+#include "store/schema.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gossip/base/cursor.h"
+#include "store/keys.h"
+
+static int check_version(struct txn *txn, bool *ret_must_write)
+{
+    struct txn_bytes value;
+    struct reader reader;
+    uint32_t version;
+    int r;
+
+    r = txn_get(txn, TXN_META, KEYS_META_SCHEMA, strlen(KEYS_META_SCHEMA),
+                &value);
+    if (r == STORE_E_NOT_FOUND) {
+        *ret_must_write = true;
+        return 0;
+    }
+    if (r != 0) {
+        return r;
+    }
+    reader = reader_init(value.bytes, value.size);
+    version = reader_u32(&reader);
+    if (reader.failed || version == 0) {
+        return -EBADMSG;
+    }
+    return version > STORE_SCHEMA_VERSION ? STORE_E_SCHEMA : 0;
+}
+
+static int check_cluster(struct txn *txn, const uint8_t *cluster,
+                         bool *ret_must_write)
+{
+    struct txn_bytes value;
+    int r;
+
+    if (cluster == NULL) {
+        return 0;
+    }
+    r = txn_get(txn, TXN_META, KEYS_META_CLUSTER, strlen(KEYS_META_CLUSTER),
+                &value);
+    if (r == STORE_E_NOT_FOUND) {
+        *ret_must_write = true;
+        return 0;
+    }
+    if (r != 0) {
+        return r;
+    }
+    return value.size == RECORD_CLUSTER_SIZE &&
+                   memcmp(value.bytes, cluster, RECORD_CLUSTER_SIZE) == 0
+               ? 0
+               : STORE_E_CLUSTER;
+}
+
+static int check(struct store *store, bool is_write, const uint8_t *cluster,
+                 bool *ret_must_write)
+{
+    uint8_t version[4];
+    struct writer writer = writer_init(version, sizeof(version));
+    bool must_write_version = false;
+    bool must_write_cluster = false;
+    struct txn txn;
+    int r;
+
+    r = txn_begin(store, is_write, &txn);
+    if (r != 0) {
+        return r;
+    }
+    r = check_version(&txn, &must_write_version);
+    if (r == 0) {
+        r = check_cluster(&txn, cluster, &must_write_cluster);
+    }
+    if (r == 0 && is_write && must_write_version) {
+        writer_u32(&writer, STORE_SCHEMA_VERSION);
+        r = txn_put(&txn, TXN_META, KEYS_META_SCHEMA, strlen(KEYS_META_SCHEMA),
+                    version, sizeof(version));
+    }
+    if (r == 0 && is_write && must_write_cluster) {
+        r = txn_put(&txn, TXN_META, KEYS_META_CLUSTER,
+                    strlen(KEYS_META_CLUSTER), cluster, RECORD_CLUSTER_SIZE);
+    }
+    if (r != 0 || !is_write) {
+        txn_abort(&txn);
+    } else {
+        r = txn_commit(&txn);
+    }
+    *ret_must_write = must_write_version || must_write_cluster;
+    return r;
+}
+
+int schema_check(struct store *store,
+                 const uint8_t cluster[RECORD_CLUSTER_SIZE])
+{
+    bool must_write = false;
+    int r;
+
+    /* Looking first keeps an ordinary start free of a write, so that it
+     * succeeds on a full disk. */
+    r = check(store, false, cluster, &must_write);
+    if (r == 0 && must_write) {
+        r = check(store, true, cluster, &must_write);
+    }
+    return r;
+}

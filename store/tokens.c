@@ -1,0 +1,126 @@
+/*
+ * Join tokens of an issuer.  Part of store.h beside store.c; uses transactions
+ * and keys only.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "store/keys.h"
+#include "store/txn.h"
+
+static int put_token(struct txn *txn, const struct store_token *token)
+{
+    uint8_t value[KEYS_TOKEN_MAX];
+    size_t size = keys_put_token(token, value);
+
+    return txn_put(txn, TXN_TOKENS, token->id, sizeof(token->id), value, size);
+}
+
+static int get_token(struct txn *txn, const uint8_t id[STORE_TOKEN_ID_SIZE],
+                     struct store_token *ret)
+{
+    struct txn_bytes value;
+    int r = txn_get(txn, TXN_TOKENS, id, STORE_TOKEN_ID_SIZE, &value);
+
+    return r != 0 ? r : keys_get_token(id, value.bytes, value.size, ret);
+}
+
+int store_put_token(struct store_batch *batch, const struct store_token *token)
+{
+    if (token->n_functions > STORE_TOKEN_FUNCTIONS) {
+        return -EINVAL;
+    }
+    return put_token(&batch->txn, token);
+}
+
+int store_get_token(struct store *store, const uint8_t id[STORE_TOKEN_ID_SIZE],
+                    struct store_token *ret)
+{
+    struct txn txn;
+    int r = txn_begin(store, false, &txn);
+
+    if (r != 0) {
+        return r;
+    }
+    r = get_token(&txn, id, ret);
+    txn_abort(&txn);
+    return r;
+}
+
+/* Whether `by` may redeem the token now. */
+static int check_token(const struct store_token *token, const uint8_t by[32],
+                       uint64_t now_s)
+{
+    if (token->used_s != 0 &&
+        memcmp(token->used_by, by, sizeof(token->used_by)) != 0) {
+        return STORE_E_USED;
+    }
+    return now_s >= token->expires_s ? STORE_E_EXPIRED : 0;
+}
+
+int store_token_redeem(struct store *store,
+                       const uint8_t id[STORE_TOKEN_ID_SIZE],
+                       const uint8_t by[32], uint64_t now_s,
+                       struct store_token *ret)
+{
+    struct store_token token;
+    struct txn txn;
+    int r = txn_begin(store, true, &txn);
+
+    if (r != 0) {
+        return r;
+    }
+    r = get_token(&txn, id, &token);
+    if (r == 0) {
+        r = check_token(&token, by, now_s);
+    }
+    if (r == 0 && token.used_s == 0) {
+        token.used_s = now_s;
+        memcpy(token.used_by, by, sizeof(token.used_by));
+        r = put_token(&txn, &token);
+    }
+    if (r != 0) {
+        txn_abort(&txn);
+        return r;
+    }
+    r = txn_commit(&txn);
+    if (r == 0) {
+        *ret = token;
+    }
+    return r;
+}
+
+struct tokens_walk {
+    store_token_fn fn;
+    void *data;
+};
+
+static int visit_token(struct txn_bytes key, struct txn_bytes value,
+                       bool *ret_erase, void *data)
+{
+    const struct tokens_walk *walk = data;
+    struct store_token token;
+
+    (void)ret_erase;
+    if (key.size != STORE_TOKEN_ID_SIZE ||
+        keys_get_token(key.bytes, value.bytes, value.size, &token) != 0) {
+        return -EBADMSG;
+    }
+    return walk->fn(&token, walk->data);
+}
+
+int store_tokens_each(struct store *store, store_token_fn fn, void *data)
+{
+    struct tokens_walk walk = {.fn = fn, .data = data};
+    struct txn txn;
+    int r = txn_begin(store, false, &txn);
+
+    if (r != 0) {
+        return r;
+    }
+    r = txn_each(&txn, TXN_TOKENS, NULL, 0, visit_token, &walk);
+    txn_abort(&txn);
+    return r;
+}
