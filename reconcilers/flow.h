@@ -56,7 +56,7 @@ enum flow_field {
     FLOW_CT_ZONE = 1u << 12,
     FLOW_REG0 = 1u << 13,
     FLOW_REG1 = 1u << 14,
-    FLOW_OTHER = 1u << 31, /* a field we do not know: foreign flows only;
+    FLOW_OTHER = 1u << 30, /* a field we do not know: foreign flows only;
                               such a match equals only itself, by `other` */
 };
 
@@ -96,6 +96,7 @@ struct group {
     uint8_t *buckets; /* owned, canonical bytes */
     size_t buckets_size;
     uint16_t n_buckets;
+    bool is_other_form; /* observed only: not select with dp_hash */
     char label[64];
 };
 
@@ -108,6 +109,18 @@ void group_done(struct group *group);
 /* Orders by table, priority descending, match: the identity of a flow in the
  * switch.  Cookies and instructions do not take part. */
 int flow_compare_key(const struct flow *a, const struct flow *b);
+/* Same cookie and instructions; the keys are not compared. */
 bool flow_equal(const struct flow *a, const struct flow *b);
+/* Identity of a group is its id; equal means same buckets and form. */
+int group_compare_key(const struct group *a, const struct group *b);
+bool group_equal(const struct group *a, const struct group *b);
+
+/* FNV-1a; continues from `hash`, start with FLOW_HASH_INIT.  For cookies,
+ * group ids and bucket ids: it must never change, or a new version of the
+ * agent would rewrite every flow. */
+#define FLOW_HASH_INIT UINT64_C(0xcbf29ce484222325)
+uint64_t flow_hash(uint64_t hash, const void *bytes, size_t size);
+/* Folds to the 32 bits of a cookie. */
+uint32_t flow_hash_fold(uint64_t hash);
 
 #endif

@@ -35,6 +35,7 @@ enum openflow_type {
     OPENFLOW_ECHO_REPLY = 3,
     OPENFLOW_FEATURES_REQUEST = 5,
     OPENFLOW_FEATURES_REPLY = 6,
+    OPENFLOW_SET_CONFIG = 9,
     OPENFLOW_PACKET_IN = 10,
     OPENFLOW_FLOW_REMOVED = 11,
     OPENFLOW_PORT_STATUS = 12,
@@ -61,12 +62,34 @@ struct openflow_header {
 
 enum openflow_command {
     OPENFLOW_ADD = 0,
-    OPENFLOW_MODIFY = 1,        /* groups; flows use MODIFY_STRICT */
-    OPENFLOW_MODIFY_STRICT = 2, /* flows */
-    OPENFLOW_DELETE = 3,        /* flows, non-strict */
-    OPENFLOW_DELETE_STRICT = 4, /* flows */
+    OPENFLOW_MODIFY = 1,        /* groups */
+    OPENFLOW_MODIFY_STRICT = 2, /* flows; sent as ADD, which replaces a flow
+                                   of that key and keeps its counters:
+                                   MODIFY_STRICT would leave its cookie */
+    OPENFLOW_DELETE = 3,        /* flows of ours within the match; table 255
+                                   means every table */
+    OPENFLOW_DELETE_STRICT = 4, /* flows; only with the flow's own cookie */
     OPENFLOW_GROUP_DELETE = 2,
 };
+
+/* Subtypes of a multipart reply, see openflow_parse_multipart. */
+enum openflow_multipart {
+    OPENFLOW_MULTIPART_FLOWS = 1,
+    OPENFLOW_MULTIPART_GROUPS = 7,
+    OPENFLOW_MULTIPART_PORTS = 13,
+    OPENFLOW_MULTIPART_MONITOR = 16,
+};
+
+enum openflow_bundle {
+    OPENFLOW_BUNDLE_OPEN = 0,
+    OPENFLOW_BUNDLE_OPEN_REPLY = 1,
+    OPENFLOW_BUNDLE_COMMIT = 4,
+    OPENFLOW_BUNDLE_COMMIT_REPLY = 5,
+    OPENFLOW_BUNDLE_DISCARD = 6,
+    OPENFLOW_BUNDLE_DISCARD_REPLY = 7,
+};
+#define OPENFLOW_BUNDLE_ATOMIC  1u /* flags */
+#define OPENFLOW_BUNDLE_ORDERED 2u
 
 /* Cuts the next message out of a receive buffer. */
 _must_check_ int openflow_peek(const uint8_t *bytes, size_t size,
@@ -130,6 +153,9 @@ void openflow_put_group_desc_request(struct writer *writer, uint32_t xid);
 void openflow_put_port_desc_request(struct writer *writer, uint32_t xid);
 void openflow_put_flow_monitor_request(struct writer *writer, uint32_t xid,
                                        uint32_t monitor_id);
+/* Packet-in, port status, group changes of others.  Open vSwitch sends none
+ * of them on a management socket before SET_CONFIG gave a miss length. */
+void openflow_put_set_config(struct writer *writer, uint32_t xid);
 void openflow_put_set_async(struct writer *writer, uint32_t xid);
 /* NXT_CT_FLUSH of the connections in `zone` whose NATed backend this is. */
 void openflow_put_ct_flush(struct writer *writer, uint32_t xid, uint16_t zone,
@@ -163,9 +189,22 @@ _must_check_ int openflow_parse_packet_in(const uint8_t *message, size_t size,
 _must_check_ int openflow_parse_multipart(const uint8_t *message, size_t size,
                                           uint16_t *ret_type, bool *ret_more,
                                           struct reader *ret_entries);
-/* "type 4 code 9" and, where known, words. */
 _must_check_ int openflow_parse_error(const uint8_t *message, size_t size,
                                       uint16_t *ret_type, uint16_t *ret_code);
+/* "type 4 code 9" and, where known, words. */
+const char *openflow_error_text(uint16_t type, uint16_t code,
+                                char ret_text[128]);
+
+/* Entries of a flow monitor's reply.  Our own changes come back as OWN. */
+enum openflow_event {
+    OPENFLOW_EVENT_OWN = 1,     /* a change this connection made */
+    OPENFLOW_EVENT_FOREIGN = 2, /* somebody else changed a flow */
+    OPENFLOW_EVENT_PAUSED = 3,  /* changes are being missed ... */
+    OPENFLOW_EVENT_RESUMED = 4, /* ... until here: dump again */
+};
+/* Like openflow_next_flow: 0, OPENFLOW_E_AGAIN at the end, MALFORMED. */
+_must_check_ int openflow_next_event(struct reader *reader,
+                                     enum openflow_event *ret);
 
 /* A flow as ovs-ofctl would print it (match and actions), for people:
  * malloc'd, or NULL when out of memory. */
