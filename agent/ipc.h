@@ -79,13 +79,21 @@ struct ipc_message {
  * passed along and stays the caller's.  0; IPC_E_AGAIN; IPC_E_CLOSED;
  * -EMSGSIZE; negative errno. */
 _must_check_ int ipc_send(int fd, const struct ipc_message *message);
+/* The same for a message that is packed already; passed_fd -1: none. */
+_must_check_ int ipc_send_bytes(int fd, const uint8_t *bytes, size_t size,
+                                int passed_fd);
 /* Receives one message into `buffer` without blocking.  0; IPC_E_AGAIN;
  * IPC_E_MALFORMED; IPC_E_CLOSED; negative errno. */
 _must_check_ int ipc_receive(int fd, uint8_t *buffer, size_t buffer_size,
                              struct ipc_message *ret);
-/* The codec alone, for tests and the fuzzer. */
+/* The codec alone.  Packing cuts text to 1,024 bytes and replaces what is not
+ * clean UTF-8 in names and text; unpacking refuses it.  pack: 0, -EMSGSIZE,
+ * -EINVAL (no such type, a name over 255 bytes).  unpack: 0 or
+ * IPC_E_MALFORMED. */
 _must_check_ int ipc_pack(const struct ipc_message *message, uint8_t *buffer,
                           size_t buffer_size, size_t *ret_size);
+/* A buffer of this size never is too small for the message. */
+size_t ipc_pack_bound(const struct ipc_message *message);
 _must_check_ int ipc_unpack(const uint8_t *bytes, size_t size,
                             struct ipc_message *ret);
 
