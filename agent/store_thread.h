@@ -60,9 +60,9 @@ _must_check_ int store_thread_new(uv_loop_t *loop, struct store *store,
                                   store_thread_problem_fn problem_fn,
                                   void *problem_data,
                                   struct store_thread **ret);
-/* Commits what is queued, joins the thread, calls every outstanding callback
- * (with -ECANCELED what could not be written), closes the store.  The uv
- * handle closes with the loop's next turn: run the loop once more. */
+/* Commits what is queued, joins the thread, makes every outstanding callback,
+ * closes the store.  The uv handle closes with the loop's next turn: run the
+ * loop once more. */
 struct store_thread *store_thread_free(struct store_thread *thread);
 
 /* For reading only. */

@@ -75,6 +75,11 @@ struct store *store_close(struct store *store)
     return NULL;
 }
 
+const char *store_directory(const struct store *store)
+{
+    return store->directory;
+}
+
 int store_batch_begin(struct store *store, struct store_batch **ret)
 {
     struct store_batch *batch;

@@ -42,6 +42,8 @@ _must_check_ int store_open(const char *directory,
                             const uint8_t cluster[RECORD_CLUSTER_SIZE],
                             struct store **ret);
 struct store *store_close(struct store *store);
+/* As given to store_open; valid until store_close. */
+const char *store_directory(const struct store *store);
 
 /* One write transaction.  Put and erase only queue inside it; commit syncs
  * and makes all of it durable or nothing. */

@@ -1,0 +1,680 @@
+/*
+ * The store thread; see store_thread.h.  Two queues under one mutex: requests
+ * somebody waits for, and foreign records.  They may overtake each other:
+ * store_put_record and store_erase_record compare orders, so for records the
+ * result is the same in any order, and all else is in the first queue.
+ */
+#include "agent/store_thread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+#include <utlist.h>
+
+/* At most so many foreign requests go into one transaction, so that one that
+ * is waited for is not held up by a long synchronisation. */
+#define STORE_THREAD_BATCH 2048
+/* Written to find out whether writing works again. */
+#define STORE_THREAD_PROBE "store/probe"
+#define NS_PER_MS          UINT64_C(1000000)
+
+enum request_type {
+    REQUEST_PUT = 1,
+    REQUEST_ERASE,
+    REQUEST_SETTING,
+    REQUEST_TOKEN,
+    REQUEST_REDEEM,
+};
+
+struct request {
+    struct request *prev;
+    struct request *next;
+    enum request_type type;
+    char *name;
+    uint8_t *bytes; /* NULL with size 0: erase the setting */
+    size_t size;
+    struct store_token token;
+    uint8_t by[32];
+    uint64_t now_s;
+    uint64_t queued_ns;
+    store_thread_done_fn done;
+    store_thread_token_fn token_done;
+    void *data;
+    int error;
+};
+
+struct store_thread {
+    uv_async_t async;
+    uv_thread_t thread;
+    uv_mutex_t mutex;
+    uv_cond_t cond;
+    struct store *store;
+    store_thread_problem_fn problem_fn;
+    void *problem_data;
+    int reported; /* loop only: the problem last told */
+
+    /* Under the mutex. */
+    struct request *waiting;
+    struct request *foreign;
+    struct request *finished;
+    size_t n_foreign;
+    size_t foreign_bytes;
+    bool is_stopping;
+    int problem;          /* last error of a transaction, 0 when it works */
+    uint64_t retry_at_ns; /* while there is a problem */
+    struct store_thread_counters counters;
+};
+
+static struct request *request_free(struct request *request)
+{
+    if (request != NULL) {
+        sodium_memzero(&request->token, sizeof(request->token));
+        free(request->name);
+        free(request->bytes);
+        free(request);
+    }
+    return NULL;
+}
+
+static void request_free_pointer(struct request **request)
+{
+    *request = request_free(*request);
+}
+
+static int request_new(enum request_type type, const char *name,
+                       const void *bytes, size_t size, struct request **ret)
+{
+    _cleanup_(request_free_pointer) struct request *request =
+        calloc(1, sizeof(*request));
+
+    if (request == NULL) {
+        return -ENOMEM;
+    }
+    request->type = type;
+    request->queued_ns = uv_hrtime();
+    if (name != NULL) {
+        request->name = strdup(name);
+        if (request->name == NULL) {
+            return -ENOMEM;
+        }
+    }
+    if (bytes != NULL) {
+        /* One more, so that an empty value is not an erased one. */
+        request->bytes = malloc(size + 1);
+        if (request->bytes == NULL) {
+            return -ENOMEM;
+        }
+        if (size > 0) {
+            memcpy(request->bytes, bytes, size);
+        }
+        request->size = size;
+    }
+    *ret = request;
+    request = NULL;
+    return 0;
+}
+
+/* Puts one request into the open transaction. */
+static int apply(struct store_batch *batch, const struct request *request)
+{
+    switch (request->type) {
+    case REQUEST_PUT:
+        return store_put_record(batch, request->bytes, request->size);
+    case REQUEST_ERASE:
+        return store_erase_record(batch, request->bytes, request->size);
+    case REQUEST_SETTING:
+        return store_put_setting(batch, request->name, request->bytes,
+                                 request->size);
+    case REQUEST_TOKEN:
+        return store_put_token(batch, &request->token);
+    case REQUEST_REDEEM:
+        break; /* a transaction of its own */
+    }
+    return 0;
+}
+
+static int apply_list(struct store_batch *batch, struct request *list)
+{
+    struct request *request;
+
+    DL_FOREACH (list, request) {
+        request->error = apply(batch, request);
+        /* -EINVAL is that request's own fault and touched nothing. */
+        if (request->error != 0 && request->error != -EINVAL) {
+            return request->error;
+        }
+    }
+    return 0;
+}
+
+static void count_commit(struct store_thread *thread, int error,
+                         uint64_t start_ns)
+{
+    uint64_t took_us = (uv_hrtime() - start_ns) / 1000;
+
+    uv_mutex_lock(&thread->mutex);
+    thread->counters.commits += error == 0;
+    thread->counters.commits_failed += error != 0;
+    thread->counters.commit_max_us =
+        MAX_OF(thread->counters.commit_max_us, took_us);
+    uv_mutex_unlock(&thread->mutex);
+}
+
+/* One transaction of up to two lists; request->error of those that are wrong
+ * by themselves.  Returns the transaction's error. */
+static int commit_lists(struct store_thread *thread, struct request *first,
+                        struct request *second)
+{
+    struct store_batch *batch = NULL;
+    uint64_t start_ns = uv_hrtime();
+    int r;
+
+    r = store_batch_begin(thread->store, &batch);
+    if (r == 0) {
+        r = apply_list(batch, first);
+        if (r == 0) {
+            r = apply_list(batch, second);
+        }
+        if (r == 0) {
+            r = store_batch_commit(batch);
+        } else {
+            store_batch_abort(batch);
+        }
+    }
+    count_commit(thread, r, start_ns);
+    return r;
+}
+
+/* Each by itself, so that one that is too large does not fail the others. */
+static int commit_singly(struct store_thread *thread, struct request *list)
+{
+    struct request *request;
+    int last = 0;
+
+    DL_FOREACH (list, request) {
+        struct request alone = *request;
+        int r;
+
+        alone.next = NULL;
+        alone.prev = &alone;
+        r = commit_lists(thread, &alone, NULL);
+        request->error = r != 0 ? r : alone.error;
+        last = r != 0 ? r : last;
+    }
+    return last;
+}
+
+static int redeem_all(struct store_thread *thread, struct request *list)
+{
+    struct request *request;
+    int last = 0;
+
+    DL_FOREACH (list, request) {
+        if (request->type != REQUEST_REDEEM) {
+            continue;
+        }
+        request->error =
+            store_token_redeem(thread->store, request->token.id, request->by,
+                               request->now_s, &request->token);
+        if (request->error < 0 || request->error == STORE_E_FULL) {
+            last = request->error;
+        }
+    }
+    return last;
+}
+
+/* Nothing waits, but writing failed: does it work again? */
+static int probe(struct store_thread *thread)
+{
+    struct request request = {
+        .type = REQUEST_SETTING,
+        .name = (char[]){STORE_THREAD_PROBE},
+        .bytes = (uint8_t[]){1},
+        .size = 1,
+    };
+
+    request.prev = &request;
+    return commit_lists(thread, &request, NULL);
+}
+
+static struct request *free_list(struct request *list)
+{
+    struct request *request;
+    struct request *next;
+
+    DL_FOREACH_SAFE(list, request, next)
+    {
+        request_free(request);
+    }
+    return NULL;
+}
+
+/*
+ * Writes what was taken.  `*foreign` is emptied when it was written, and kept
+ * when the transaction failed.  Returns the error that remains, 0 when
+ * writing works.
+ */
+static int write_lists(struct store_thread *thread, struct request *waiting,
+                       struct request **foreign)
+{
+    int problem;
+    int r;
+
+    if (waiting == NULL && *foreign == NULL) {
+        return probe(thread);
+    }
+    problem = commit_lists(thread, waiting, *foreign);
+    if (problem == 0) {
+        *foreign = free_list(*foreign);
+    } else if (waiting != NULL) {
+        r = commit_singly(thread, waiting);
+        if (*foreign == NULL) {
+            problem = r;
+        }
+    }
+    r = redeem_all(thread, waiting);
+    return r != 0 ? r : problem;
+}
+
+/* Up to STORE_THREAD_BATCH of the foreign queue, oldest first. */
+static struct request *take_foreign(struct store_thread *thread)
+{
+    struct request *taken = NULL;
+
+    for (size_t n = 0; n < STORE_THREAD_BATCH && thread->foreign != NULL; n++) {
+        struct request *request = thread->foreign;
+
+        DL_DELETE(thread->foreign, request);
+        DL_APPEND(taken, request);
+        thread->n_foreign--;
+        thread->foreign_bytes -= request->size;
+    }
+    return taken;
+}
+
+static void give_back_foreign(struct store_thread *thread,
+                              struct request *taken)
+{
+    while (taken != NULL) {
+        struct request *request = taken->prev; /* the last */
+
+        DL_DELETE(taken, request);
+        DL_PREPEND(thread->foreign, request);
+        thread->n_foreign++;
+        thread->foreign_bytes += request->size;
+    }
+}
+
+/* When the thread must act next; 0 = now, UINT64_MAX = when signalled. */
+static uint64_t next_work_ns(const struct store_thread *thread)
+{
+    if (thread->waiting != NULL || thread->is_stopping) {
+        return 0;
+    }
+    if (thread->problem != 0) {
+        return thread->retry_at_ns;
+    }
+    if (thread->foreign == NULL) {
+        return UINT64_MAX;
+    }
+    return thread->n_foreign >= STORE_THREAD_BATCH
+               ? 0
+               : thread->foreign->queued_ns + STORE_THREAD_DELAY_MS * NS_PER_MS;
+}
+
+static void wait_for_work(struct store_thread *thread)
+{
+    for (;;) {
+        uint64_t at_ns = next_work_ns(thread);
+        uint64_t now_ns = uv_hrtime();
+
+        if (at_ns <= now_ns) {
+            return;
+        }
+        if (at_ns == UINT64_MAX) {
+            uv_cond_wait(&thread->cond, &thread->mutex);
+        } else {
+            /* A timeout is what the loop looks for itself. */
+            (void)uv_cond_timedwait(&thread->cond, &thread->mutex,
+                                    at_ns - now_ns);
+        }
+    }
+}
+
+/* One round; the mutex is held at its start and its end. */
+static void run_round(struct store_thread *thread)
+{
+    struct request *waiting = thread->waiting;
+    struct request *foreign = NULL;
+    int problem;
+
+    thread->waiting = NULL;
+    if (thread->problem == 0 || thread->is_stopping ||
+        uv_hrtime() >= thread->retry_at_ns) {
+        foreign = take_foreign(thread);
+    }
+    uv_mutex_unlock(&thread->mutex);
+    problem = write_lists(thread, waiting, &foreign);
+    uv_mutex_lock(&thread->mutex);
+    if (problem != 0 && foreign != NULL) {
+        give_back_foreign(thread, foreign);
+    }
+    thread->problem = problem;
+    thread->retry_at_ns = uv_hrtime() + STORE_THREAD_RETRY_MS * NS_PER_MS;
+    DL_CONCAT(thread->finished, waiting);
+    (void)uv_async_send(&thread->async); /* fails only when closing */
+}
+
+static void thread_main(void *data)
+{
+    struct store_thread *thread = data;
+
+    uv_mutex_lock(&thread->mutex);
+    for (;;) {
+        bool is_last;
+
+        wait_for_work(thread);
+        is_last =
+            thread->is_stopping && thread->n_foreign <= STORE_THREAD_BATCH;
+        if (is_last && thread->waiting == NULL && thread->foreign == NULL) {
+            break;
+        }
+        run_round(thread);
+        if (thread->is_stopping && (is_last || thread->problem != 0)) {
+            break;
+        }
+    }
+    uv_mutex_unlock(&thread->mutex);
+}
+
+static void finish(struct request *request)
+{
+    if (request->token_done != NULL) {
+        request->token_done(request->error,
+                            request->error == 0 ? &request->token : NULL,
+                            request->data);
+    } else if (request->done != NULL) {
+        request->done(request->error, request->data);
+    }
+    request_free(request);
+}
+
+static void report_problem(struct store_thread *thread, int problem)
+{
+    char text[512];
+
+    if (problem == thread->reported) {
+        return;
+    }
+    thread->reported = problem;
+    if (thread->problem_fn == NULL) {
+        return;
+    }
+    if (problem == 0) {
+        thread->problem_fn(NULL, thread->problem_data);
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "cannot write %s: %s; reading goes on, writing is tried "
+                   "again every second",
+                   store_directory(thread->store),
+                   store_thread_error_text(problem));
+    thread->problem_fn(text, thread->problem_data);
+}
+
+static void call_back(struct store_thread *thread)
+{
+    struct request *finished;
+    struct request *request;
+    struct request *next;
+    int problem;
+
+    uv_mutex_lock(&thread->mutex);
+    finished = thread->finished;
+    thread->finished = NULL;
+    problem = thread->problem;
+    uv_mutex_unlock(&thread->mutex);
+    report_problem(thread, problem);
+    DL_FOREACH_SAFE(finished, request, next)
+    {
+        finish(request);
+    }
+}
+
+static void on_async(uv_async_t *async)
+{
+    call_back(async->data);
+}
+
+static int init_primitives(struct store_thread *thread)
+{
+    int r = uv_mutex_init(&thread->mutex);
+
+    if (r != 0) {
+        return r;
+    }
+    r = uv_cond_init(&thread->cond);
+    if (r != 0) {
+        uv_mutex_destroy(&thread->mutex);
+    }
+    return r;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+int store_thread_new(uv_loop_t *loop, struct store *store,
+                     store_thread_problem_fn problem_fn, void *problem_data,
+                     struct store_thread **ret)
+{
+    struct store_thread *thread = calloc(1, sizeof(*thread));
+    int r;
+
+    if (thread == NULL) {
+        return -ENOMEM;
+    }
+    thread->store = store;
+    thread->problem_fn = problem_fn;
+    thread->problem_data = problem_data;
+    r = init_primitives(thread);
+    if (r != 0) {
+        free(thread);
+        return r;
+    }
+    r = uv_async_init(loop, &thread->async, on_async);
+    if (r != 0) {
+        uv_cond_destroy(&thread->cond);
+        uv_mutex_destroy(&thread->mutex);
+        free(thread);
+        return r;
+    }
+    thread->async.data = thread;
+    r = uv_thread_create(&thread->thread, thread_main, thread);
+    if (r != 0) {
+        uv_cond_destroy(&thread->cond);
+        uv_mutex_destroy(&thread->mutex);
+        uv_close((uv_handle_t *)&thread->async, on_closed);
+        return r;
+    }
+    *ret = thread;
+    return 0;
+}
+
+struct store_thread *store_thread_free(struct store_thread *thread)
+{
+    if (thread == NULL) {
+        return NULL;
+    }
+    uv_mutex_lock(&thread->mutex);
+    thread->is_stopping = true;
+    uv_cond_signal(&thread->cond);
+    uv_mutex_unlock(&thread->mutex);
+    (void)uv_thread_join(&thread->thread); /* we made it, nobody else joins */
+    call_back(thread);
+    free_list(thread->foreign);
+    store_close(thread->store);
+    uv_cond_destroy(&thread->cond);
+    uv_mutex_destroy(&thread->mutex);
+    uv_close((uv_handle_t *)&thread->async, on_closed);
+    return NULL;
+}
+
+struct store *store_thread_store(struct store_thread *thread)
+{
+    return thread->store;
+}
+
+static void queue_waiting(struct store_thread *thread, struct request *request)
+{
+    uv_mutex_lock(&thread->mutex);
+    thread->counters.requests++;
+    DL_APPEND(thread->waiting, request);
+    uv_cond_signal(&thread->cond);
+    uv_mutex_unlock(&thread->mutex);
+}
+
+static int queue_foreign(struct store_thread *thread, struct request *request)
+{
+    bool is_dropped;
+
+    uv_mutex_lock(&thread->mutex);
+    thread->counters.requests++;
+    is_dropped = thread->problem != 0 && thread->foreign_bytes + request->size >
+                                             STORE_THREAD_QUEUE_BYTES;
+    if (is_dropped) {
+        thread->counters.dropped++;
+    } else {
+        DL_APPEND(thread->foreign, request);
+        thread->n_foreign++;
+        thread->foreign_bytes += request->size;
+        /* Wakes it to a deadline, or to a full batch. */
+        if (thread->n_foreign == 1 || thread->n_foreign == STORE_THREAD_BATCH) {
+            uv_cond_signal(&thread->cond);
+        }
+    }
+    uv_mutex_unlock(&thread->mutex);
+    if (is_dropped) {
+        request_free(request);
+    }
+    return 0;
+}
+
+int store_thread_put_own(struct store_thread *thread, const uint8_t *bytes,
+                         size_t size, store_thread_done_fn done, void *data)
+{
+    struct request *request = NULL;
+    int r = request_new(REQUEST_PUT, NULL, bytes, size, &request);
+
+    if (r == 0) {
+        request->done = done;
+        request->data = data;
+        queue_waiting(thread, request);
+    }
+    return r;
+}
+
+int store_thread_put_foreign(struct store_thread *thread, const uint8_t *bytes,
+                             size_t size)
+{
+    struct request *request = NULL;
+    int r = request_new(REQUEST_PUT, NULL, bytes, size, &request);
+
+    return r != 0 ? r : queue_foreign(thread, request);
+}
+
+int store_thread_erase(struct store_thread *thread, const uint8_t *bytes,
+                       size_t size)
+{
+    struct request *request = NULL;
+    int r = request_new(REQUEST_ERASE, NULL, bytes, size, &request);
+
+    return r != 0 ? r : queue_foreign(thread, request);
+}
+
+int store_thread_put_setting(struct store_thread *thread, const char *name,
+                             const void *value, size_t size,
+                             store_thread_done_fn done, void *data)
+{
+    struct request *request = NULL;
+    int r = request_new(REQUEST_SETTING, name, value, size, &request);
+
+    if (r == 0) {
+        request->done = done;
+        request->data = data;
+        queue_waiting(thread, request);
+    }
+    return r;
+}
+
+int store_thread_put_token(struct store_thread *thread,
+                           const struct store_token *token,
+                           store_thread_done_fn done, void *data)
+{
+    struct request *request = NULL;
+    int r = request_new(REQUEST_TOKEN, NULL, NULL, 0, &request);
+
+    if (r == 0) {
+        request->token = *token;
+        request->done = done;
+        request->data = data;
+        queue_waiting(thread, request);
+    }
+    return r;
+}
+
+int store_thread_redeem(struct store_thread *thread,
+                        const uint8_t id[STORE_TOKEN_ID_SIZE],
+                        const uint8_t by[32], uint64_t now_s,
+                        store_thread_token_fn done, void *data)
+{
+    struct request *request = NULL;
+    int r = request_new(REQUEST_REDEEM, NULL, NULL, 0, &request);
+
+    if (r == 0) {
+        memcpy(request->token.id, id, STORE_TOKEN_ID_SIZE);
+        memcpy(request->by, by, sizeof(request->by));
+        request->now_s = now_s;
+        request->token_done = done;
+        request->data = data;
+        queue_waiting(thread, request);
+    }
+    return r;
+}
+
+struct store_thread_counters
+store_thread_counters_get(struct store_thread *thread)
+{
+    struct store_thread_counters counters;
+
+    uv_mutex_lock(&thread->mutex);
+    counters = thread->counters;
+    uv_mutex_unlock(&thread->mutex);
+    return counters;
+}
+
+const char *store_thread_error_text(int error)
+{
+    switch (error) {
+    case STORE_E_NOT_FOUND:
+        return "not found";
+    case STORE_E_SCHEMA:
+        return "it was written by a newer version of the agent: install that "
+               "version";
+    case STORE_E_CLUSTER:
+        return "it belongs to another cluster";
+    case STORE_E_FULL:
+        return "the disk is full: free space on it";
+    case STORE_E_USED:
+        return "the token was used before";
+    case STORE_E_EXPIRED:
+        return "the token has expired";
+    default:
+        return error < 0 ? strerror(-error) : "unknown error";
+    }
+}
