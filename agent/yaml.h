@@ -4,10 +4,13 @@
  * an error text that names file, line, key, the reason and what is expected.
  * config.c and services_file.c use it; libfyaml is known here alone.
  *
- *     struct yaml_file *file;            yaml_load(path, &file, &error)
- *     struct yaml_map map;               yaml_file_map(file, keys, ...)
- *     port = yaml_get_u16(&map, "port", 0)
- *     if (yaml_failed(file)) error = yaml_take_error(file)
+ *     r = yaml_load(path, &file, &error);
+ *     root = yaml_root(file);
+ *     yaml_check_map(root, "", keys);
+ *     port = yaml_uint(yaml_get(root, "port"), "port", 1, 65535, 0);
+ *     if (yaml_failed(file)) {
+ *         error = yaml_take_error(file);
+ *     }
  *
  * The first error is kept; after it the getters return their defaults, so a
  * reader checks once, at its end.
@@ -93,6 +96,10 @@ bool yaml_address(struct yaml_node node, const char *key, struct address *ret);
 bool yaml_prefix(struct yaml_node node, const char *key, struct prefix *ret);
 bool yaml_endpoint(struct yaml_node node, const char *key,
                    uint16_t default_port, struct endpoint *ret);
+
+/* The text of a scalar as it stands, not terminated; NULL for anything else.
+ * Valid as long as the file. */
+const char *yaml_scalar(struct yaml_node node, size_t *ret_len);
 
 /* The nearest of `words` (NULL-terminated) to a misspelt one, or NULL. */
 const char *yaml_suggest(const char *word, const char *const *words);
