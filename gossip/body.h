@@ -1,9 +1,10 @@
 /*
  * The msgpack bodies of records.  Every body is one map with small unsigned
  * integer keys; a key that we do not know is skipped (the record is kept and
- * forwarded as it is), a known key of a wrong type refuses the record.
- * Decoders first run body_check, which allocates nothing.  Byte layout and
- * key numbers: docs/WIRE.md.
+ * forwarded as it is), a known key of a wrong type or range refuses the
+ * record.  Keys must be there unless said to be optional; keys added later
+ * always are.  Decoders first run body_check, which allocates nothing.  Byte
+ * layout and key numbers: docs/WIRE.md.
  *
  * All text is UTF-8 without control bytes; names obey body_name_valid.
  * Decoded structs own nothing: they are plain values.
@@ -32,13 +33,17 @@ enum body_role {
  * Kind certificate: written by an admission key, record key = the subject's
  * 32-byte signing key.
  *  1 signing key bin32      2 exchange key bin32 (X25519)
- *  3 WireGuard key bin32 (absent when unknown)
- *  4 name str               5 mesh endpoints [bin6|bin18] (address + port)
+ *  3 WireGuard key bin32 (absent when unknown, never zero)
+ *  4 name str               5 mesh endpoints [bin6|bin18] (address + port),
+ *                             at least one, ports not 0
  *  6 container subnets [bin5|bin17]
- *  7 roles uint             8 function patterns [str], "*" = any
+ *  7 roles uint (unknown bits are kept)
+ *  8 function patterns [str]: a name, its start followed by '*', or "*"
  *  9 intent scope [str]    10 not before, s since 1970
- * 11 not after, s          12 generation uint
- * 13 serial uint (u64; the header's serial of records written under it)
+ * 11 not after, s, later than 10
+ * 12 generation uint (u32)
+ * 13 serial uint (u64, not 0; the header's serial of records written under
+ *    it)
  */
 struct body_certificate {
     uint8_t sign_public[32];
@@ -69,8 +74,9 @@ enum body_member_state {
 /*
  * Kind member: record key empty.  The record's (epoch, seq) is the member's
  * incarnation: an accusation names it, a refutation is a newer one.
- *  1 state uint             2 pause in s (state 1)
- *  3 software version str   4 lowest, 5 highest protocol version uint
+ *  1 state uint             2 pause in s (u32; for state 1; optional)
+ *  3 software version str (optional)
+ *  4 lowest, 5 highest protocol version uint (1..255)
  */
 struct body_member {
     uint8_t state;
@@ -95,11 +101,15 @@ struct body_meta {
 /*
  * Kind service: one instance of a function.  Record key = function name,
  * '/', instance name.
- *  1 function str   2 instance str   3 protocol uint (6 TCP, 17 UDP)
- *  4 port uint      5 address bin4|bin16   6 port name str (OVS port)
- *  7 weight uint    8 priority uint  9 health uint
- * 10 tags [str]    11 meta {str: str}
- * 12 slot uint: i of the function's address H(cluster, function, i)
+ *  1 function str, canonical   2 instance str
+ *  3 protocol uint (6 TCP, 17 UDP; no other)
+ *  4 port uint, not 0          5 address bin4|bin16
+ * The rest is optional, with these defaults:
+ *  6 port name str "" (OVS port: printable ASCII but '/', ':', space)
+ *  7 weight uint 100 (1..1000)  8 priority uint 0 (u16)  9 health uint 0
+ * 10 tags [str] (names)
+ * 11 meta {str: str} (names; texts of at most LIMIT_NAME_LEN bytes)
+ * 12 slot uint 0 (u16): i of the function's address H(cluster, function, i)
  */
 struct body_service {
     char function[BODY_NAME_SIZE]; /* canonical: body_name_canonical */
@@ -119,24 +129,25 @@ struct body_service {
 };
 
 /* Kind function: written by an admission key, record key = name.
- *  1 name str   2 service address bin4|bin16 (absent: hashed)
- *  3 policy map, kept and not yet acted on */
+ *  1 name str, canonical   2 service address bin4|bin16 (absent: hashed)
+ *  3 policy map (optional), kept and not yet acted on */
 struct body_function {
     char name[BODY_NAME_SIZE];
     struct address address; /* family 0: hashed */
 };
 
 /* Kind tombstone: record key = that of the record it ends.
- *  1 kind of that record uint */
+ *  1 kind of that record uint (1..255, not a tombstone) */
 struct body_tombstone {
     uint8_t kind;
 };
 
 /* Kind manifest: record key empty.  Everything of the writer at or before
  * `upto` that is not listed is gone for good.
- *  1 epoch uint  2 seq uint  3 ids bin, sorted, 16 bytes each: the first
- *    half of record_id of each live record up to then (members, manifests
- *    and accusations are not listed) */
+ *  1 epoch uint  2 seq uint (not 0; the pair is not newer than the manifest)
+ *  3 ids bin, strictly ascending, 16 bytes each: the first half of record_id
+ *    of each live record up to then (members, manifests and accusations are
+ *    not listed), at most LIMIT_RECORDS_PER_WRITER */
 #define BODY_MANIFEST_ID_SIZE 16
 struct body_manifest {
     struct record_order upto;
@@ -145,21 +156,25 @@ struct body_manifest {
 };
 
 /* Kind accusation: record key = the accused's 32-byte signing key.  Never
- * stored.  1 epoch uint, 2 seq uint: the accused member record. */
+ * stored.  1 epoch uint, 2 seq uint (not 0): the accused member record. */
 struct body_accusation {
     struct record_order incarnation;
 };
 
 /* Kind revocation: record key = the subject's signing key.
- *  1 serial uint (0 = every certificate)  2 reason str */
+ *  1 serial uint (0 = every certificate)  2 reason str (optional) */
 struct body_revocation {
     uint64_t serial;
     char reason[BODY_NAME_SIZE];
 };
 
-/* Allocation-free walk over untrusted msgpack: exactly one object, depth and
- * element counts within limits.h, no duplicate integer or string keys in a
- * map, no ext types, no trailing bytes.  0 or RECORD_E_BODY. */
+/* Allocation-free walk over untrusted msgpack: exactly one object; at most
+ * LIMIT_MSGPACK_DEPTH containers inside each other (the outermost counts) and
+ * LIMIT_MSGPACK_ELEMENTS values below the outermost, keys included; map keys
+ * are integers >= 0 or strings, none twice in a map; strings are UTF-8 (RFC
+ * 3629) without C0, DEL and C1 control characters; no ext types, no trailing
+ * bytes.  Integers and lengths may be longer than they need to be.  0 or
+ * RECORD_E_BODY. */
 _must_check_ int body_check(const uint8_t *bytes, size_t size);
 
 /* Decoders: 0, or RECORD_E_BODY (shape, ranges, or record key and body
@@ -182,7 +197,8 @@ _must_check_ int body_get_revocation(const struct record *record,
                                      struct body_revocation *ret);
 
 /* Encoders write into `buffer`; 0 and the size, or -ENOBUFS.  The same value
- * always gives the same bytes (keys ascending, defaults written). */
+ * always gives the same bytes (keys ascending, defaults written, shortest
+ * forms).  They do not judge values: node_write decodes what it is given. */
 _must_check_ int body_put_certificate(const struct body_certificate *body,
                                       uint8_t *buffer, size_t buffer_size,
                                       size_t *ret_size);
@@ -215,7 +231,8 @@ bool body_name_valid(const char *name);
 _must_check_ int body_name_canonical(const char *name,
                                      char ret_name[BODY_NAME_SIZE]);
 /* Whether one of the certificate's patterns allows the canonical name.  A
- * pattern is a name, "*", or a prefix ending in '*'. */
+ * pattern is a name, "*", or a prefix ending in '*'; it is compared in its
+ * canonical form. */
 bool body_certificate_allows_function(const struct body_certificate *cert,
                                       const char *name);
 /* Whether the address lies inside one of the certificate's subnets or is one

@@ -32,6 +32,8 @@
  *     8 full epoch of the sender
  *     8 highest epoch of the receiver's that the sender knows, 0 = none
  *     2 size of the certificate record, then that record
+ * Unknown flags, the reserved byte and what follows the certificate are
+ * ignored.
  * The receiver verifies the certificate, derives k, then checks the tag.
  */
 #ifndef SOCKETNET_GOSSIP_PACKET_H
@@ -106,14 +108,15 @@ struct packet_window {
     uint64_t bits[LIMIT_REPLAY_WINDOW / 64];
 };
 
-/* 0, or -EINVAL when the peer's key is of small order. */
+/* 0, or -EINVAL when the peer's key is of small order or our own. */
 _must_check_ int packet_keys_derive(const uint8_t own_secret[32],
                                     const uint8_t own_public[32],
                                     const uint8_t peer_public[32],
                                     struct packet_keys *ret);
 void packet_keys_wipe(struct packet_keys *keys);
 
-/* Bounds, version and type only.  0 or PACKET_E_SIZE/VERSION/TYPE. */
+/* Bounds, version and type only.  0 or PACKET_E_SIZE/VERSION/TYPE.  A hello
+ * of another size than PACKET_HELLO_SIZE is PACKET_E_SIZE. */
 _must_check_ int packet_parse(const uint8_t *bytes, size_t size,
                               struct packet_header *ret);
 
@@ -125,14 +128,16 @@ _must_check_ int packet_verify(const uint8_t *bytes, size_t size,
 /*
  * Writes header, payload and tag into `buffer` of LIMIT_DATAGRAM_SIZE bytes.
  * `header->payload` may already lie at buffer + PACKET_HEADER_SIZE.  Returns
- * the size of the datagram.  The payload is at most PACKET_PAYLOAD_MAX.
+ * the size of the datagram.  The payload is at most PACKET_PAYLOAD_MAX, the
+ * counter 1 to 2^48 - 1.
  */
 size_t packet_build(const struct packet_header *header,
                     const struct packet_context *context,
                     const struct packet_keys *keys,
                     uint8_t buffer[LIMIT_DATAGRAM_SIZE]);
 
-/* The payload of a hello.  0, or PACKET_E_SIZE. */
+/* The payload of a hello.  0, or PACKET_E_SIZE (also for an empty range of
+ * versions or a certificate that no record could be). */
 _must_check_ int packet_parse_hello(const struct packet_header *header,
                                     struct packet_hello *ret);
 /* Writes a padded payload; returns its size, 0 if the certificate is too
@@ -140,7 +145,7 @@ _must_check_ int packet_parse_hello(const struct packet_header *header,
 _must_check_ size_t packet_build_hello(const struct packet_hello *hello,
                                        uint8_t *payload, size_t payload_size);
 
-/* Accepts each counter once.  0 or PACKET_E_REPLAY.  Call only after
+/* Accepts each counter once, 0 never.  0 or PACKET_E_REPLAY.  Call only after
  * packet_verify. */
 _must_check_ int packet_window_accept(struct packet_window *window,
                                       uint64_t counter);

@@ -5,8 +5,10 @@
  *
  *   off size field
  *     0    1 version (RECORD_VERSION)
- *     1    1 kind (enum record_kind)
- *     2    2 flags (0 today)
+ *     1    1 kind (enum record_kind; never 0)
+ *     2    2 flags: the low 8 bits are critical, a record with one of them
+ *            set that we do not know is refused; the high 8 bits are
+ *            optional and ignored when unknown.  None is defined today.
  *     4   16 cluster (first 16 bytes of the cluster id)
  *    20   32 writer, Ed25519 public key
  *    52    8 certificate serial under which the writer writes
@@ -37,6 +39,8 @@
 #define RECORD_CLUSTER_SIZE   16
 #define RECORD_WRITER_SIZE    32
 #define RECORD_ID_SIZE        32
+/* Flags that must be known to be accepted, see above. */
+#define RECORD_FLAGS_CRITICAL 0x00ff
 /* Short form of a writer's key: first 8 bytes of BLAKE2b-256(key). */
 #define RECORD_NODE_ID_SIZE 8
 
@@ -56,7 +60,7 @@ enum record_kind {
 enum record_error {
     RECORD_E_SIZE = 1,      /* too short, too long, or sizes disagree */
     RECORD_E_VERSION = 2,   /* a version we do not speak */
-    RECORD_E_RESERVED = 3,  /* a reserved bit or byte is set, sequence 0 */
+    RECORD_E_RESERVED = 3,  /* a reserved bit or byte set, kind or seq 0 */
     RECORD_E_SIGNATURE = 4, /* the signature does not verify */
     RECORD_E_BODY = 5,      /* the body is not what its kind demands */
 };

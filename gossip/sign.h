@@ -17,16 +17,19 @@
 #define SIGN_PUBLIC_SIZE 32
 
 /* Signs a record laid out by record_build in place.  0, or -EINVAL when
- * `bytes` is not a record. */
+ * `bytes` is not a record or its writer is not the secret's own key. */
 _must_check_ int sign_record(uint8_t *bytes, size_t size,
                              const uint8_t secret[SIGN_SECRET_SIZE]);
 
 /* 0, or RECORD_E_SIGNATURE. */
 _must_check_ int sign_verify(const struct record *record);
 
-/* Verifies fixed vectors, among them one with a small-order point, so that a
- * libsodium with another rule is refused at start-up rather than splitting a
- * cluster.  0, or -EBADMSG. */
+/*
+ * Verifies fixed vectors, so that a libsodium with another rule is refused at
+ * start-up rather than splitting a cluster.  The rule: S is canonical, neither
+ * the key nor R is of small order, and S*B - h*A encodes to R byte by byte
+ * (no cofactor).  0, or -EBADMSG.
+ */
 _must_check_ int sign_self_test(void);
 
 #endif

@@ -30,7 +30,8 @@
  *
  * Frame: u32 size of the ciphertext, ciphertext (libsodium
  * crypto_secretstream_xchacha20poly1305, 17 bytes longer than the plaintext,
- * at most LIMIT_FRAME_SIZE plaintext).  Tag FINAL ends a direction.
+ * at most LIMIT_FRAME_SIZE plaintext).  Tag FINAL marks the last frame of a
+ * direction; the tags PUSH and REKEY are not used and refused.
  */
 #ifndef SOCKETNET_GOSSIP_STREAM_H
 #define SOCKETNET_GOSSIP_STREAM_H
@@ -68,8 +69,13 @@ enum stream_error {
     STREAM_E_END = 5,      /* the peer ended its direction */
 };
 
+/* Most bytes a stream keeps for its socket: a sync's own limit is larger, so
+ * its sender waits for the socket to drain. */
+#define STREAM_OUTPUT_MAX (4u << 20)
+
 /* The opening, parsed; pointers borrow. */
 struct stream_opening {
+    const uint8_t *bytes; /* the opening from its first byte */
     uint8_t version_min;
     uint8_t version_max;
     uint8_t purpose;
@@ -99,7 +105,9 @@ struct stream_config {
 struct stream;
 
 /* Parses an opening from the start of what was received.  0,
- * STREAM_E_AGAIN, STREAM_E_PROTOCOL. */
+ * STREAM_E_AGAIN, STREAM_E_PROTOCOL (also: a join that names its initiator or
+ * carries a certificate, a sync that does not).  The version range, the
+ * cluster, the responder and the certificate are the caller's to judge. */
 _must_check_ int stream_parse_opening(const uint8_t *bytes, size_t size,
                                       struct stream_opening *ret);
 /* Fills an answer that refuses, to be sent before closing. */
@@ -109,7 +117,10 @@ void stream_build_refusal(uint8_t reason, uint8_t answer[STREAM_ANSWER_SIZE]);
  * -EINVAL. */
 _must_check_ int stream_new_initiator(const struct stream_config *config,
                                       struct stream **ret);
-/* A responder to a parsed opening: its answer is then in stream_output. */
+/* A responder to a parsed opening: its answer is then in stream_output.  0,
+ * -ENOMEM, or -EINVAL when the opening does not fit the config (version,
+ * purpose, cluster, either signing key) or a key is of small order.  That the
+ * initiator is who it says shows when its first frame authenticates. */
 _must_check_ int stream_new_responder(const struct stream_config *config,
                                       const struct stream_opening *opening,
                                       struct stream **ret);
@@ -117,23 +128,30 @@ _must_check_ int stream_new_responder(const struct stream_config *config,
 struct stream *stream_free(struct stream *stream);
 void stream_free_pointer(struct stream **stream);
 
-/* Adds received bytes (after the opening, on the responder's side).  0,
- * -ENOMEM, or a STREAM_E_* that ends the stream. */
+/* Adds received bytes (after the opening, on the responder's side) and
+ * advances the handshake, so look at stream_output afterwards.  Take frames
+ * until STREAM_E_AGAIN before the next call: -ENOBUFS when a whole largest
+ * frame is still waiting.  0, -ENOMEM, or a STREAM_E_* that ends the stream
+ * (bytes after the peer's last frame are STREAM_E_PROTOCOL). */
 _must_check_ int stream_receive(struct stream *stream, const uint8_t *bytes,
                                 size_t size);
-/* Takes the next plaintext frame, borrowed until the next call.  0,
- * STREAM_E_AGAIN, STREAM_E_CRYPTO, STREAM_E_PROTOCOL, STREAM_E_END,
- * STREAM_E_REFUSED. */
+/* Takes the next plaintext frame (it may be empty), borrowed until the next
+ * call.  0, -ENOMEM, STREAM_E_AGAIN, STREAM_E_CRYPTO, STREAM_E_PROTOCOL,
+ * STREAM_E_END (after the frame that was the last), STREAM_E_REFUSED.  All
+ * but AGAIN stay. */
 _must_check_ int stream_next_frame(struct stream *stream,
                                    const uint8_t **ret_bytes, size_t *ret_size);
 /* Encrypts one frame into the output; waits inside until the handshake is
- * done.  0, -ENOMEM, -EMSGSIZE. */
+ * done.  0; -ENOMEM; -EMSGSIZE: more than LIMIT_FRAME_SIZE; -ENOBUFS: more
+ * than STREAM_OUTPUT_MAX would wait, try again when the socket has drained;
+ * -EPIPE: after a frame that was the last. */
 _must_check_ int stream_send_frame(struct stream *stream, const uint8_t *bytes,
                                    size_t size, bool is_last);
 /* Bytes to write to the socket, borrowed; then stream_consume_output. */
 void stream_output(const struct stream *stream, const uint8_t **ret_bytes,
                    size_t *ret_size);
 void stream_consume_output(struct stream *stream, size_t size);
+/* Both directions have keys.  The peer is proved by its first frame. */
 bool stream_is_established(const struct stream *stream);
 /* enum stream_refusal after STREAM_E_REFUSED. */
 uint8_t stream_refusal_reason(const struct stream *stream);

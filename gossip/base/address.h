@@ -37,6 +37,10 @@ struct prefix {
     uint8_t len;
 };
 
+/* 32 or 128: bits of an address of this family. */
+unsigned address_bits(uint8_t family);
+/* Clears the bits past the first `len`; true if one of them was set. */
+bool address_clear_host(struct address *address, unsigned len);
 /* 4, 16 or 0 bytes. */
 size_t address_size(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
@@ -45,9 +49,10 @@ int address_compare(const struct address *a, const struct address *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* Text parsers return 0, or -EINVAL and leave the output alone.  An endpoint
- * is "1.2.3.4:5", "[::1]:5"; without a port it gets `default_port`.  A
- * prefix whose host bits are set is refused, except by
- * prefix_parse_interface, which clears them ("10.0.3.1/24"). */
+ * is "1.2.3.4:5", "[::1]:5"; without a port ("1.2.3.4", "::1", "[::1]") it
+ * gets `default_port`; port 0 is refused.  Numbers have no leading zeros.  A
+ * prefix has its length written out.  One whose host bits are set is refused,
+ * except by prefix_parse_interface, which clears them ("10.0.3.1/24"). */
 _must_check_ int address_parse(const char *text, struct address *ret);
 _must_check_ int endpoint_parse(const char *text, uint16_t default_port,
                                 struct endpoint *ret);
@@ -56,7 +61,8 @@ _must_check_ int prefix_parse_interface(const char *text,
                                         struct address *ret_address,
                                         struct prefix *ret);
 
-/* Text writers fill a buffer of *_TEXT_SIZE and return it. */
+/* Text writers fill a buffer of *_TEXT_SIZE and return it.  IPv6 as RFC 5952
+ * writes it; "-" for no address. */
 const char *address_text(const struct address *address,
                          char text[ADDRESS_TEXT_SIZE]);
 const char *endpoint_text(const struct endpoint *endpoint,
@@ -68,8 +74,9 @@ bool prefix_contains(const struct prefix *prefix,
                      const struct address *address);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
-/* Packed forms, see the head of this file.  Unpack returns 0 or -EINVAL;
- * pack returns the number of bytes written (at most 18). */
+/* Packed forms, see the head of this file.  Unpack returns 0 or -EINVAL
+ * (another size; a prefix too long or with host bits set); pack returns the
+ * number of bytes written, 0 for no address. */
 _must_check_ int address_unpack(const uint8_t *bytes, size_t size,
                                 struct address *ret);
 _must_check_ int endpoint_unpack(const uint8_t *bytes, size_t size,
