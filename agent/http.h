@@ -91,7 +91,8 @@ http_server_counters(const struct http_server *server);
 /* Borrowed; valid as long as the exchange. */
 const struct http_request *
 http_exchange_request(const struct http_exchange *ex);
-const struct http_peer *http_exchange_peer(const struct http_exchange *ex);
+const struct http_peer *
+http_exchange_peer(const struct http_exchange *exchange);
 
 /* A handler that answers later keeps a reference until it has answered. */
 struct http_exchange *http_exchange_ref(struct http_exchange *exchange);

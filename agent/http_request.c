@@ -219,7 +219,7 @@ static int hex_digit(char c)
 }
 
 /* Decodes %XX of `len` characters into `text` (never longer).  Refuses bad
- * escapes and bytes below space.  `is_form`: '+' is a space. */
+ * escapes and whatever is not printable ASCII.  `is_form`: '+' is a space. */
 static int decode(const char *from, size_t len, bool is_form, char *text)
 {
     size_t out = 0;
@@ -239,7 +239,7 @@ static int decode(const char *from, size_t len, bool is_form, char *text)
             c = high << 4 | low;
             i += 2;
         }
-        if (c < 0x20 || c == 0x7f) {
+        if (c < 0x20 || c >= 0x7f) {
             return HTTP_E_MALFORMED;
         }
         text[out++] = (char)c;
