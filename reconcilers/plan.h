@@ -127,7 +127,9 @@ _must_check_ int plan_validate(const struct desired_item *item,
  * "local/10.0.3.203": as IPC_REFUSED and pending name it. */
 void plan_item_text(const struct desired_item *item, char ret_text[160]);
 
-/* One planned change of flows or groups. */
+/* One planned change of flows or groups.  Who applies them keeps this order
+ * in the bundle: groups ADD and MODIFY, all flows, groups REMOVE; so no flow
+ * names a group that is not there.  MODIFY of a flow is sent as an add. */
 enum diff_op {
     DIFF_ADD = 1,
     DIFF_MODIFY = 2,
