@@ -1,0 +1,563 @@
+/*
+ * The OVSDB client: JSON in pieces, rows as they are monitored (both kinds of
+ * monitor), and, against a real ovsdb-server and ovs-vswitchd, ports added,
+ * removed, refused, made anew, and restarts.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "reconcilers/ovsdb.h"
+#include "reconcilers/ovsdb_private.h"
+#include "tests/unit/ovs_fixture.h"
+
+#define TIMEOUT_MS 8000
+
+struct seen {
+    struct ovsdb *ovsdb;
+    int n_synced;
+    int n_changed;
+    int n_closed;
+    int n_done;
+    int error;
+    char text[256];
+    bool close_in_callback;
+};
+
+static struct ovs_fixture fixture;
+static bool has_ovs;
+
+static void on_synced(void *data)
+{
+    ((struct seen *)data)->n_synced++;
+}
+
+static void on_changed(void *data)
+{
+    ((struct seen *)data)->n_changed++;
+}
+
+static void on_closed(const char *why, void *data)
+{
+    struct seen *seen = data;
+
+    seen->n_closed++;
+    (void)snprintf(seen->text, sizeof(seen->text), "%s", why);
+}
+
+static void on_done(int error, const char *text, void *data)
+{
+    struct seen *seen = data;
+
+    seen->n_done++;
+    seen->error = error;
+    (void)snprintf(seen->text, sizeof(seen->text), "%s", text);
+    if (seen->close_in_callback) {
+        seen->ovsdb = ovsdb_close(seen->ovsdb);
+    }
+}
+
+static const struct ovsdb_callbacks callbacks = {
+    .synced = on_synced, .changed = on_changed, .closed = on_closed};
+
+/* --- Without a server. --- */
+
+static void test_scanner(void **state)
+{
+    static const char text[] = " {\"a\":[{\"b\":\"}\\\"]\"}]} \n{}";
+    static const char *const malformed[] = {"[1]", "x", "{}]", "  \"a\""};
+
+    (void)state;
+    for (size_t cut = 0; cut < sizeof(text); cut++) {
+        struct ovsdb_scanner scanner = {0};
+        size_t size = 0;
+        int error =
+            ovsdb_scanner_run(&scanner, (const uint8_t *)text, cut, &size);
+
+        if (error == OVSDB_JSON_E_AGAIN) {
+            error = ovsdb_scanner_run(&scanner, (const uint8_t *)text,
+                                      sizeof(text) - 1, &size);
+        }
+        assert_int_equal(error, 0);
+        assert_int_equal(size, 21);
+        assert_int_equal(ovsdb_scanner_run(&scanner,
+                                           (const uint8_t *)text + size,
+                                           sizeof(text) - 1 - size, &size),
+                         0);
+        assert_int_equal(size, 4);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(malformed); i++) {
+        struct ovsdb_scanner scanner = {0};
+        const uint8_t *bytes = (const uint8_t *)malformed[i];
+        size_t left = strlen(malformed[i]), size;
+        int error;
+
+        while ((error = ovsdb_scanner_run(&scanner, bytes, left, &size)) == 0) {
+            bytes += size;
+            left -= size;
+        }
+        assert_int_equal(error, OVSDB_JSON_E_MALFORMED);
+    }
+}
+
+static void test_scanner_depth(void **state)
+{
+    struct ovsdb_scanner scanner = {0};
+    uint8_t open[65];
+    size_t size;
+
+    (void)state;
+    memset(open, '{', sizeof(open));
+    assert_int_equal(ovsdb_scanner_run(&scanner, open, 64, &size),
+                     OVSDB_JSON_E_AGAIN);
+    assert_int_equal(ovsdb_scanner_run(&scanner, open, 65, &size),
+                     OVSDB_JSON_E_MALFORMED);
+}
+
+static void test_uuid(void **state)
+{
+    static const char text[] = "01234567-89ab-cdef-0123-456789abcdef";
+    struct ovsdb_uuid uuid;
+    char again[37];
+
+    (void)state;
+    assert_true(ovsdb_uuid_parse(text, &uuid));
+    ovsdb_uuid_text(&uuid, again);
+    assert_string_equal(again, text);
+    assert_false(ovsdb_uuid_parse("", &uuid));
+    assert_false(
+        ovsdb_uuid_parse("01234567-89ab-cdef-0123-456789abcdeg", &uuid));
+    assert_false(
+        ovsdb_uuid_parse("01234567+89ab-cdef-0123-456789abcdef", &uuid));
+    assert_false(
+        ovsdb_uuid_parse("01234567-89ab-cdef-0123-456789abcdef0", &uuid));
+}
+
+static int feed(struct ovsdb *ovsdb, const char *text)
+{
+    return ovsdb_feed(ovsdb, (const uint8_t *)text, strlen(text));
+}
+
+#define UUID_B "\"00000000-0000-0000-0000-00000000000b\""
+#define UUID_1 "\"00000000-0000-0000-0000-000000000001\""
+#define UUID_2 "\"00000000-0000-0000-0000-000000000002\""
+#define UUID_3 "\"00000000-0000-0000-0000-000000000003\""
+#define UUID_4 "\"00000000-0000-0000-0000-000000000004\""
+
+static void test_differences(void **state)
+{
+    struct seen seen = {0};
+    struct ovsdb *ovsdb;
+    const struct ovsdb_port *port;
+
+    (void)state;
+    assert_int_equal(ovsdb_new("socket", &callbacks, &seen, &ovsdb), 0);
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"id\":0,\"error\":null,\"result\":[false,\"x\",{\"Bridge\":"
+             "{" UUID_B
+             ":{\"initial\":{\"name\":\"socket\",\"ports\":[\"uuid\"," UUID_1
+             "]}}},\"Port\":{" UUID_1 ":{\"initial\":{\"name\":\"vx\","
+             "\"interfaces\":[\"uuid\"," UUID_2 "],\"external_ids\":[\"map\","
+             "[[\"socketnet\",\"me\"]]]}}},\"Interface\":{" UUID_2
+             ":{\"initial\":{\"name\":\"vx\",\"ofport\":7,\"ifindex\":9}}}}]}"),
+        0);
+    assert_int_equal(seen.n_synced, 1);
+    assert_true(ovsdb_has_bridge(ovsdb));
+    assert_int_equal(ovsdb_n_ports(ovsdb), 1);
+    port = ovsdb_port_at(ovsdb, 0);
+    assert_string_equal(port->name, "vx");
+    assert_int_equal(port->ofport, 7);
+    assert_int_equal(port->ifindex, 9);
+    assert_true(port->is_ours);
+
+    /* Another port, the first one's owner taken away, a number emptied. */
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"method\":\"update3\",\"id\":null,\"params\":[\"socketnet\","
+             "\"y\",{\"Bridge\":{" UUID_B
+             ":{\"modify\":{\"ports\":[\"uuid\"," UUID_3
+             "]}}},\"Port\":{" UUID_1 ":{\"modify\":{\"external_ids\":["
+             "\"map\",[[\"socketnet\",\"me\"],[\"a\",\"b\"]]]}}," UUID_3
+             ":{\"insert\":{\"name\":\"aa\",\"interfaces\":[\"uuid\"," UUID_4
+             "]}}},\"Interface\":{" UUID_2 ":{\"modify\":{\"ifindex\":[\"set\","
+             "[]]}}," UUID_4 ":{\"insert\":{\"name\":\"aa\",\"error\":\"no "
+             "device\",\"ofport\":-1}}}}]}"),
+        0);
+    assert_int_equal(seen.n_changed, 1);
+    assert_int_equal(ovsdb_n_ports(ovsdb), 2);
+    port = ovsdb_port_at(ovsdb, 0);
+    assert_string_equal(port->name, "aa");
+    assert_string_equal(port->error, "no device");
+    assert_int_equal(port->ofport, -1);
+    port = ovsdb_port_at(ovsdb, 1);
+    assert_false(port->is_ours);
+    assert_int_equal(port->ifindex, 0);
+    assert_int_equal(port->ofport, 7);
+
+    /* The same set difference takes it away again. */
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"method\":\"update3\",\"id\":null,\"params\":[\"socketnet\","
+             "\"y\",{\"Bridge\":{" UUID_B
+             ":{\"modify\":{\"ports\":[\"uuid\"," UUID_3 "]}}}}]}"),
+        0);
+    assert_int_equal(ovsdb_n_ports(ovsdb), 1);
+    /* Nothing that we show changed. */
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"method\":\"update3\",\"id\":null,\"params\":[\"socketnet\","
+             "\"y\",{\"Interface\":{" UUID_4 ":{\"delete\":null}}}]}"),
+        0);
+    assert_int_equal(seen.n_changed, 2);
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"method\":\"update3\",\"id\":null,\"params\":[\"socketnet\","
+             "\"y\",{\"Bridge\":{" UUID_B ":{\"delete\":null}}}]}"),
+        0);
+    assert_false(ovsdb_has_bridge(ovsdb));
+    assert_int_equal(ovsdb_n_ports(ovsdb), 0);
+    /* A change of a row that nobody told of. */
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"method\":\"update3\",\"id\":null,\"params\":[\"socketnet\","
+             "\"y\",{\"Port\":{" UUID_4 ":{\"modify\":{\"name\":\"x\"}}}}]}"),
+        -EBADMSG);
+    assert_null(ovsdb_close(ovsdb));
+}
+
+static void test_fallback(void **state)
+{
+    struct seen seen = {0};
+    struct ovsdb *ovsdb;
+
+    (void)state;
+    assert_int_equal(ovsdb_new("socket", &callbacks, &seen, &ovsdb), 0);
+    assert_int_equal(feed(ovsdb, "{\"id\":0,\"error\":\"unknown method\","
+                                 "\"result\":null}"),
+                     0);
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"id\":1,\"error\":null,\"result\":{\"Bridge\":{" UUID_B
+             ":{\"new\":{\"name\":\"socket\",\"ports\":[\"set\",[["
+             "\"uuid\"," UUID_1 "]]]}}},\"Port\":{" UUID_1
+             ":{\"new\":{\"name\":\"vx\","
+             "\"interfaces\":[\"uuid\"," UUID_2 "],\"external_ids\":[\"map\","
+             "[]]}}},\"Interface\":{" UUID_2
+             ":{\"new\":{\"name\":\"vx\",\"ofport\":7,\"ifindex\":9}}}}}"),
+        0);
+    assert_int_equal(seen.n_synced, 1);
+    assert_int_equal(ovsdb_n_ports(ovsdb), 1);
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"method\":\"update\",\"id\":null,\"params\":[\"socketnet\",{"
+             "\"Interface\":{" UUID_2 ":{\"old\":{\"ofport\":7},\"new\":{"
+             "\"name\":\"vx\",\"ofport\":8,\"ifindex\":9}}}}]}"),
+        0);
+    assert_int_equal(ovsdb_port_at(ovsdb, 0)->ofport, 8);
+    assert_int_equal(
+        feed(ovsdb,
+             "{\"method\":\"update\",\"id\":null,\"params\":[\"socketnet\",{"
+             "\"Interface\":{" UUID_2 ":{\"old\":{\"ofport\":8}}}}]}"),
+        0);
+    assert_int_equal(ovsdb_n_ports(ovsdb), 0);
+    assert_null(ovsdb_close(ovsdb));
+}
+
+static void test_hostile(void **state)
+{
+    static const char *const texts[] = {
+        "nonsense",
+        "{\"id\":}",
+        "{\"a\":1,\"a\":2}",
+        "{\"id\":0,\"result\":[]}",
+        "{\"id\":0,\"result\":[0,0,[]]}",
+        "{\"id\":0,\"result\":[0,0,{\"Port\":{\"x\":{}}}]}",
+        "{\"id\":0,\"result\":[0,0,{\"Port\":{" UUID_1 ":{\"initial\":7}}}]}",
+        "{\"id\":0,\"result\":[0,0,{\"Port\":{" UUID_1
+        ":{\"initial\":{\"interfaces\":7}}}}]}"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        struct seen seen = {0};
+        struct ovsdb *ovsdb;
+
+        assert_int_equal(ovsdb_new("socket", &callbacks, &seen, &ovsdb), 0);
+        assert_int_equal(feed(ovsdb, texts[i]), -EBADMSG);
+        assert_int_equal(seen.n_synced, 0);
+        assert_null(ovsdb_close(ovsdb));
+    }
+}
+
+/* --- With a server. --- */
+
+#define NEEDS_OVS()                                                            \
+    do {                                                                       \
+        if (!has_ovs) {                                                        \
+            skip();                                                            \
+        }                                                                      \
+    } while (0)
+
+static void run_until(struct seen *seen, const int *what, int value)
+{
+    while (*what < value && seen->n_closed == 0 && seen->ovsdb != NULL) {
+        assert_true(ovs_fixture_poll(ovsdb_fd(seen->ovsdb),
+                                     ovsdb_wants(seen->ovsdb), TIMEOUT_MS));
+        (void)!ovsdb_run(seen->ovsdb);
+    }
+}
+
+static void connect_to(struct seen *seen)
+{
+    assert_int_equal(
+        ovsdb_open(fixture.db_path, "socket", &callbacks, seen, &seen->ovsdb),
+        0);
+    run_until(seen, &seen->n_synced, 1);
+    assert_int_equal(seen->n_synced, 1);
+}
+
+static const struct ovsdb_port *find_port(const struct seen *seen,
+                                          const char *name)
+{
+    for (size_t i = 0; i < ovsdb_n_ports(seen->ovsdb); i++) {
+        if (strcmp(ovsdb_port_at(seen->ovsdb, i)->name, name) == 0) {
+            return ovsdb_port_at(seen->ovsdb, i);
+        }
+    }
+    return NULL;
+}
+
+static int add(struct seen *seen, const char *name)
+{
+    seen->n_done = 0;
+    assert_int_equal(ovsdb_add_port(seen->ovsdb, name, "tunnel", on_done, seen),
+                     0);
+    run_until(seen, &seen->n_done, 1);
+    assert_int_equal(seen->n_done, 1);
+    return seen->error;
+}
+
+static int take_away(struct seen *seen, const char *name)
+{
+    seen->n_done = 0;
+    assert_int_equal(ovsdb_remove_port(seen->ovsdb, name, on_done, seen), 0);
+    run_until(seen, &seen->n_done, 1);
+    assert_int_equal(seen->n_done, 1);
+    return seen->error;
+}
+
+static void test_add_and_remove(void **state)
+{
+    struct seen seen = {0};
+    const struct ovsdb_port *port;
+    char *text;
+
+    (void)state;
+    NEEDS_OVS();
+    ovs_fixture_shell("ip link add od0 type veth peer name od1");
+    connect_to(&seen);
+    assert_true(ovsdb_has_bridge(seen.ovsdb));
+    assert_int_equal(ovsdb_n_ports(seen.ovsdb), 0);
+    assert_int_equal(add(&seen, "od0"), 0);
+    port = find_port(&seen, "od0");
+    assert_non_null(port);
+    assert_true(port->ofport > 0);
+    assert_true(port->ifindex > 0);
+    assert_true(port->is_ours);
+    assert_string_equal(port->error, "");
+    text = ovs_fixture_output("ovs-vsctl get port od0 external_ids && "
+                              "ovs-vsctl get interface od0 external_ids");
+    assert_string_equal(text, "{socketnet=tunnel}\n{socketnet=tunnel}\n");
+    free(text);
+    assert_int_equal(ovsdb_add_port(seen.ovsdb, "od0", "x", on_done, &seen),
+                     -EALREADY);
+    assert_int_equal(take_away(&seen, "od0"), 0);
+    assert_null(find_port(&seen, "od0"));
+    text = ovs_fixture_output("ovs-vsctl list-ports socket");
+    assert_string_equal(text, "");
+    free(text);
+    assert_int_equal(ovsdb_remove_port(seen.ovsdb, "od0", on_done, &seen),
+                     -ENOENT);
+    assert_null(ovsdb_close(seen.ovsdb));
+    ovs_fixture_shell("ip link del od0");
+}
+
+static void test_foreign_port(void **state)
+{
+    struct seen seen = {0};
+    const struct ovsdb_port *port;
+    int64_t ifindex;
+
+    (void)state;
+    NEEDS_OVS();
+    ovs_fixture_shell("ip link add od0 type veth peer name od1");
+    connect_to(&seen);
+    ovs_fixture_shell("ovs-vsctl --timeout=10 add-port socket od0");
+    while ((port = find_port(&seen, "od0")) == NULL || port->ifindex == 0) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    assert_false(port->is_ours);
+    assert_int_equal(ovsdb_remove_port(seen.ovsdb, "od0", on_done, &seen),
+                     -EPERM);
+    assert_int_equal(ovsdb_add_port(seen.ovsdb, "od0", "x", on_done, &seen),
+                     -EEXIST);
+    /* On a bridge that we do not follow: only the database knows. */
+    ovs_fixture_shell("ovs-vsctl --timeout=10 add-br other -- set bridge other "
+                      "datapath_type=netdev -- del-port od0 -- "
+                      "add-port other od0");
+    while (find_port(&seen, "od0") != NULL) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    assert_int_equal(add(&seen, "od0"), -EEXIST);
+    assert_non_null(strstr(seen.text, "od0 exists already"));
+    ovs_fixture_shell("ovs-vsctl --timeout=10 del-br other && "
+                      "ip link del od0 && ip link add od0 type veth peer "
+                      "name od1 && ovs-vsctl --timeout=10 add-port socket od0");
+    while ((port = find_port(&seen, "od0")) == NULL || port->ifindex == 0) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    /* A veth made anew shows. */
+    ifindex = port->ifindex;
+    ovs_fixture_shell("ip link del od0 && ip link add od0 type veth peer "
+                      "name od1");
+    while ((port = find_port(&seen, "od0")) == NULL ||
+           port->ifindex == ifindex) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    ovs_fixture_shell("ovs-vsctl --timeout=10 del-port od0 && ip link del od0");
+    assert_null(ovsdb_close(seen.ovsdb));
+}
+
+static void test_no_device(void **state)
+{
+    struct seen seen = {0};
+
+    (void)state;
+    NEEDS_OVS();
+    connect_to(&seen);
+    assert_int_equal(add(&seen, "nosuch0"), -ENODEV);
+    assert_non_null(strstr(seen.text, "nosuch0"));
+    assert_int_equal(find_port(&seen, "nosuch0")->ofport, -1);
+    assert_int_equal(take_away(&seen, "nosuch0"), 0);
+    assert_int_equal(ovsdb_add_port(seen.ovsdb, "", "x", on_done, &seen),
+                     -EINVAL);
+    assert_int_equal(ovsdb_add_port(seen.ovsdb, "socket", "x", on_done, &seen),
+                     -EINVAL);
+    assert_int_equal(
+        ovsdb_add_port(seen.ovsdb, "a234567890123456", "x", on_done, &seen),
+        -EINVAL);
+    assert_null(ovsdb_close(seen.ovsdb));
+}
+
+static void test_bridge_comes_and_goes(void **state)
+{
+    struct seen seen = {0};
+
+    (void)state;
+    NEEDS_OVS();
+    assert_int_equal(
+        ovsdb_open(fixture.db_path, "later", &callbacks, &seen, &seen.ovsdb),
+        0);
+    run_until(&seen, &seen.n_synced, 1);
+    assert_false(ovsdb_has_bridge(seen.ovsdb));
+    assert_int_equal(ovsdb_add_port(seen.ovsdb, "x0", "x", on_done, &seen),
+                     -ENOENT);
+    ovs_fixture_shell("ovs-vsctl --timeout=10 add-br later -- set bridge later "
+                      "datapath_type=netdev");
+    run_until(&seen, &seen.n_changed, 1);
+    assert_true(ovsdb_has_bridge(seen.ovsdb));
+    ovs_fixture_shell("ovs-vsctl --timeout=10 del-br later");
+    while (ovsdb_has_bridge(seen.ovsdb)) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    assert_null(ovsdb_close(seen.ovsdb));
+}
+
+/* No ovs-vswitchd: the change is written, and ends after 5 s all the same. */
+static void test_switch_is_down(void **state)
+{
+    struct seen seen = {0};
+    uint64_t started_ms;
+
+    (void)state;
+    NEEDS_OVS();
+    connect_to(&seen);
+    ovs_fixture_kill_vswitchd(&fixture);
+    started_ms = ovsdb_now_ms();
+    assert_int_equal(add(&seen, "od9"), -ETIMEDOUT);
+    assert_in_range(ovsdb_now_ms() - started_ms, 4900, 7000);
+    assert_non_null(strstr(seen.text, "is it running"));
+    ovs_fixture_start_vswitchd(&fixture);
+    seen.close_in_callback = true;
+    assert_int_equal(take_away(&seen, "od9"), 0);
+    assert_null(seen.ovsdb);
+}
+
+static void test_server_goes(void **state)
+{
+    struct seen seen = {0};
+
+    (void)state;
+    NEEDS_OVS();
+    connect_to(&seen);
+    ovs_fixture_shell("ovs-appctl -t $OVS_RUNDIR/ovsdb.ctl exit");
+    assert_int_equal(ovsdb_add_port(seen.ovsdb, "x0", "x", on_done, &seen), 0);
+    run_until(&seen, &seen.n_closed, 1);
+    assert_int_equal(seen.n_done, 1);
+    assert_int_equal(seen.error, -ECONNRESET);
+    assert_int_equal(seen.n_closed, 1);
+    assert_int_equal(ovsdb_run(seen.ovsdb), -ECONNRESET);
+    assert_int_equal(ovsdb_add_port(seen.ovsdb, "x0", "x", on_done, &seen),
+                     -ENOTCONN);
+    assert_null(ovsdb_close(seen.ovsdb));
+    assert_true(ovsdb_open(fixture.db_path, "socket", &callbacks, &seen,
+                           &seen.ovsdb) < 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (has_ovs) {
+        ovs_fixture_start(&fixture);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (has_ovs) {
+        ovs_fixture_stop(&fixture);
+    }
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scanner),
+        cmocka_unit_test(test_scanner_depth),
+        cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_fallback),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_add_and_remove),
+        cmocka_unit_test(test_foreign_port),
+        cmocka_unit_test(test_no_device),
+        cmocka_unit_test(test_bridge_comes_and_goes),
+        cmocka_unit_test(test_switch_is_down),
+        cmocka_unit_test(test_server_goes),
+    };
+
+    has_ovs = ovs_fixture_can_run();
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
