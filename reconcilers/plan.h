@@ -4,21 +4,22 @@
  * diff.h compares a plan with what is there.  Pure: same inputs, same plan,
  * byte for byte.
  *
- * The pipeline (all misses drop; only our own tables 0..63 of an own bridge):
+ * The pipeline; docs/PIPELINE.md has every flow.  Table 0's flows lie at
+ * priorities 20000 and above and take only what is ours, the other tables
+ * end in a drop:
  *   0 classify   in_port -> class in reg0; source checks (a pinned address
  *                only from its port; from the tunnel only the sender's
- *                certified subnets, by its tunnel MAC)
+ *                certified subnets, by its tunnel MAC); ARP of a container
+ *                that is not known as it is goes to the worker as well
  *   1 ARP        answers for the gateway, service addresses, remote subnets
- *                and known local containers; copies what teaches a new
- *                (address, MAC, port) to the worker; floods the rest to local
- *                ports only
+ *                and known local containers; the rest to local ports only
  *   3 conntrack  ct(zone=70,nat)
  *   4 service    +inv drop; +est on; new to a service address:port -> group;
  *                service address, other port -> drop; else commit
+ *   5 hairpin    zone 71, for a container that calls itself
  *   7 route      local container -> its MAC and port; remote subnet -> the
  *                node's tunnel MAC, tunnel port; own host addresses -> LOCAL;
  *                rest -> LOCAL (the host routes on), from containers only
- *  63 drop       counted
  */
 #ifndef SOCKETNET_RECONCILERS_PLAN_H
 #define SOCKETNET_RECONCILERS_PLAN_H
