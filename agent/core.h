@@ -4,7 +4,8 @@
  * this struct and use the functions below; they never call node_step, the
  * store or a socket of another module themselves.
  *
- *   core.c          the loop, events in, actions out
+ *   core.c          the loop; core_*.c: events in, actions out, own writes,
+ *                   rebuilding the view, the end (core_internal.h)
  *   net.c           UDP socket, TCP streams
  *   store_thread.c  the one thread that writes LMDB
  *   worker_link.c   the socketpair to the worker: desired state, observations
@@ -29,6 +30,7 @@
 struct api;
 struct catalog;
 struct config;
+struct core_internal;
 struct dns;
 struct events;
 struct identity;
@@ -52,7 +54,8 @@ struct core {
     struct dns *dns;
     uint64_t started_wall_ms;
     bool is_stopping;
-    char *store_problem; /* why writes are refused now, or NULL */
+    char *store_problem;            /* why writes are refused now, or NULL */
+    struct core_internal *internal; /* of core_*.c alone */
 };
 
 /* Monotonic and wall milliseconds. */
@@ -60,8 +63,9 @@ uint64_t core_now_ms(void);
 uint64_t core_wall_ms(void);
 
 /*
- * Called once, when the record is on disk and in the view (error 0), or when
- * it could not be written (negative errno, text in core->store_problem) .
+ * Called once: when the record is on disk, in the node's view and in the
+ * catalogue, and the worker has been sent what follows from it (error 0); or
+ * when it could not be written (negative errno, text in core->store_problem).
  * `order` is the record's.
  */
 typedef void (*core_written_fn)(struct core *core, int error,

@@ -38,8 +38,9 @@ struct services_spec {
     struct services_check check;
 };
 
-/* Called when the record is on disk, published, and (wait_applied) the local
- * data plane has it.  error: 0, or as core_written_fn. */
+/* Called as core_written_fn is: the record is on disk, published and in the
+ * catalogue, and the worker has been sent it; worker_link_when_applied then
+ * waits for the local data plane. */
 typedef void (*services_done_fn)(struct core *core, int error, void *data);
 
 _must_check_ int services_new(struct core *core, struct services **ret);
@@ -47,6 +48,11 @@ struct services *services_free(struct services *services);
 /* After NODE_ACTION_READY: loads kept registrations, reads services.d and
  * watches it (inotify by libuv). */
 void services_start(struct services *services);
+/* Reads services.d anew (SIGHUP). */
+void services_reload(struct services *services);
+/* Why files of services.d are not used, one per line, or NULL.  Valid until
+ * the next turn of the loop. */
+const char *services_problem(const struct services *services);
 
 /* 0: done comes later.  Else 1 and a malloc'd text that says what is wrong,
  * why and what to do (an address outside the subnets, a name or function the
