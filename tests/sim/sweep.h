@@ -1,0 +1,32 @@
+/*
+ * The scenario that is run for many seeds: a cluster under loss all the time,
+ * services coming and going, restarts of every node, a partition and one-way
+ * cuts; then the network heals (but for the loss), nothing changes any more,
+ * and all views must become equal.
+ */
+#ifndef SOCKETNET_TESTS_SIM_SWEEP_H
+#define SOCKETNET_TESTS_SIM_SWEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SWEEP_LOSS        200000 /* millionths */
+#define SWEEP_CONVERGE_MS 30000  /* allowed after healing */
+
+struct sweep_result {
+    bool is_ok;
+    uint8_t trace[16];
+    double virtual_s;
+    double converged_s; /* after healing; of no meaning when not ok */
+    uint64_t n_packets; /* datagrams sent */
+    uint64_t n_syncs;   /* exchanges started */
+    uint64_t n_deaths;  /* declared, by each observer */
+    uint64_t n_unjust;  /* of them, of nodes that ran and could be heard */
+    uint64_t n_restarts;
+    char *problems; /* text, owned; NULL when ok */
+};
+
+/* The caller frees ret->problems. */
+void sweep_run(uint64_t seed, uint32_t n_nodes, struct sweep_result *ret);
+
+#endif
