@@ -114,7 +114,8 @@ static void refuse_failed(struct join_issuer *issuer, const char *why)
 {
     refuse(issuer, JOIN_ISSUER_FAILED,
            "the issuer could not admit this host: %s; run the same command "
-           "again when that is mended",
+           "again when that is mended: the token stays good for this host "
+           "until it expires",
            why);
 }
 
@@ -227,7 +228,9 @@ static void on_written(struct core *core, int error, struct record_order order,
             log_warning("join: certificate of refused name=%s stays: error=%d",
                         issuer->request.name, r);
         }
-        refuse(issuer, status, "%s", text);
+        /* The token is used up by this key, which may ask again with other
+         * wishes: so not the status of a plain refusal. */
+        refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);
         return;
     }
     if (!find_certificate(issuer, &record, &body)) {

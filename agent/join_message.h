@@ -37,7 +37,8 @@ enum join_status {
     JOIN_NAME_REFUSED = 5,
     JOIN_ADDRESS_REFUSED = 6,
     JOIN_SUBNET_REFUSED = 7,
-    JOIN_ISSUER_FAILED = 8, /* its disk, or it is only starting: try again */
+    JOIN_ISSUER_FAILED = 8, /* its disk, its start, another join at the same
+                               time: the same key may ask again */
     JOIN_NOT_ISSUER = 9,
 };
 

@@ -1,0 +1,248 @@
+/*
+ * `agent init`: makes a cluster of one node.  Keys, the genesis, this node's
+ * certificate signed by the admission key, and a store that holds it; no
+ * network state.
+ */
+#include "agent/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sodium.h>
+
+#include "agent/config.h"
+#include "agent/ctl.h"
+#include "agent/identity.h"
+#include "agent/join_check.h"
+#include "agent/join_local.h"
+#include "agent/store_thread.h"
+#include "gossip/sign.h"
+#include "store/store.h"
+
+#define INIT_VALID_S    (365u * 86400u)
+#define INIT_BACKDATE_S 3600u
+
+struct init {
+    struct config *config;
+    struct join_request request;
+    struct identity identity;
+    uint8_t admission_public[32];
+    uint8_t admission_secret[64];
+    struct identity_owner owner;
+};
+
+static int fail(int r, char *error, const char *fallback)
+{
+    (void)fprintf(stderr, "agent init: %s%s\n",
+                  error != NULL ? error : fallback,
+                  error == NULL && r < 0 ? strerror(-r) : "");
+    free(error);
+    return CTL_EXIT_FAILED;
+}
+
+static void fill_body(struct init *init, uint64_t now_s)
+{
+    struct body_certificate *body = &init->identity.body;
+    const struct join_request *request = &init->request;
+
+    memcpy(body->sign_public, init->identity.sign_public, 32);
+    memcpy(body->exchange_public, init->identity.exchange_public, 32);
+    memcpy(body->wireguard_public, request->wireguard_public, 32);
+    memcpy(body->name, request->name, sizeof(body->name));
+    memcpy(body->mesh, request->mesh, sizeof(body->mesh));
+    body->n_mesh = request->n_mesh;
+    memcpy(body->subnets, request->subnets, sizeof(body->subnets));
+    body->n_subnets = request->n_subnets;
+    body->roles = BODY_ROLE_MEMBER | BODY_ROLE_ISSUER;
+    (void)strcpy(body->functions[0], "*");
+    body->n_functions = 1;
+    body->not_before_s = now_s - INIT_BACKDATE_S;
+    body->not_after_s = now_s + INIT_VALID_S;
+    body->generation = 1;
+    do {
+        randombytes_buf(&body->serial, sizeof(body->serial));
+    } while (body->serial == 0);
+}
+
+/* The first record of the cluster, by its admission key. */
+static int make_certificate(struct init *init, uint64_t now_s)
+{
+    struct identity *identity = &init->identity;
+    uint8_t body[LIMIT_RECORD_SIZE];
+    struct record_fields fields = {
+        .kind = RECORD_CERTIFICATE,
+        .cluster = identity->genesis.cluster_id,
+        .writer = init->admission_public,
+        .order = {.epoch = (UINT64_C(1) << 32) | randombytes_random(),
+                  .seq = 1},
+        .hlc = (now_s * 1000) << 16,
+        .key = identity->sign_public,
+        .key_size = 32,
+        .body = body,
+    };
+    int r;
+
+    fill_body(init, now_s);
+    r = body_put_certificate(&identity->body, body, sizeof(body),
+                             &fields.body_size);
+    if (r != 0) {
+        return r;
+    }
+    identity->certificate_size = record_build(&fields, identity->certificate,
+                                              sizeof(identity->certificate));
+    if (identity->certificate_size == 0) {
+        return -EMSGSIZE;
+    }
+    return sign_record(identity->certificate, identity->certificate_size,
+                       init->admission_secret);
+}
+
+static int make_cluster(struct init *init, const char *cluster_name,
+                        const struct prefix *service_range, char **ret_error)
+{
+    struct genesis *genesis = &init->identity.genesis;
+    uint64_t now_s = (uint64_t)time(NULL);
+    char text[JOIN_TEXT_SIZE];
+    int r;
+
+    identity_generate_keys(&init->identity);
+    /* Never fails (libsodium manual). */
+    (void)crypto_sign_keypair(init->admission_public, init->admission_secret);
+    (void)snprintf(genesis->name, sizeof(genesis->name), "%s", cluster_name);
+    memcpy(genesis->roots[0], init->admission_public, 32);
+    genesis->n_roots = 1;
+    genesis->created_s = now_s;
+    genesis->service_range = *service_range;
+    r = genesis_build(genesis);
+    if (r == 0 && join_check_own(genesis, &init->request, text) != JOIN_OK) {
+        *ret_error = strdup(text);
+        return -EINVAL;
+    }
+    return r != 0 ? r : make_certificate(init, now_s);
+}
+
+static int make_store(const struct init *init)
+{
+    const struct identity *identity = &init->identity;
+    const char *state_dir = init->config->state_dir;
+    struct store_batch *batch = NULL;
+    struct store *store = NULL;
+    int r;
+
+    r = identity_create_store(state_dir, identity->genesis.cluster_id, &store);
+    if (r != 0) {
+        return r;
+    }
+    r = store_batch_begin(store, &batch);
+    if (r == 0) {
+        r = store_put_record(batch, identity->certificate,
+                             identity->certificate_size);
+        if (r == 0) {
+            r = store_batch_commit(batch);
+        } else {
+            store_batch_abort(batch);
+        }
+    }
+    store_close(store);
+    return r != 0 ? r : identity_give_store(state_dir, init->owner);
+}
+
+static int save(const struct init *init, char **ret_error)
+{
+    const char *state_dir = init->config->state_dir;
+    int r = identity_make_directory(state_dir, init->owner, ret_error);
+
+    if (r == 0) {
+        r = make_store(init);
+        if (r != 0 && asprintf(ret_error, "cannot make the store in %s: %s",
+                               state_dir, store_thread_error_text(r)) < 0) {
+            *ret_error = NULL;
+        }
+    }
+    if (r == 0) {
+        r = identity_save(state_dir, &init->identity, init->admission_secret,
+                          init->owner, ret_error);
+    }
+    return r;
+}
+
+static void print_subnets(const struct join_request *request)
+{
+    char text[PREFIX_TEXT_SIZE];
+
+    for (size_t i = 0; i < request->n_subnets; i++) {
+        (void)printf("%s%s", i == 0 ? ", containers in " : " ",
+                     prefix_text(&request->subnets[i], text));
+    }
+}
+
+static void print_next(const struct init *init)
+{
+    const struct genesis *genesis = &init->identity.genesis;
+    const struct join_request *request = &init->request;
+    char id[2 * 16 + 1];
+    char mesh[ENDPOINT_TEXT_SIZE];
+    char address[ADDRESS_TEXT_SIZE];
+
+    (void)sodium_bin2hex(id, sizeof(id), genesis->cluster_id, 16);
+    (void)printf("cluster  %s, id %s\n", genesis->name, id);
+    (void)printf("node     %s at %s", request->name,
+                 endpoint_text(&request->mesh[0], mesh));
+    print_subnets(request);
+    (void)printf("\n"
+                 "keys     in %s; admission.key there makes issuers: keep a "
+                 "copy away from this host\n"
+                 "\n"
+                 "next     agent run\n"
+                 "         agentctl token create      (then, on each other "
+                 "host:)\n"
+                 "         agent join %s --token TOKEN\n",
+                 init->config->state_dir,
+                 init->config->mesh_port == CONFIG_PORT_DEFAULT
+                     ? address_text(&request->mesh[0].address, address)
+                     : mesh);
+}
+
+static int run(struct init *init, const char *name, const char *cluster_name,
+               const struct prefix *service_range)
+{
+    char *error = NULL;
+    int r;
+
+    if (identity_exists(init->config->state_dir)) {
+        (void)fprintf(stderr,
+                      "agent init: this host is already a node of a cluster "
+                      "(%s/node.key); run \"agent reset --yes\" first to make "
+                      "another, or just \"agent run\"\n",
+                      init->config->state_dir);
+        return CTL_EXIT_FAILED;
+    }
+    r = join_local_owner(init->config, &init->owner, &error);
+    if (r == 0) {
+        r = join_local_fill(init->config, name, &init->request, &error);
+    }
+    if (r == 0) {
+        r = make_cluster(init, cluster_name, service_range, &error);
+    }
+    if (r == 0) {
+        r = save(init, &error);
+    }
+    if (r != 0) {
+        return fail(r, error, "failed: ");
+    }
+    print_next(init);
+    return CTL_EXIT_OK;
+}
+
+int command_init(struct config *config, const char *name,
+                 const char *cluster_name, const struct prefix *service_range)
+{
+    struct init init = {.config = config};
+    int r = run(&init, name, cluster_name, service_range);
+
+    sodium_memzero(&init, sizeof(init));
+    return r;
+}

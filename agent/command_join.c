@@ -1,0 +1,223 @@
+/*
+ * `agent join`: asks an issuer for a certificate and stores what it answers.
+ * Until all of that is on disk this host has no identity, and the keys of the
+ * attempt lie in join.key, so that the same command can be given again.
+ */
+#include "agent/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "agent/config.h"
+#include "agent/ctl.h"
+#include "agent/identity.h"
+#include "agent/join_client.h"
+#include "agent/join_local.h"
+#include "agent/store_thread.h"
+#include "agent/token.h"
+#include "store/store.h"
+
+struct join {
+    struct config *config;
+    struct token token;
+    struct join_request request;
+    struct identity identity;
+    struct identity_owner owner;
+    struct join_result result;
+    bool has_made_directory;
+    bool has_made_keys; /* not those of an earlier attempt */
+};
+
+static int fail(const char *error, const char *fallback)
+{
+    (void)fprintf(stderr, "agent join: %s\n", error != NULL ? error : fallback);
+    return CTL_EXIT_FAILED;
+}
+
+static int put_records(struct store_batch *batch,
+                       const struct join_result *result)
+{
+    size_t offset = 0;
+    int r;
+
+    r = store_put_record(batch, result->certificate, result->certificate_size);
+    while (r == 0 && offset < result->records_size) {
+        size_t size = 0;
+
+        /* join_verify has cut them out once already. */
+        if (record_peek_size(result->records + offset,
+                             result->records_size - offset, &size) != 0) {
+            return -EBADMSG;
+        }
+        r = store_put_record(batch, result->records + offset, size);
+        offset += size;
+    }
+    return r;
+}
+
+static int fill_store(const struct join *join)
+{
+    const char *state_dir = join->config->state_dir;
+    struct store_batch *batch = NULL;
+    struct store *store = NULL;
+    int r;
+
+    r = identity_create_store(state_dir, join->result.genesis.cluster_id,
+                              &store);
+    if (r != 0) {
+        return r;
+    }
+    r = store_batch_begin(store, &batch);
+    if (r == 0) {
+        r = put_records(batch, &join->result);
+        if (r == 0) {
+            r = store_batch_commit(batch);
+        } else {
+            store_batch_abort(batch);
+        }
+    }
+    store_close(store);
+    return r != 0 ? r : identity_give_store(state_dir, join->owner);
+}
+
+/* From here on a failure keeps join.key: the token is used by these keys. */
+static int save(struct join *join, char **ret_error)
+{
+    const char *state_dir = join->config->state_dir;
+    struct identity *identity = &join->identity;
+    int r = fill_store(join);
+
+    if (r != 0) {
+        if (asprintf(ret_error,
+                     "admitted, but the store in %s cannot be made: %s; then "
+                     "run the same command again",
+                     state_dir, store_thread_error_text(r)) < 0) {
+            *ret_error = NULL;
+        }
+        return r;
+    }
+    identity->genesis = join->result.genesis;
+    memcpy(identity->certificate, join->result.certificate,
+           join->result.certificate_size);
+    identity->certificate_size = join->result.certificate_size;
+    r = identity_save(state_dir, identity, NULL, join->owner, ret_error);
+    if (r == 0) {
+        identity_forget_join_keys(state_dir);
+    }
+    return r;
+}
+
+/* The keys of an attempt whose answer got lost, or fresh ones, kept. */
+static int prepare_keys(struct join *join, char **ret_error)
+{
+    const char *state_dir = join->config->state_dir;
+
+    if (identity_load_join_keys(state_dir, &join->identity) == 0) {
+        return 0;
+    }
+    identity_generate_keys(&join->identity);
+    join->has_made_keys = true;
+    return identity_save_join_keys(state_dir, &join->identity, ret_error);
+}
+
+/* Nothing came of it: leaves no trace.  Keys of an earlier attempt stay when
+ * this one has decided nothing. */
+static void clean_up(const struct join *join, int error)
+{
+    const char *state_dir = join->config->state_dir;
+
+    if (error != JOIN_E_REFUSED && !join->has_made_keys) {
+        return;
+    }
+    identity_forget_join_keys(state_dir);
+    if (join->has_made_directory) {
+        (void)rmdir(state_dir); /* an empty directory harms nobody */
+    }
+}
+
+static void print_next(const struct join *join)
+{
+    char mesh[ENDPOINT_TEXT_SIZE];
+
+    (void)printf("cluster  %s: %s\n", join->result.genesis.name,
+                 join->result.text);
+    (void)printf(
+        "node     %s at %s, %zu records received\n", join->request.name,
+        endpoint_text(&join->request.mesh[0], mesh), join->result.n_records);
+    (void)printf("\nnext     agent run\n");
+}
+
+static int prepare(struct join *join, const char *token, const char *name,
+                   char **ret_error)
+{
+    const char *state_dir = join->config->state_dir;
+    int r;
+
+    if (identity_exists(state_dir)) {
+        if (asprintf(ret_error,
+                     "this host is already a node of a cluster (%s/node.key); "
+                     "run \"agent leave\" or \"agent reset --yes\" first, or "
+                     "just \"agent run\"",
+                     state_dir) < 0) {
+            *ret_error = NULL;
+        }
+        return -EEXIST;
+    }
+    r = token_parse(token, &join->token, ret_error);
+    if (r == 0) {
+        r = join_local_owner(join->config, &join->owner, ret_error);
+    }
+    if (r == 0) {
+        r = join_local_fill(join->config, name, &join->request, ret_error);
+    }
+    if (r == 0) {
+        join->has_made_directory = access(state_dir, F_OK) < 0;
+        r = identity_make_directory(state_dir, join->owner, ret_error);
+    }
+    if (r == 0) {
+        r = prepare_keys(join, ret_error);
+    }
+    return r;
+}
+
+static int run(struct join *join, const char *peer, const char *token,
+               const char *name)
+{
+    _cleanup_(free_pointer) char *error = NULL;
+    int r;
+
+    r = prepare(join, token, name, &error);
+    if (r != 0) {
+        return fail(error, strerror(-r));
+    }
+    r = join_client_run(peer, &join->token, &join->identity, &join->request,
+                        &join->result, &error);
+    if (r != 0) {
+        if (r != JOIN_E_LOST) {
+            clean_up(join, r);
+        }
+        return fail(error, r < 0 ? strerror(-r) : "failed");
+    }
+    r = save(join, &error);
+    if (r != 0) {
+        return fail(error, strerror(-r));
+    }
+    print_next(join);
+    return CTL_EXIT_OK;
+}
+
+int command_join(struct config *config, const char *peer, const char *token,
+                 const char *name)
+{
+    struct join join = {.config = config};
+    int r = run(&join, peer, token, name);
+
+    join_result_done(&join.result);
+    sodium_memzero(&join, sizeof(join));
+    return r;
+}
