@@ -2,7 +2,8 @@
  * The kernel's side of the plan by rtnetlink (libnl-route-3): the vxlan
  * device, its forwarding entries, routes and the address of the bridge's own
  * port, and notifications of change.  Everything we make is marked: routes
- * with protocol NETLINK_PROTOCOL, the device by its alias "socketnet".
+ * and the address with protocol NETLINK_PROTOCOL, the device by its alias
+ * "socketnet".  What others made is never replaced or removed.
  * Synchronous requests (they take microseconds), a polled descriptor for
  * notifications.
  */
@@ -30,7 +31,8 @@ int netlink_fd(const struct netlink *netlink);
 /* Drains notifications; true when any concerned us (or some were lost). */
 bool netlink_run(struct netlink *netlink);
 
-/* First address of an interface, and its MTU.  0 or -ENODEV. */
+/* First address of an interface that is no link-local one, IPv4 before IPv6
+ * (family 0: none), and its MTU.  0, -ENODEV or other negative errno. */
 _must_check_ int netlink_interface(struct netlink *netlink, const char *name,
                                    struct address *ret_address,
                                    uint32_t *ret_mtu, int *ret_ifindex);
@@ -40,8 +42,10 @@ typedef void (*netlink_note_fn)(const char *text, void *data);
 
 /* Makes the kernel hold exactly what the plan says of device, forwards,
  * routes and address, and removes what is ours and no longer planned.
- * dry: only notes.  0 and the number of changes, or negative errno and a
- * text ("vxlan device vx-socket exists and is not ours"). */
+ * dry: only notes.  `note` may be NULL.
+ * 0, or negative errno and a text ("device vx-socket exists and is not ours;
+ * delete it or set tunnel.device"); the number of changes is set in both
+ * cases, and what could be made before the error stays made. */
 _must_check_ int netlink_apply(struct netlink *netlink, const struct plan *plan,
                                const struct plan_policy *policy, bool dry,
                                netlink_note_fn note, void *data,

@@ -1,7 +1,7 @@
 /*
- * The OpenFlow connection: socket, handshake, dispatch of what the switch
- * sends, and the queue of requests.  Bytes are openflow.c's; bundles and
- * dumps are ofconn_bundle.c's and ofconn_dump.c's.
+ * The OpenFlow connection: socket, buffers and the queue of requests.  Bytes
+ * are openflow.c's; the handshake and what comes unasked ofconn_receive.c's;
+ * bundles and dumps ofconn_bundle.c's and ofconn_dump.c's.
  */
 #include "reconcilers/ofconn.h"
 
@@ -29,12 +29,12 @@ uint32_t ofconn_new_xid(struct ofconn *conn)
     return conn->next_xid;
 }
 
-static struct writer conn_writer(struct ofconn *conn)
+struct writer ofconn_writer(struct ofconn *conn)
 {
     return writer_init(conn->scratch, OFCONN_MESSAGE_MAX);
 }
 
-static int conn_send(struct ofconn *conn, const struct writer *writer)
+int ofconn_send(struct ofconn *conn, const struct writer *writer)
 {
     if (writer->failed) {
         return -EMSGSIZE;
@@ -130,168 +130,6 @@ static int conn_start_requests(struct ofconn *conn)
     return 0;
 }
 
-/* Highest version both sides speak must be ours: with a bitmap element
- * (OpenFlow 1.3.1, 7.5.1) the highest common bit, else the lower header. */
-static bool hello_speaks_ours(const struct openflow_header *header,
-                              const uint8_t *message)
-{
-    struct reader reader = reader_init(message + OPENFLOW_HEADER_SIZE,
-                                       header->length - OPENFLOW_HEADER_SIZE);
-
-    while (!reader.failed && reader_left(&reader) >= 8) {
-        uint16_t type = reader_u16(&reader);
-        uint16_t length = reader_u16(&reader);
-
-        if (type == 1 && length >= 8) {
-            return (reader_u32(&reader) & (1u << OPENFLOW_VERSION)) != 0;
-        }
-        /* Elements are padded to 8 bytes. */
-        (void)reader_take(&reader, (((size_t)length + 7) / 8 * 8) - 4);
-    }
-    return header->version >= OPENFLOW_VERSION;
-}
-
-/* Everything between HELLO and the first request; the barrier's answer says
- * that the switch has taken all of it. */
-static int conn_send_setup(struct ofconn *conn)
-{
-    struct writer writer = conn_writer(conn);
-
-    openflow_put_simple(&writer, OPENFLOW_FEATURES_REQUEST,
-                        ofconn_new_xid(conn), NULL, 0);
-    openflow_put_set_config(&writer, ofconn_new_xid(conn));
-    openflow_put_set_async(&writer, ofconn_new_xid(conn));
-    openflow_put_flow_monitor_request(&writer, ofconn_new_xid(conn), 1);
-    conn->setup_xid = ofconn_new_xid(conn);
-    openflow_put_simple(&writer, OPENFLOW_BARRIER_REQUEST, conn->setup_xid,
-                        NULL, 0);
-    conn->state = OFCONN_WAIT_SETUP;
-    return conn_send(conn, &writer);
-}
-
-static int conn_fail(struct ofconn *conn, int error, const char *why)
-{
-    if (conn->why[0] == '\0') {
-        (void)snprintf(conn->why, sizeof(conn->why), "%s", why);
-    }
-    return error;
-}
-
-static int conn_receive_error(struct ofconn *conn,
-                              const struct openflow_header *header,
-                              const uint8_t *message)
-{
-    char text[128], why[192];
-    uint16_t type, code;
-
-    if (openflow_parse_error(message, header->length, &type, &code) != 0) {
-        return conn_fail(conn, -EBADMSG, "malformed error message");
-    }
-    if (conn->state == OFCONN_READY) {
-        /* An answer to a packet-out or a flush: its port or its connections
-         * are already gone. */
-        return 0;
-    }
-    (void)snprintf(why, sizeof(why), "%s: %s",
-                   conn->state == OFCONN_WAIT_HELLO
-                       ? "the bridge does not speak OpenFlow 1.5 (see its "
-                         "protocols column)"
-                       : "Open vSwitch refuses to report changes",
-                   openflow_error_text(type, code, text));
-    return conn_fail(conn, -EPROTO, why);
-}
-
-static int conn_receive_events(struct ofconn *conn,
-                               const struct openflow_header *header,
-                               const uint8_t *message)
-{
-    struct reader entries;
-    uint16_t type;
-    bool more;
-    int error;
-
-    if (openflow_parse_multipart(message, header->length, &type, &more,
-                                 &entries) != 0) {
-        return conn_fail(conn, -EBADMSG, "malformed multipart reply");
-    }
-    if (type != OPENFLOW_MULTIPART_MONITOR) {
-        return 0; /* an answer to a dump that was given up */
-    }
-    for (;;) {
-        enum openflow_event event;
-
-        error = openflow_next_event(&entries, &event);
-        if (error == OPENFLOW_E_AGAIN) {
-            return 0;
-        }
-        if (error != 0) {
-            return conn_fail(conn, -EBADMSG, "malformed flow update");
-        }
-        conn->are_flows_dirty |= event != OPENFLOW_EVENT_OWN;
-    }
-}
-
-static int conn_receive_packet(struct ofconn *conn,
-                               const struct openflow_header *header,
-                               const uint8_t *message)
-{
-    struct openflow_packet_in packet;
-
-    if (openflow_parse_packet_in(message, header->length, &packet) != 0) {
-        return conn_fail(conn, -EBADMSG, "malformed packet-in");
-    }
-    if (conn->callbacks.packet_in != NULL) {
-        conn->callbacks.packet_in(&packet, conn->data);
-    }
-    return 0;
-}
-
-static int conn_receive_echo(struct ofconn *conn,
-                             const struct openflow_header *header,
-                             const uint8_t *message)
-{
-    struct writer writer = conn_writer(conn);
-
-    openflow_put_simple(&writer, OPENFLOW_ECHO_REPLY, header->xid,
-                        message + OPENFLOW_HEADER_SIZE,
-                        header->length - (size_t)OPENFLOW_HEADER_SIZE);
-    return conn_send(conn, &writer);
-}
-
-/* What is no part of an answer to the request in progress. */
-static int conn_receive_async(struct ofconn *conn,
-                              const struct openflow_header *header,
-                              const uint8_t *message)
-{
-    switch (header->type) {
-    case OPENFLOW_ECHO_REQUEST:
-        return conn_receive_echo(conn, header, message);
-    case OPENFLOW_ERROR:
-        return conn_receive_error(conn, header, message);
-    case OPENFLOW_PACKET_IN:
-        return conn_receive_packet(conn, header, message);
-    case OPENFLOW_PORT_STATUS:
-        conn->are_ports_dirty = true;
-        return 0;
-    case OPENFLOW_REQUESTFORWARD:
-        conn->are_groups_dirty = true;
-        return 0;
-    case OPENFLOW_MULTIPART_REPLY:
-        return conn_receive_events(conn, header, message);
-    case OPENFLOW_BARRIER_REPLY:
-        if (conn->state == OFCONN_WAIT_SETUP &&
-            header->xid == conn->setup_xid) {
-            conn->state = OFCONN_READY;
-            if (conn->callbacks.connected != NULL) {
-                conn->callbacks.connected(conn->data);
-            }
-        }
-        return 0;
-    default:
-        return 0; /* features, replies we do not need */
-    }
-}
-
 static int conn_receive(struct ofconn *conn,
                         const struct openflow_header *header,
                         const uint8_t *message)
@@ -302,18 +140,19 @@ static int conn_receive(struct ofconn *conn,
 
     if (conn->state == OFCONN_WAIT_HELLO) {
         if (header->type == OPENFLOW_ERROR) {
-            return conn_receive_error(conn, header, message);
+            return ofconn_receive_error(conn, header, message);
         }
         if (header->type != OPENFLOW_HELLO ||
-            !hello_speaks_ours(header, message)) {
-            return conn_fail(conn, -EPROTO,
-                             "the bridge does not speak OpenFlow 1.5 (see "
-                             "its protocols column)");
+            !ofconn_hello_is_good(header, message)) {
+            return ofconn_fail(conn, -EPROTO,
+                               "the bridge does not speak OpenFlow 1.5 (see "
+                               "its protocols column)");
         }
-        return conn_send_setup(conn);
+        return ofconn_send_setup(conn);
     }
     if (header->version != OPENFLOW_VERSION) {
-        return conn_fail(conn, -EPROTO, "message of another OpenFlow version");
+        return ofconn_fail(conn, -EPROTO,
+                           "message of another OpenFlow version");
     }
     if (request != NULL && conn->is_first_sent) {
         is_taken = request->type == OFCONN_REQUEST_APPLY
@@ -323,10 +162,10 @@ static int conn_receive(struct ofconn *conn,
                                                 message, &is_complete, &error);
     }
     if (!is_taken) {
-        return conn_receive_async(conn, header, message);
+        return ofconn_receive_async(conn, header, message);
     }
     if (error == -EBADMSG) {
-        return conn_fail(conn, error, "malformed answer of the switch");
+        return ofconn_fail(conn, error, "malformed answer of the switch");
     }
     if (error == 0 && is_complete) {
         conn_finish_first(conn, 0);
@@ -347,7 +186,7 @@ static int conn_process(struct ofconn *conn)
             return 0;
         }
         if (error != 0) {
-            return conn_fail(conn, -EBADMSG, "message with a wrong length");
+            return ofconn_fail(conn, -EBADMSG, "message with a wrong length");
         }
         error = conn_receive(conn, &header, in->bytes + in->head);
         if (error == 0) {
@@ -481,9 +320,9 @@ int ofconn_open(const char *path, const struct ofconn_callbacks *callbacks,
         error = channel_connect(&conn->channel, path);
     }
     if (error == 0) {
-        writer = conn_writer(conn);
+        writer = ofconn_writer(conn);
         openflow_put_hello(&writer, ofconn_new_xid(conn));
-        error = conn_send(conn, &writer);
+        error = ofconn_send(conn, &writer);
     }
     if (error != 0) {
         conn_free(conn);
@@ -524,7 +363,7 @@ int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
 {
     uint8_t actions[64];
     struct writer actions_writer = writer_init(actions, sizeof(actions));
-    struct writer writer = conn_writer(conn);
+    struct writer writer = ofconn_writer(conn);
 
     if (conn->state != OFCONN_READY) {
         return -ENOTCONN;
@@ -536,14 +375,14 @@ int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
     assert(!actions_writer.failed);
     openflow_put_packet_out(&writer, ofconn_new_xid(conn), actions,
                             writer_size(&actions_writer), frame, size);
-    return conn_send(conn, &writer);
+    return ofconn_send(conn, &writer);
 }
 
 int ofconn_flush_connections(struct ofconn *conn, const struct address *service,
                              const struct address *backend, uint8_t protocol)
 {
     struct channel_buffer messages = {0};
-    struct writer writer = conn_writer(conn);
+    struct writer writer = ofconn_writer(conn);
     int error;
 
     if (conn->state == OFCONN_FAILED) {

@@ -131,7 +131,7 @@ static bool bundle_refuse(struct ofconn_bundle *bundle,
 static int bundle_send_control(struct ofconn *conn,
                                struct ofconn_bundle *bundle)
 {
-    struct writer writer = writer_init(conn->scratch, OFCONN_MESSAGE_MAX);
+    struct writer writer = ofconn_writer(conn);
     bool is_good = bundle->n_refused == 0;
 
     bundle->control_xid = ofconn_new_xid(conn);
@@ -233,7 +233,7 @@ static int bundle_keep_add(struct ofconn *conn, struct ofconn_bundle *bundle,
 static int bundle_add_flow(struct ofconn *conn, struct ofconn_bundle *bundle,
                            const struct diff_flow *change)
 {
-    struct writer inner = writer_init(conn->scratch, OFCONN_MESSAGE_MAX);
+    struct writer inner = ofconn_writer(conn);
     bool is_removed = change->op == DIFF_REMOVE;
     const struct flow *flow = is_removed ? change->present : change->wanted;
     struct bundle_item *item = bundle_new_item(conn, bundle);
@@ -257,7 +257,7 @@ static int bundle_add_flow(struct ofconn *conn, struct ofconn_bundle *bundle,
 static int bundle_add_group(struct ofconn *conn, struct ofconn_bundle *bundle,
                             const struct diff_group *change)
 {
-    struct writer inner = writer_init(conn->scratch, OFCONN_MESSAGE_MAX);
+    struct writer inner = ofconn_writer(conn);
     bool is_removed = change->op == DIFF_REMOVE;
     const struct group *group = is_removed ? change->present : change->wanted;
     struct bundle_item *item = bundle_new_item(conn, bundle);
@@ -313,7 +313,7 @@ static int bundle_add_flows(struct ofconn *conn, struct ofconn_bundle *bundle,
 static int bundle_make(struct ofconn *conn, struct ofconn_bundle *bundle,
                        const struct diff *diff)
 {
-    struct writer writer = writer_init(conn->scratch, OFCONN_MESSAGE_MAX);
+    struct writer writer = ofconn_writer(conn);
     int error;
 
     bundle->open_xid = ofconn_new_xid(conn);
@@ -336,7 +336,7 @@ static int bundle_make(struct ofconn *conn, struct ofconn_bundle *bundle,
         return error;
     }
     bundle->barrier_xid = ofconn_new_xid(conn);
-    writer = writer_init(conn->scratch, OFCONN_MESSAGE_MAX);
+    writer = ofconn_writer(conn);
     openflow_put_simple(&writer, OPENFLOW_BARRIER_REQUEST, bundle->barrier_xid,
                         NULL, 0);
     return bundle_keep(bundle, &writer);

@@ -69,7 +69,7 @@ void ofconn_collect_finish(struct ofconn_collect *collect, int error)
 
 int ofconn_collect_start(struct ofconn *conn, struct ofconn_collect *collect)
 {
-    struct writer writer = writer_init(conn->scratch, OFCONN_MESSAGE_MAX);
+    struct writer writer = ofconn_writer(conn);
 
     for (size_t i = 0; i < COLLECT_N_PARTS; i++) {
         collect->xids[i] = ofconn_new_xid(conn);

@@ -1,8 +1,9 @@
 /*
  * Shared by the three files of the OpenFlow connection:
- *   ofconn.c         socket, handshake, dispatch, queue of requests
- *   ofconn_bundle.c  one diff -> one bundle, and what the switch said to it
- *   ofconn_dump.c    ports, flows and groups of the switch
+ *   ofconn.c          socket, buffers, queue of requests
+ *   ofconn_receive.c  handshake, and what comes unasked
+ *   ofconn_bundle.c   one diff -> one bundle, and what the switch said to it
+ *   ofconn_dump.c     ports, flows and groups of the switch
  */
 #ifndef SOCKETNET_RECONCILERS_OFCONN_PRIVATE_H
 #define SOCKETNET_RECONCILERS_OFCONN_PRIVATE_H
@@ -61,6 +62,27 @@ struct ofconn {
 
 /* Never 0: switch-made messages carry that. */
 uint32_t ofconn_new_xid(struct ofconn *conn);
+
+/* A writer over the first half of the scratch space, and the sending of what
+ * it holds: 0, -EMSGSIZE, -ENOMEM. */
+struct writer ofconn_writer(struct ofconn *conn);
+_must_check_ int ofconn_send(struct ofconn *conn, const struct writer *writer);
+/* Keeps why the connection is about to end, and returns `error`. */
+_must_check_ int ofconn_fail(struct ofconn *conn, int error, const char *why);
+
+/* Whether the switch's HELLO allows our version. */
+bool ofconn_hello_is_good(const struct openflow_header *header,
+                          const uint8_t *message);
+/* All that goes between HELLO and the first request. */
+_must_check_ int ofconn_send_setup(struct ofconn *conn);
+/* An error, or any message, that is no answer to a request.  0, or negative
+ * errno: the connection must end. */
+_must_check_ int ofconn_receive_error(struct ofconn *conn,
+                                      const struct openflow_header *header,
+                                      const uint8_t *message);
+_must_check_ int ofconn_receive_async(struct ofconn *conn,
+                                      const struct openflow_header *header,
+                                      const uint8_t *message);
 
 /* Takes the request over.  0 or -ENOMEM (then it is freed). */
 _must_check_ int ofconn_enqueue(struct ofconn *conn,

@@ -529,7 +529,7 @@ static void test_restart(void **state)
 /* --- A peer of our own, that may say anything. --- */
 
 struct peer {
-    char path[64];
+    char path[80];
     int listener;
     int fd;
 };

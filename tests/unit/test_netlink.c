@@ -1,0 +1,430 @@
+/*
+ * rtnetlink against the real kernel, in a network namespace of the test's
+ * own: what apply makes, that a second apply changes nothing, what it repairs
+ * and what it leaves alone, notifications, and the removal of all of it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "reconcilers/netlink.h"
+#include "tests/unit/ovs_fixture.h"
+
+struct notes {
+    char text[4096];
+    size_t n;
+};
+
+static const struct plan_policy policy = {
+    .bridge = "socket",
+    .gateway = {.family = 4, .bytes = {10, 0, 1, 1}},
+    .tunnel_device = "vx-socket",
+    .tunnel_vni = 70,
+    .tunnel_port = 4789,
+    .mesh_interface = "nm-privacy",
+};
+
+static void on_note(const char *text, void *data)
+{
+    struct notes *notes = data;
+    size_t len = strlen(notes->text);
+
+    notes->n++;
+    (void)snprintf(notes->text + len, sizeof(notes->text) - len, "%s\n", text);
+}
+
+static struct address ip(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
+{
+    return (struct address){.family = 4, .bytes = {a, b, c, d}};
+}
+
+/* Node 1 of three. */
+struct world {
+    struct netlink *netlink;
+    struct plan plan;
+    struct plan_forward forwards[4];
+    struct plan_route routes[4];
+};
+
+static struct world world;
+
+static int setup(void **state)
+{
+    (void)state;
+    world = (struct world){0};
+    ovs_fixture_shell(
+        "ip link add socket type veth peer name socket-peer && "
+        "ip link add nm-privacy mtu 1420 type veth peer name nm-peer && "
+        "ip link set nm-privacy up && ip link set nm-peer up && "
+        "ip link set socket-peer up && "
+        "ip addr add 100.104.70.1/24 dev nm-privacy");
+    assert_int_equal(netlink_open(&world.netlink), 0);
+    for (uint8_t i = 0; i < 2; i++) {
+        world.forwards[i] =
+            (struct plan_forward){.mac = {0x0a, 0, 0, 0, 0, (uint8_t)(i + 2)},
+                                  .mesh = ip(100, 104, 70, (uint8_t)(i + 2))};
+        world.routes[i] = (struct plan_route){
+            .destination = {.address = ip(10, 0, (uint8_t)(i + 2), 0),
+                            .len = 24},
+            .source = ip(10, 0, 1, 1),
+            .mtu = 1370};
+    }
+    world.plan =
+        (struct plan){.needs_tunnel = true,
+                      .tunnel_mtu = 1370,
+                      .tunnel_local = ip(100, 104, 70, 1),
+                      .tunnel_mac = {0x0a, 0, 0, 0, 0, 1},
+                      .forwards = world.forwards,
+                      .n_forwards = 2,
+                      .routes = world.routes,
+                      .n_routes = 2,
+                      .local_address = {.address = ip(10, 0, 1, 0), .len = 24}};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world.netlink = netlink_close(world.netlink);
+    ovs_fixture_shell("ip link del socket; ip link del nm-privacy; "
+                      "ip link del vx-socket 2>/dev/null; true");
+    return 0;
+}
+
+static size_t apply(bool dry, struct notes *notes)
+{
+    char text[160];
+    size_t n_changes = 12345;
+    int error;
+
+    *notes = (struct notes){0};
+    error = netlink_apply(world.netlink, &world.plan, &policy, dry, on_note,
+                          notes, &n_changes, text);
+    if (error != 0) {
+        fail_msg("apply: %d %s", error, text);
+    }
+    assert_int_equal(n_changes, notes->n);
+    return n_changes;
+}
+
+static void assert_changes(bool dry, size_t n_changes, struct notes *notes)
+{
+    if (apply(dry, notes) != n_changes) {
+        fail_msg("expected %zu changes, got:\n%s", n_changes, notes->text);
+    }
+}
+
+/* Applies, expecting an error whose text has these words. */
+static void apply_fails(int expected, const char *words)
+{
+    struct notes notes = {0};
+    char text[160];
+    size_t n_changes;
+
+    assert_int_equal(netlink_apply(world.netlink, &world.plan, &policy, false,
+                                   on_note, &notes, &n_changes, text),
+                     expected);
+    if (strstr(text, words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", text, words);
+    }
+}
+
+static void assert_output(const char *command, const char *words, bool is_there)
+{
+    char *output = ovs_fixture_output("%s", command);
+
+    if ((strstr(output, words) != NULL) != is_there) {
+        fail_msg("%s: %s \"%s\" in:\n%s", command,
+                 is_there ? "expected" : "unexpected", words, output);
+    }
+    free(output);
+}
+
+static void test_apply(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    /* A dry run says all of it and does nothing. */
+    assert_changes(true, 7, &notes);
+    assert_non_null(strstr(notes.text, "create vxlan device vx-socket"));
+    assert_output("ip link", "vx-socket", false);
+    assert_output("ip addr show socket", "10.0.1.1", false);
+
+    /* One more: set up of the new device. */
+    assert_changes(false, 8, &notes);
+    assert_output("ip -d link show vx-socket",
+                  "vxlan id 70 local 100.104.70.1 dev nm-privacy", true);
+    assert_output("ip -d link show vx-socket", "dstport 4789", true);
+    assert_output("ip -d link show vx-socket", "nolearning", true);
+    assert_output("ip link show vx-socket", "mtu 1370", true);
+    assert_output("ip link show vx-socket", "alias socketnet", true);
+    assert_output("ip link show vx-socket", "LOWER_UP", true);
+    /* Not the tunnel MAC itself, see netlink_vxlan.c. */
+    assert_output("ip link show vx-socket", "0e:00:00:00:00:01", true);
+    assert_output("ip -6 addr show vx-socket", "inet6", false);
+    assert_output("bridge fdb show dev vx-socket",
+                  "0a:00:00:00:00:02 dst 100.104.70.2 self permanent", true);
+    assert_output("bridge fdb show dev vx-socket",
+                  "0a:00:00:00:00:03 dst 100.104.70.3 self permanent", true);
+    assert_output("ip addr show socket", "inet 10.0.1.1/24", true);
+    assert_output("ip link show socket", "UP", true);
+    assert_output("ip route",
+                  "10.0.3.0/24 dev socket proto 115 scope link src 10.0.1.1 "
+                  "mtu 1370",
+                  true);
+
+    assert_changes(false, 0, &notes);
+    assert_changes(true, 0, &notes);
+}
+
+static void test_update(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    (void)apply(false, &notes);
+    /* A node goes, another moves, a third comes; the mesh gets smaller. */
+    world.forwards[0].mesh = ip(100, 104, 70, 22);
+    world.forwards[1].mac[5] = 4;
+    world.forwards[1].mesh = ip(100, 104, 70, 4);
+    world.routes[0].mtu = 1300;
+    world.routes[1].destination.address = ip(10, 0, 4, 0);
+    world.plan.tunnel_mtu = 1300;
+    assert_changes(false, 8, &notes);
+    assert_output("bridge fdb show dev vx-socket", "00:03", false);
+    assert_output("bridge fdb show dev vx-socket",
+                  "0a:00:00:00:00:02 dst 100.104.70.22", true);
+    assert_output("ip route", "10.0.3.0", false);
+    assert_output("ip route", "10.0.2.0/24 dev socket proto 115", true);
+    assert_output("ip route", "mtu 1300", true);
+    assert_output("ip link show vx-socket", "mtu 1300", true);
+    assert_changes(false, 0, &notes);
+
+    /* Another own mesh address: a new device. */
+    ovs_fixture_shell("ip addr add 100.104.70.9/24 dev nm-privacy");
+    world.plan.tunnel_local = ip(100, 104, 70, 9);
+    (void)apply(false, &notes);
+    assert_output("ip -d link show vx-socket", "local 100.104.70.9", true);
+    assert_output("bridge fdb show dev vx-socket", "00:04", true);
+    assert_changes(false, 0, &notes);
+
+    /* No peers any more. */
+    world.plan.needs_tunnel = false;
+    world.plan.n_forwards = 0;
+    world.plan.n_routes = 0;
+    (void)apply(false, &notes);
+    assert_output("ip link", "vx-socket", false);
+    assert_output("ip route", "proto 115", false);
+    assert_output("ip addr show socket", "10.0.1.1", true);
+    assert_changes(false, 0, &notes);
+}
+
+/* What others take away or change is put back. */
+static void test_repair(void **state)
+{
+    static const char *const damages[] = {
+        "ip link del vx-socket",
+        "ip link set vx-socket down",
+        "ip link set vx-socket mtu 1200",
+        "ip link set vx-socket alias other address 0a:00:00:00:00:01",
+        "bridge fdb del 0a:00:00:00:00:02 dev vx-socket dst 100.104.70.2",
+        "bridge fdb replace 0a:00:00:00:00:02 dev vx-socket dst 100.104.70.99 "
+        "self permanent",
+        "bridge fdb add 0a:00:00:00:00:77 dev vx-socket dst 100.104.70.99 "
+        "self permanent",
+        "ip route del 10.0.2.0/24",
+        "ip route change 10.0.2.0/24 dev socket proto 115 src 10.0.1.1 mtu 900",
+        "ip route add 10.0.9.0/24 dev socket proto 115",
+        "ip addr del 10.0.1.1/24 dev socket",
+        "ip link set socket down",
+        "ip link del nm-privacy && ip link add nm-privacy mtu 1420 type veth "
+        "peer name nm-peer && ip link set nm-privacy up && "
+        "ip addr add 100.104.70.1/24 dev nm-privacy",
+    };
+    struct notes notes;
+    char *before, *after;
+    static const char look[] =
+        "ip -d link show vx-socket | sed 's/^[0-9]*//;s/LOWER_UP.*//' "
+        "| grep -v nm-privacy; ip addr show socket | grep inet; "
+        "ip route show proto 115; bridge fdb show dev vx-socket | sort";
+
+    (void)state;
+    (void)apply(false, &notes);
+    before = ovs_fixture_output("%s", look);
+    for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+        while (netlink_run(world.netlink)) {
+        }
+        ovs_fixture_shell("%s", damages[i]);
+        /* It is noticed ... */
+        assert_true(ovs_fixture_poll(netlink_fd(world.netlink), POLLIN, 1000));
+        if (!netlink_run(world.netlink)) {
+            fail_msg("not noticed: %s", damages[i]);
+        }
+        /* ... repaired, and then all is well. */
+        if (i == 3) {
+            /* Neither mark is left: it could be anybody's. */
+            apply_fails(-EEXIST, "is not ours");
+            ovs_fixture_shell("ip link set vx-socket alias socketnet");
+        }
+        assert_true(apply(false, &notes) > 0);
+        assert_changes(false, 0, &notes);
+        after = ovs_fixture_output("%s", look);
+        assert_string_equal(after, before);
+        free(after);
+    }
+    free(before);
+}
+
+static void test_not_ours(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    ovs_fixture_shell("ip link add vx-socket type vxlan id 9 dstport 9000 "
+                      "local 100.104.70.1");
+    apply_fails(-EEXIST, "vx-socket exists and is not ours");
+    assert_output("ip -d link show vx-socket", "vxlan id 9 ", true);
+    world.plan.needs_tunnel = false;
+    (void)apply(false, &notes);
+    assert_int_equal(
+        netlink_remove_all(world.netlink, &policy, false, NULL, NULL), 0);
+    assert_output("ip -d link show vx-socket", "vxlan id 9 ", true);
+    world.plan.needs_tunnel = true;
+
+    /* The same id and port under another name. */
+    ovs_fixture_shell("ip link del vx-socket && ip link add other type vxlan "
+                      "id 70 dstport 4789 local 100.104.70.1");
+    apply_fails(-EEXIST, "change tunnel.vni or tunnel.port");
+    ovs_fixture_shell("ip link del other");
+
+    /* A route that somebody else made stays, and the others are made. */
+    ovs_fixture_shell("ip link set socket up && ip route add 10.0.2.0/24 "
+                      "dev nm-privacy");
+    apply_fails(-EEXIST, "route to 10.0.2.0/24 exists");
+    assert_output("ip route", "10.0.2.0/24 dev nm-privacy", true);
+    assert_output("ip route", "10.0.3.0/24 dev socket proto 115", true);
+    ovs_fixture_shell("ip route del 10.0.2.0/24");
+    assert_changes(false, 1, &notes);
+
+    /* An address that was there before us is used, and never removed. */
+    ovs_fixture_shell("ip addr del 10.0.1.1/24 dev socket && "
+                      "ip addr add 10.0.1.1/24 dev socket");
+    (void)apply(false, &notes);
+    assert_int_equal(
+        netlink_remove_all(world.netlink, &policy, false, NULL, NULL), 0);
+    assert_output("ip addr show socket", "10.0.1.1/24", true);
+    ovs_fixture_shell("ip addr del 10.0.1.1/24 dev socket && "
+                      "ip addr add 10.0.1.1/24 dev nm-privacy");
+    apply_fails(-EADDRINUSE, "change bridge.gateway");
+}
+
+static void test_missing(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    ovs_fixture_shell("ip link del socket");
+    apply_fails(-ENODEV, "bridge socket has no port of its own");
+    assert_output("ip link", "vx-socket", true);
+    ovs_fixture_shell("ip link del nm-privacy");
+    apply_fails(-ENODEV, "mesh interface nm-privacy does not exist");
+    ovs_fixture_shell("ip link add socket type veth peer name socket-peer; "
+                      "ip link add nm-privacy type veth peer name nm-peer");
+    world.plan = (struct plan)PLAN_INIT;
+    assert_changes(false, 0, &notes);
+}
+
+static void test_remove_all(void **state)
+{
+    struct notes notes = {0};
+
+    (void)state;
+    ovs_fixture_shell("ip link set socket up && ip addr add 192.0.2.1/24 "
+                      "dev socket && ip route add 10.9.0.0/24 dev socket");
+    (void)apply(false, &notes);
+    notes = (struct notes){0};
+    assert_int_equal(
+        netlink_remove_all(world.netlink, &policy, true, on_note, &notes), 0);
+    assert_int_equal(notes.n, 4); /* two routes, the address, the device */
+    assert_output("ip link", "vx-socket", true);
+    assert_int_equal(
+        netlink_remove_all(world.netlink, &policy, false, NULL, NULL), 0);
+    assert_output("ip link", "vx-socket", false);
+    assert_output("ip route", "proto 115", false);
+    assert_output("ip route", "10.9.0.0/24", true);
+    assert_output("ip addr show socket", "10.0.1.1", false);
+    assert_output("ip addr show socket", "192.0.2.1", true);
+}
+
+static void test_interface(void **state)
+{
+    struct address address;
+    uint32_t mtu;
+    int ifindex;
+    char text[ADDRESS_TEXT_SIZE];
+
+    (void)state;
+    assert_int_equal(netlink_interface(world.netlink, "nm-privacy", &address,
+                                       &mtu, &ifindex),
+                     0);
+    assert_string_equal(address_text(&address, text), "100.104.70.1");
+    assert_int_equal(mtu, 1420);
+    assert_true(ifindex > 0);
+    assert_int_equal(
+        netlink_interface(world.netlink, "socket", &address, &mtu, &ifindex),
+        0);
+    assert_int_equal(address.family, 0);
+    assert_int_equal(
+        netlink_interface(world.netlink, "nosuch0", &address, &mtu, &ifindex),
+        -ENODEV);
+    assert_int_equal(
+        netlink_interface(world.netlink, "", &address, &mtu, &ifindex),
+        -ENODEV);
+}
+
+/* Notifications of others' things are no reason to look. */
+static void test_quiet(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    (void)apply(false, &notes);
+    while (netlink_run(world.netlink)) {
+    }
+    ovs_fixture_shell("ip link add other type veth peer name other-peer && "
+                      "ip addr add 192.0.2.9/24 dev other && "
+                      "ip link set other up && "
+                      "ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 dev "
+                      "other && ip route add 198.51.100.0/24 dev other");
+    assert_true(ovs_fixture_poll(netlink_fd(world.netlink), POLLIN, 1000));
+    assert_false(netlink_run(world.netlink));
+    /* Lost ones are. */
+    ovs_fixture_shell("for i in $(seq 3000); do echo link set other mtu "
+                      "$((1200 + i %% 100)); done | ip -batch -");
+    assert_true(netlink_run(world.netlink));
+    ovs_fixture_shell("ip link del other");
+}
+
+#define TEST(function)                                                         \
+    cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_apply),     TEST(test_update),  TEST(test_repair),
+        TEST(test_not_ours),  TEST(test_missing), TEST(test_remove_all),
+        TEST(test_interface), TEST(test_quiet),
+    };
+
+    if (!ovs_fixture_enter_namespace()) {
+        return OVS_FIXTURE_SKIP;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
