@@ -1,0 +1,242 @@
+/*
+ * See fake_node.h.
+ */
+#include "fake_node.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAKE_MEMBERS 16
+#define FAKE_RECORDS 2048
+
+struct fake_record {
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    size_t size;
+};
+
+struct node {
+    struct node_member members[FAKE_MEMBERS];
+    struct body_certificate certificates[FAKE_MEMBERS];
+    size_t n_members;
+    struct fake_record *records;
+    size_t n_records;
+    uint64_t seq;
+};
+
+static const uint8_t fake_cluster[RECORD_CLUSTER_SIZE] = "a test's cluster";
+
+struct node *fake_node_new(void)
+{
+    struct node *node = calloc(1, sizeof(*node));
+
+    assert(node != NULL);
+    node->records = calloc(FAKE_RECORDS, sizeof(*node->records));
+    assert(node->records != NULL);
+    return node;
+}
+
+void fake_node_free(struct node *node)
+{
+    free(node->records);
+    free(node);
+}
+
+static struct address fake_address(const char *text)
+{
+    struct address address = {0};
+    int error = address_parse(text, &address);
+
+    assert(error == 0);
+    (void)error;
+    return address;
+}
+
+struct node_member *fake_node_member(struct node *node, uint8_t number)
+{
+    struct body_certificate *certificate = &node->certificates[node->n_members];
+    struct node_member *member = &node->members[node->n_members];
+    char text[32];
+
+    assert(node->n_members < FAKE_MEMBERS);
+    assert(node->n_members == 0 ||
+           node->members[node->n_members - 1].key[0] < number);
+    node->n_members++;
+    memset(certificate->sign_public, number, 32);
+    (void)snprintf(certificate->name, sizeof(certificate->name), "host%u",
+                   number);
+    (void)snprintf(text, sizeof(text), "100.104.70.%u", number);
+    certificate->mesh[0].address = fake_address(text);
+    certificate->mesh[0].port = 7720;
+    certificate->n_mesh = 1;
+    (void)snprintf(text, sizeof(text), "10.0.%u.0", number);
+    certificate->subnets[0].address = fake_address(text);
+    certificate->subnets[0].len = 24;
+    certificate->n_subnets = 1;
+    certificate->roles = BODY_ROLE_MEMBER;
+    memcpy(certificate->functions[0], "*", 2);
+    certificate->n_functions = 1;
+    memset(member->key, number, 32);
+    member->id = record_node_id(member->key);
+    member->certificate = certificate;
+    member->state = NODE_MEMBER_ALIVE;
+    member->is_self = number == 1;
+    member->is_reachable = true;
+    member->rtt_us = number == 1 ? 0 : 1000u * number;
+    return member;
+}
+
+struct body_service fake_service(const char *function, const char *address,
+                                 uint16_t port)
+{
+    struct body_service service = {.protocol = 6,
+                                   .port = port,
+                                   .address = fake_address(address),
+                                   .weight = 100};
+
+    (void)snprintf(service.function, sizeof(service.function), "%s", function);
+    (void)snprintf(service.instance, sizeof(service.instance), "i-%u",
+                   service.address.bytes[3]);
+    return service;
+}
+
+static void fake_put(struct node *node, uint8_t number, uint8_t kind,
+                     const char *key, const uint8_t *body, size_t body_size)
+{
+    uint8_t writer[32];
+    struct record_fields fields = {.kind = kind,
+                                   .cluster = fake_cluster,
+                                   .writer = writer,
+                                   .serial = 1,
+                                   .key = (const uint8_t *)key,
+                                   .key_size = strlen(key),
+                                   .body = body,
+                                   .body_size = body_size};
+    struct fake_record *slot = NULL;
+
+    memset(writer, number, sizeof(writer));
+    node->seq++;
+    fields.order.epoch = 1;
+    fields.order.seq = node->seq;
+    for (size_t i = 0; i < node->n_records; i++) {
+        struct record record;
+        int error = record_parse(node->records[i].bytes, node->records[i].size,
+                                 &record);
+
+        assert(error == 0);
+        (void)error;
+        if (record.kind == kind && record.writer[0] == number &&
+            record.key_size == fields.key_size &&
+            memcmp(record.key, key, fields.key_size) == 0) {
+            slot = &node->records[i];
+        }
+    }
+    if (slot == NULL) {
+        assert(node->n_records < FAKE_RECORDS);
+        slot = &node->records[node->n_records];
+        node->n_records++;
+    }
+    slot->size = record_build(&fields, slot->bytes, sizeof(slot->bytes));
+    assert(slot->size > 0);
+}
+
+static void fake_key(const struct body_service *service, char key[160])
+{
+    (void)snprintf(key, 160, "%s/%s", service->function, service->instance);
+}
+
+void fake_node_service(struct node *node, uint8_t number,
+                       const struct body_service *service)
+{
+    uint8_t body[LIMIT_RECORD_SIZE];
+    char key[160];
+    size_t size = 0;
+    int error = body_put_service(service, body, sizeof(body), &size);
+
+    assert(error == 0);
+    (void)error;
+    fake_key(service, key);
+    fake_put(node, number, RECORD_SERVICE, key, body, size);
+}
+
+void fake_node_remove(struct node *node, uint8_t number,
+                      const struct body_service *service)
+{
+    char key[160];
+
+    fake_key(service, key);
+    for (size_t i = 0; i < node->n_records; i++) {
+        struct record record;
+        int error = record_parse(node->records[i].bytes, node->records[i].size,
+                                 &record);
+
+        assert(error == 0);
+        (void)error;
+        if (record.kind == RECORD_SERVICE && record.writer[0] == number &&
+            record.key_size == strlen(key) &&
+            memcmp(record.key, key, strlen(key)) == 0) {
+            node->n_records--;
+            node->records[i] = node->records[node->n_records];
+            return;
+        }
+    }
+}
+
+void fake_node_function(struct node *node, uint8_t number, const char *name,
+                        const char *address)
+{
+    struct body_function function = {0};
+    uint8_t body[LIMIT_RECORD_SIZE];
+    size_t size = 0;
+    int error;
+
+    (void)snprintf(function.name, sizeof(function.name), "%s", name);
+    if (address != NULL) {
+        function.address = fake_address(address);
+    }
+    error = body_put_function(&function, body, sizeof(body), &size);
+    assert(error == 0);
+    (void)error;
+    fake_put(node, number, RECORD_FUNCTION, name, body, size);
+}
+
+bool node_member_at(const struct node *node, size_t index,
+                    struct node_member *ret)
+{
+    if (index >= node->n_members) {
+        return false;
+    }
+    *ret = node->members[index];
+    return true;
+}
+
+bool node_member_find(const struct node *node, const uint8_t key[32],
+                      struct node_member *ret)
+{
+    for (size_t i = 0; i < node->n_members; i++) {
+        if (memcmp(node->members[i].key, key, 32) == 0) {
+            *ret = node->members[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In the order of putting: the users have to sort for themselves. */
+int node_records_each(const struct node *node, uint8_t kind, node_record_fn fn,
+                      void *data)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < node->n_records && result == 0; i++) {
+        struct record record;
+
+        result = record_parse(node->records[i].bytes, node->records[i].size,
+                              &record);
+        if (result == 0 && (kind == 0 || record.kind == kind)) {
+            result = fn(&record, data);
+        }
+    }
+    return result;
+}

@@ -1,0 +1,35 @@
+/*
+ * A view for tests of catalog and desire: the few functions of gossip/node.h
+ * that they read, over members and records that the test puts in.  Linked in
+ * the place of the real node, which is never pulled in.
+ */
+#ifndef SOCKETNET_TESTS_FAKE_NODE_H
+#define SOCKETNET_TESTS_FAKE_NODE_H
+
+#include "gossip/node.h"
+
+struct node;
+
+struct node *fake_node_new(void);
+void fake_node_free(struct node *node);
+
+/* Member number n: key of bytes n, name hostN, mesh 100.104.70.N, container
+ * subnet 10.0.N.0/24, alive and reachable.  Number 1 is this node.  The
+ * result may be changed, and lives as long as the node. */
+struct node_member *fake_node_member(struct node *node, uint8_t number);
+
+/* A registration that fits `fake_node_service`: TCP, passing, slot 0,
+ * instance "i-" + the last byte of the address. */
+struct body_service fake_service(const char *function, const char *address,
+                                 uint16_t port);
+/* Puts, or replaces, the service record of a member. */
+void fake_node_service(struct node *node, uint8_t number,
+                       const struct body_service *service);
+/* Takes it away, as a tombstone does. */
+void fake_node_remove(struct node *node, uint8_t number,
+                      const struct body_service *service);
+/* A function record of a member; address NULL: hashed. */
+void fake_node_function(struct node *node, uint8_t number, const char *name,
+                        const char *address);
+
+#endif

@@ -1,0 +1,397 @@
+/*
+ * The catalogue: slots and who gets an address, states, the order of what is
+ * usable.
+ */
+#include "agent/catalog.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "fake_node.h"
+
+static const uint8_t cluster[RECORD_CLUSTER_SIZE] = "0123456789abcdef";
+
+struct world {
+    struct node *node;
+    struct catalog *catalog;
+};
+
+static struct world make(const char *range)
+{
+    struct world world = {.node = fake_node_new()};
+    struct prefix prefix;
+
+    assert_int_equal(prefix_parse(range, &prefix), 0);
+    assert_int_equal(catalog_new(cluster, &prefix, &world.catalog), 0);
+    for (uint8_t i = 1; i <= 4; i++) {
+        (void)fake_node_member(world.node, i);
+    }
+    return world;
+}
+
+static void done(struct world *world)
+{
+    assert_null(catalog_free(world->catalog));
+    fake_node_free(world->node);
+}
+
+static void rebuild(struct world *world)
+{
+    assert_int_equal(catalog_rebuild(world->catalog, world->node), 0);
+}
+
+static void put(struct world *world, uint8_t member, const char *function,
+                const char *address, uint16_t slot)
+{
+    struct body_service service = fake_service(function, address, 6379);
+
+    service.slot = slot;
+    fake_node_service(world->node, member, &service);
+}
+
+/* The formula of catalog.h, written a second time. */
+static void test_slot_address(void **state)
+{
+    struct world world = make("100.80.0.0/12");
+    static const uint8_t input[] = "socketnet/v1/slot\0"
+                                   "0123456789abcdef"
+                                   "\x05"
+                                   "redis"
+                                   "\x00\x03";
+    uint8_t hash[32];
+    struct address address;
+    uint32_t low;
+
+    (void)state;
+    assert_int_equal(crypto_generichash(hash, sizeof(hash), input,
+                                        sizeof(input) - 1, NULL, 0),
+                     0);
+    low = ((uint32_t)hash[4] << 24 | (uint32_t)hash[5] << 16 |
+           (uint32_t)hash[6] << 8 | hash[7]) &
+          0xfffff;
+    catalog_slot_address(world.catalog, "redis", 3, &address);
+    assert_int_equal(address.family, 4);
+    assert_int_equal(address.bytes[0], 100);
+    assert_int_equal(address.bytes[1], 80 + (low >> 16));
+    assert_int_equal(address.bytes[2], (low >> 8) & 0xff);
+    assert_int_equal(address.bytes[3], low & 0xff);
+    done(&world);
+}
+
+static void test_slot_address_six(void **state)
+{
+    struct world world = make("fd00:80::/64");
+    struct world wide = make("fd00:80::/32");
+    struct address a;
+    struct address b;
+
+    (void)state;
+    catalog_slot_address(world.catalog, "redis", 0, &a);
+    catalog_slot_address(wide.catalog, "redis", 0, &b);
+    assert_int_equal(a.family, 6);
+    assert_int_equal(a.bytes[0], 0xfd);
+    assert_int_equal(a.bytes[3], 0x80);
+    assert_memory_equal(a.bytes, b.bytes, 16); /* 64 bits of hash for both */
+    done(&world);
+    done(&wide);
+}
+
+static void test_group(void **state)
+{
+    struct world world = make("100.80.0.0/12");
+    const struct catalog_function *redis;
+    struct address expected;
+
+    (void)state;
+    put(&world, 3, "redis", "10.0.3.203", 0);
+    put(&world, 2, "redis", "10.0.2.7", 0);
+    put(&world, 2, "redis", "10.0.2.5", 0);
+    put(&world, 1, "vector-db", "10.0.1.9", 0);
+    rebuild(&world);
+    assert_int_equal(catalog_count(world.catalog), 2);
+    assert_null(catalog_at(world.catalog, 2));
+    assert_string_equal(catalog_at(world.catalog, 1)->name, "vector-db");
+    assert_ptr_equal(catalog_find(world.catalog, "Vector_DB"),
+                     catalog_at(world.catalog, 1));
+    assert_null(catalog_find(world.catalog, "nothing"));
+    assert_null(catalog_find(world.catalog, "no name"));
+    redis = catalog_find(world.catalog, "redis");
+    assert_non_null(redis);
+    assert_int_equal(redis->n_instances, 3);
+    assert_string_equal(redis->instances[0].node, "host2");
+    assert_string_equal(redis->instances[0].service.instance, "i-5");
+    assert_string_equal(redis->instances[1].service.instance, "i-7");
+    assert_string_equal(redis->instances[2].node, "host3");
+    catalog_slot_address(world.catalog, "redis", 0, &expected);
+    assert_true(address_equal(&redis->address, &expected));
+    assert_ptr_equal(catalog_find_address(world.catalog, &expected), redis);
+    assert_false(redis->instances[0].is_local);
+    assert_true(
+        catalog_find(world.catalog, "vector-db")->instances[0].is_local);
+    done(&world);
+}
+
+/* A range of two addresses, so that every function wants one of them. */
+static void test_conflict(void **state)
+{
+    struct world world = make("100.80.0.0/31");
+    const struct catalog_function *holder = NULL;
+    const struct catalog_function *loser = NULL;
+    struct address wanted;
+    struct address address;
+    char names[2][8] = {"", ""};
+    uint8_t hashes[2][32];
+    int first;
+    size_t n = 0;
+
+    (void)state;
+    catalog_slot_address(world.catalog, "f0", 0, &wanted);
+    for (unsigned i = 0; i < 64 && n < 2; i++) {
+        char name[8];
+
+        (void)snprintf(name, sizeof(name), "f%u", i);
+        catalog_slot_address(world.catalog, name, 0, &address);
+        if (address_equal(&address, &wanted)) {
+            memcpy(names[n], name, sizeof(name));
+            assert_int_equal(crypto_generichash(hashes[n], 32,
+                                                (const uint8_t *)name,
+                                                strlen(name), NULL, 0),
+                             0);
+            n++;
+        }
+    }
+    assert_int_equal(n, 2);
+    first = memcmp(hashes[0], hashes[1], 32) < 0 ? 0 : 1;
+    put(&world, 2, names[0], "10.0.2.1", 0);
+    put(&world, 3, names[1], "10.0.3.1", 0);
+    rebuild(&world);
+    holder = catalog_find(world.catalog, names[first]);
+    loser = catalog_find(world.catalog, names[1 - first]);
+    assert_true(address_equal(&holder->address, &wanted));
+    assert_int_equal(loser->address.family, 0);
+    assert_ptr_equal(catalog_find_address(world.catalog, &wanted), holder);
+
+    /* The loser's owner writes its record with the next free slot. */
+    put(&world, (uint8_t)(2 + (1 - first)), names[1 - first],
+        first == 1 ? "10.0.2.1" : "10.0.3.1",
+        catalog_free_slot(world.catalog, names[1 - first]));
+    rebuild(&world);
+    loser = catalog_find(world.catalog, names[1 - first]);
+    assert_int_not_equal(loser->address.family, 0);
+    assert_false(address_equal(&loser->address, &wanted));
+    assert_int_not_equal(loser->slot, 0);
+    done(&world);
+}
+
+/* The lower slot keeps an address against a lower hash with a higher slot. */
+static void test_conflict_by_slot(void **state)
+{
+    struct world world = make("100.80.0.0/32"); /* one address for all */
+    const struct catalog_function *a;
+    const struct catalog_function *b;
+
+    (void)state;
+    for (unsigned swap = 0; swap < 2; swap++) {
+        put(&world, 2, "aa", "10.0.2.1", swap == 0 ? 0 : 1);
+        put(&world, 3, "bb", "10.0.3.1", swap == 0 ? 1 : 0);
+        rebuild(&world);
+        a = catalog_find(world.catalog, "aa");
+        b = catalog_find(world.catalog, "bb");
+        assert_int_equal(a->address.family, swap == 0 ? 4 : 0);
+        assert_int_equal(b->address.family, swap == 0 ? 0 : 4);
+    }
+    done(&world);
+}
+
+/* Records of one function with several slots: the lowest that is not lost. */
+static void test_lowest_slot(void **state)
+{
+    struct world world = make("100.80.0.0/12");
+    struct address expected;
+
+    (void)state;
+    put(&world, 2, "redis", "10.0.2.1", 5);
+    put(&world, 3, "redis", "10.0.3.1", 2);
+    put(&world, 4, "redis", "10.0.4.1", 9);
+    rebuild(&world);
+    assert_int_equal(catalog_find(world.catalog, "redis")->slot, 2);
+    catalog_slot_address(world.catalog, "redis", 2, &expected);
+    assert_true(address_equal(&catalog_find(world.catalog, "redis")->address,
+                              &expected));
+    done(&world);
+}
+
+static void test_declared(void **state)
+{
+    struct world world = make("100.80.0.0/12");
+    const struct catalog_function *function;
+    struct address address;
+    char text[ADDRESS_TEXT_SIZE];
+
+    (void)state;
+    /* The very address that redis would have by its hash. */
+    catalog_slot_address(world.catalog, "redis", 0, &address);
+    put(&world, 2, "redis", "10.0.2.1", 0);
+    fake_node_function(world.node, 1, "cache", address_text(&address, text));
+    fake_node_function(world.node, 1, "later", NULL);
+    rebuild(&world);
+    function = catalog_find(world.catalog, "cache");
+    assert_true(function->is_declared);
+    assert_true(address_equal(&function->address, &address));
+    assert_int_equal(function->n_instances, 0);
+    assert_int_equal(catalog_find(world.catalog, "redis")->address.family, 0);
+    assert_int_equal(catalog_free_slot(world.catalog, "redis"), 1);
+    assert_int_equal(catalog_free_slot(world.catalog, "cache"), 0);
+    assert_false(catalog_find(world.catalog, "later")->is_declared);
+    done(&world);
+}
+
+static enum catalog_state state_of(struct world *world)
+{
+    rebuild(world);
+    return catalog_at(world->catalog, 0)->instances[0].state;
+}
+
+static void test_states(void **state)
+{
+    struct world world = {.node = fake_node_new()};
+    struct prefix range;
+    struct body_service service = fake_service("redis", "10.0.2.1", 6379);
+    struct node_member *member;
+
+    (void)state;
+    assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
+    assert_int_equal(catalog_new(cluster, &range, &world.catalog), 0);
+    member = fake_node_member(world.node, 2);
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_USABLE);
+    member->state = NODE_MEMBER_SUSPECT;
+    assert_int_equal(state_of(&world), CATALOG_USABLE);
+    member->is_reachable = false;
+    assert_int_equal(state_of(&world), CATALOG_UNREACHABLE);
+    member->state = NODE_MEMBER_PAUSED;
+    assert_int_equal(state_of(&world), CATALOG_USABLE);
+    member->state = NODE_MEMBER_DEAD;
+    assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
+    member->state = NODE_MEMBER_LEFT;
+    assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
+    member->state = NODE_MEMBER_ALIVE;
+    assert_int_equal(state_of(&world), CATALOG_UNREACHABLE);
+    service.health = BODY_HEALTH_CRITICAL;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_CRITICAL);
+    service.health = BODY_HEALTH_DRAINING;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_DRAINING);
+    service.health = BODY_HEALTH_MAINTENANCE;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_MAINTENANCE);
+    member->state = NODE_MEMBER_DEAD;
+    assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
+    assert_string_equal(catalog_state_name(CATALOG_NODE_DOWN), "node-down");
+    done(&world);
+}
+
+static void test_usable_order(void **state)
+{
+    struct world world = {.node = fake_node_new()};
+    struct prefix range;
+    const struct catalog_function *function;
+    const struct catalog_instance *found[5];
+    struct node_member *members[4];
+    struct body_service service;
+
+    (void)state;
+    assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
+    assert_int_equal(catalog_new(cluster, &range, &world.catalog), 0);
+    for (uint8_t i = 0; i < 4; i++) {
+        members[i] = fake_node_member(world.node, (uint8_t)(i + 1));
+    }
+    members[2]->rtt_us = 10; /* host3 is nearer than host2 */
+    put(&world, 4, "redis", "10.0.4.1", 0);
+    put(&world, 3, "redis", "10.0.3.1", 0);
+    put(&world, 2, "redis", "10.0.2.1", 0);
+    put(&world, 1, "redis", "10.0.1.1", 0);
+    service = fake_service("redis", "10.0.4.9", 6379);
+    service.priority = 1;
+    fake_node_service(world.node, 4, &service);
+    rebuild(&world);
+    function = catalog_at(world.catalog, 0);
+    assert_int_equal(catalog_usable(function, found, 5), 5);
+    assert_string_equal(found[0]->node, "host1");
+    assert_string_equal(found[1]->node, "host3");
+    assert_string_equal(found[2]->node, "host2");
+    assert_string_equal(found[3]->service.instance, "i-1");
+    assert_string_equal(found[4]->service.instance, "i-9");
+    /* Fewer places than instances: the best of them, and the true count. */
+    found[2] = NULL;
+    assert_int_equal(catalog_usable(function, found, 2), 5);
+    assert_string_equal(found[0]->node, "host1");
+    assert_string_equal(found[1]->node, "host3");
+    assert_null(found[2]);
+    assert_int_equal(catalog_usable(function, NULL, 0), 5);
+
+    /* Unreachable ones are left out while another remains, then kept. */
+    for (size_t i = 1; i < 4; i++) {
+        members[i]->is_reachable = false;
+    }
+    rebuild(&world);
+    function = catalog_at(world.catalog, 0);
+    assert_int_equal(catalog_usable(function, found, 5), 1);
+    service = fake_service("redis", "10.0.1.1", 6379);
+    service.health = BODY_HEALTH_CRITICAL;
+    fake_node_service(world.node, 1, &service);
+    rebuild(&world);
+    function = catalog_at(world.catalog, 0);
+    assert_int_equal(catalog_usable(function, found, 5), 4);
+    assert_string_equal(found[0]->node, "host3");
+    members[1]->state = members[2]->state = members[3]->state =
+        NODE_MEMBER_DEAD;
+    rebuild(&world);
+    assert_int_equal(catalog_usable(catalog_at(world.catalog, 0), found, 5), 0);
+    done(&world);
+}
+
+static void test_empty(void **state)
+{
+    struct world world = make("100.80.0.0/12");
+    struct address address = {.family = 4};
+
+    (void)state;
+    rebuild(&world);
+    assert_int_equal(catalog_count(world.catalog), 0);
+    assert_null(catalog_at(world.catalog, 0));
+    assert_null(catalog_find_address(world.catalog, &address));
+    assert_int_equal(catalog_free_slot(world.catalog, "redis"), 0);
+    /* A record of one who is no member counts for nothing. */
+    put(&world, 9, "redis", "10.0.9.1", 0);
+    rebuild(&world);
+    assert_int_equal(catalog_count(world.catalog), 0);
+    done(&world);
+    assert_null(catalog_free(NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slot_address),
+        cmocka_unit_test(test_slot_address_six),
+        cmocka_unit_test(test_group),
+        cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_conflict_by_slot),
+        cmocka_unit_test(test_lowest_slot),
+        cmocka_unit_test(test_declared),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_usable_order),
+        cmocka_unit_test(test_empty),
+    };
+
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
