@@ -53,8 +53,7 @@ static int read_service_range(const struct config *config, struct prefix *ret)
     return 0;
 }
 
-int worker_policy(const struct config *config, struct plan_policy *ret,
-                  char **ret_error)
+void worker_policy_base(const struct config *config, struct plan_policy *ret)
 {
     struct plan_policy policy = {
         .bridge = config->bridge,
@@ -65,8 +64,22 @@ int worker_policy(const struct config *config, struct plan_policy *ret,
         .mesh_interface =
             config->mesh_interface != NULL ? config->mesh_interface : "",
     };
-    int error = read_service_range(config, &policy.service_range);
 
+    policy.n_subnets = MIN_OF(config->n_subnets, ARRAY_SIZE(policy.subnets));
+    for (size_t i = 0; i < policy.n_subnets; i++) {
+        policy.subnets[i] = config->subnets[i];
+    }
+    *ret = policy;
+}
+
+int worker_policy(const struct config *config, struct plan_policy *ret,
+                  char **ret_error)
+{
+    struct plan_policy policy;
+    struct prefix range;
+    int error = read_service_range(config, &range);
+
+    worker_policy_base(config, &policy);
     if (error < 0) {
         if (asprintf(ret_error, "cannot read %s/genesis: %s", config->state_dir,
                      error == -EBADMSG ? "not a genesis; restore it from "
@@ -87,7 +100,7 @@ int worker_policy(const struct config *config, struct plan_policy *ret,
         if (asprintf(ret_error,
                      "subnet %s overlaps the cluster's service range: change "
                      "`subnets` in %s",
-                     prefix_text(&config->subnets[i], text),
+                     prefix_text(&policy.subnets[i], text),
                      config->path != NULL ? config->path
                                           : CONFIG_PATH_DEFAULT) < 0) {
             *ret_error = NULL;

@@ -30,6 +30,8 @@ int worker_main(struct config *config, bool observe);
 /* The policy as the configuration file says it, strings borrowed from
  * `config`.  The service range is the genesis', when there is one, else the
  * default; 0, or negative errno and a malloc'd text. */
+/* The same without a service range: enough to find what is ours. */
+void worker_policy_base(const struct config *config, struct plan_policy *ret);
 _must_check_ int worker_policy(const struct config *config,
                                struct plan_policy *ret, char **ret_error);
 
