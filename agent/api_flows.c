@@ -47,7 +47,14 @@ static void on_reply(int error, const char *json, size_t len, void *data)
         } else if (json_is_object(root)) {
             json_object_set_new(root, "schema", json_integer(API_SCHEMA));
         }
-        if (root == NULL) {
+        if (json_is_string(json_object_get(root, "error"))) {
+            api_problem(job->exchange, 503,
+                        json_string_value(json_object_get(root, "error")),
+                        "agentctl status tells what the worker sees",
+                        "the worker cannot answer now");
+            json_decref(root);
+            root = NULL;
+        } else if (root == NULL) {
             api_problem(job->exchange, 500, json_error.text,
                         "see the log of agent run",
                         "the worker's answer is not JSON");

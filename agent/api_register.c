@@ -112,8 +112,11 @@ static void on_applied(int error, void *data)
     char text[512];
 
     if (error == -ENOTCONN) {
-        job_answer(job, "the worker is not running: the data plane follows "
-                        "when it is back");
+        job_answer(job, worker_link_status(job->core->worker)->is_connected
+                            ? "Open vSwitch does not answer: the data plane "
+                              "follows when it is back"
+                            : "the worker is not running: the data plane "
+                              "follows when it is back");
         return;
     }
     if (error != 0) {

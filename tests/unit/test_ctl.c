@@ -1,0 +1,448 @@
+/*
+ * agentctl as people run it: ctl_main in a child process, against a server
+ * with canned answers.  The client, exit codes, output formats and messages.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/ctl.h"
+#include "agent/ctl_client.h"
+#include "tests/unit/http_fixture.h"
+
+#define OUTPUT_MAX 16384
+
+/* What the last run printed. */
+struct run {
+    int status;
+    char out[OUTPUT_MAX];
+    char err[OUTPUT_MAX];
+};
+
+static char last_body[1024]; /* of a POST, written by the loop's thread */
+static char last_target[256];
+
+static void reply(struct http_exchange *exchange, unsigned status,
+                  const char *text)
+{
+    const struct http_request *request = http_exchange_request(exchange);
+
+    snprintf(last_body, sizeof(last_body), "%s",
+             request->body != NULL ? request->body : "");
+    snprintf(last_target, sizeof(last_target), "%s", request->target);
+    http_reply(exchange, status, HTTP_TYPE_JSON, strdup(text), strlen(text));
+}
+
+static void route_members(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 200,
+          "{\"schema\":1,\"members\":["
+          "{\"name\":\"host1\",\"addresses\":[\"100.104.70.1:7720\"],"
+          "\"state\":\"alive\",\"self\":true,\"reachable\":true,\"rtt_us\":0,"
+          "\"heard_ms_ago\":0,\"version\":\"0.1.0\"},"
+          "{\"name\":\"host2\",\"addresses\":[\"100.104.70.2:7720\"],"
+          "\"state\":\"alive\",\"self\":false,\"reachable\":false,"
+          "\"rtt_us\":420,\"heard_ms_ago\":1300,\"version\":\"0.1.0\"},"
+          "{\"name\":\"host3\",\"addresses\":[],\"state\":\"dead\","
+          "\"self\":false,\"reachable\":false,\"rtt_us\":0,"
+          "\"heard_ms_ago\":null,\"version\":null}]}");
+}
+
+static void route_health(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 503,
+          "{\"schema\":1,\"healthy\":false,\"problems\":[{\"id\":\"ovs\","
+          "\"level\":\"fail\",\"text\":\"down\",\"next\":\"start it\"}]}");
+}
+
+static void route_service(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    http_reply_problem(exchange, 404,
+                       &(struct http_problem){.what = "there is no function x",
+                                              .where = "/api/v1/services/x",
+                                              .why = "nobody has it",
+                                              .next = "did you mean y?"});
+}
+
+static void route_register(struct http_exchange *exchange, void *data)
+{
+    bool is_pending =
+        strstr(http_exchange_request(exchange)->body, "veth9") != NULL;
+
+    (void)data;
+    reply(exchange, is_pending ? 202 : 201,
+          is_pending
+              ? "{\"schema\":1,\"name\":\"redis\",\"instance\":\"veth9\","
+                "\"address\":\"100.80.0.1\",\"converged\":false,"
+                "\"reason\":\"pending: no port veth9 on socket\","
+                "\"took_us\":3400}"
+              : "{\"schema\":1,\"name\":\"redis\",\"instance\":\"veth1\","
+                "\"address\":\"100.80.0.1\",\"converged\":true,"
+                "\"reason\":null,\"took_us\":3400}");
+}
+
+static void route_deregister(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 200,
+          "{\"schema\":1,\"name\":\"vector-db\",\"instance\":\"a\","
+          "\"address\":null,\"converged\":true,\"reason\":null,"
+          "\"took_us\":900}");
+}
+
+static void route_token(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 201,
+          "{\"schema\":1,\"token\":\"snt1.abc\",\"expires\":\"soon\","
+          "\"functions\":[\"*\"],\"cluster\":\"c\",\"peer\":\"1.2.3.4:7720\","
+          "\"warning\":\"it allows every function\"}");
+}
+
+static void route_verify(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 200,
+          "{\"schema\":1,\"checked\":3,\"valid\":2,\"invalid\":[{\"kind\":"
+          "\"service\",\"key\":\"redis/a\",\"writer\":\"host2\",\"fault\":"
+          "\"the signature does not verify\"}],\"took_us\":200}");
+}
+
+static void route_forbidden(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    http_reply_problem(exchange, 403,
+                       &(struct http_problem){.what = "not allowed"});
+}
+
+static void route_events(struct http_exchange *exchange, void *data)
+{
+    static const char first[] =
+        "{\"schema\":1,\"index\":1,\"time\":\"2025-03-01T12:00:00.123Z\","
+        "\"kind\":\"member\",\"name\":\"host3\",\"state\":\"dead\","
+        "\"was\":\"suspect\"}\n";
+    static const char second[] =
+        "{\"schema\":1,\"index\":2,\"time\":\"2025-03-01T12:00:01.456Z\","
+        "\"kind\":\"odd\",\"count\":7}\n";
+
+    (void)data;
+    snprintf(last_target, sizeof(last_target), "%s",
+             http_exchange_request(exchange)->target);
+    http_stream_begin(exchange, HTTP_TYPE_NDJSON);
+    /* A line in two chunks, and two lines in one. */
+    http_stream_write(exchange, first, 20);
+    http_stream_write(exchange, first + 20, sizeof(first) - 21);
+    http_stream_write(exchange, second, sizeof(second) - 1);
+    http_stream_end(exchange);
+}
+
+static void route_never(struct http_exchange *exchange, void *data)
+{
+    (void)exchange;
+    (void)data;
+}
+
+static const struct http_route routes[] = {
+    {HTTP_VERB_GET, false, "/api/v1/members", route_members},
+    {HTTP_VERB_GET, false, "/api/v1/health", route_health},
+    {HTTP_VERB_GET, false, "/api/v1/services/:name", route_service},
+    {HTTP_VERB_POST, true, "/api/v1/services", route_register},
+    {HTTP_VERB_DELETE, true, "/api/v1/services/:name/:instance",
+     route_deregister},
+    {HTTP_VERB_POST, true, "/api/v1/tokens", route_token},
+    {HTTP_VERB_GET, false, "/api/v1/records/verify", route_verify},
+    {HTTP_VERB_GET, false, "/api/v1/records", route_forbidden},
+    {HTTP_VERB_GET, false, "/api/v1/events", route_events},
+    {HTTP_VERB_GET, false, "/api/v1/status", route_never},
+};
+
+static int setup(void **state)
+{
+    struct http_fixture *fixture = malloc(sizeof(*fixture));
+
+    http_fixture_start(fixture,
+                       &(struct http_config){.routes = routes,
+                                             .n_routes = ARRAY_SIZE(routes)});
+    setenv("SOCKETNET_ADDR", fixture->address, 1);
+    setenv("TZ", "UTC", 1);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    http_fixture_stop(*state);
+    free(*state);
+    return 0;
+}
+
+static void read_back(FILE *file, char *text)
+{
+    size_t size;
+
+    rewind(file);
+    size = fread(text, 1, OUTPUT_MAX - 1, file);
+    text[size] = '\0';
+    fclose(file);
+}
+
+/* Runs "agentctl WORDS" in a child; words are split at blanks. */
+static const struct run *agentctl(const char *words)
+{
+    static struct run run;
+    char *argv[64] = {(char *)(uintptr_t) "agentctl"};
+    char *copy = strdup(words);
+    char *save = NULL;
+    FILE *out = tmpfile();
+    FILE *err = tmpfile();
+    int argc = 1;
+    int status;
+    pid_t pid;
+
+    for (char *word = strtok_r(copy, " ", &save); word != NULL;
+         word = strtok_r(NULL, " ", &save)) {
+        argv[argc++] = word;
+    }
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        dup2(fileno(out), STDOUT_FILENO);
+        dup2(fileno(err), STDERR_FILENO);
+        status = ctl_main(argc, argv);
+        fflush(stdout);
+        _exit(status);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    run.status = WEXITSTATUS(status);
+    read_back(out, run.out);
+    read_back(err, run.err);
+    free(copy);
+    return &run;
+}
+
+static void assert_run(const char *words, int status, const char *out,
+                       const char *err)
+{
+    const struct run *run = agentctl(words);
+
+    if (run->status != status || strstr(run->out, out) == NULL ||
+        strstr(run->err, err) == NULL) {
+        fail_msg("agentctl %s\nended %d, expected %d\nout: %s\nexpected: %s\n"
+                 "err: %s\nexpected: %s",
+                 words, run->status, status, run->out, out, run->err, err);
+    }
+}
+
+static void test_members(void **state)
+{
+    const struct run *run = agentctl("members");
+
+    (void)state;
+    assert_int_equal(run->status, CTL_EXIT_OK);
+    assert_string_equal(
+        run->out,
+        "NAME   ADDR               STATE              RTT     HEARD  VERSION\n"
+        "host1  100.104.70.1:7720  alive              -       self   0.1.0\n"
+        "host2  100.104.70.2:7720  alive,unreachable  0.42ms  1.3s   0.1.0\n"
+        "host3  -                  dead               -       never  -\n");
+    assert_string_equal(run->err, "");
+}
+
+static void test_formats(void **state)
+{
+    (void)state;
+    assert_run("members -o json", 0, "{\n  \"schema\": 1,\n  \"members\": [",
+               "");
+    assert_run("-o jsonl members", 0, "{\"schema\":1,\"name\":\"host1\",", "");
+    assert_run("members -o jsonl", 0, "}\n{\"schema\":1,\"name\":\"host3\",",
+               "");
+    assert_run("members -o yaml", CTL_EXIT_USAGE, "", "no output format yaml");
+}
+
+static void test_exit_codes(void **state)
+{
+    const struct http_fixture *fixture = *state;
+    char words[256];
+
+    assert_run("health", CTL_EXIT_FAILED, "FAIL ovs: down\n     next: start it",
+               "");
+    assert_run("service show x", CTL_EXIT_NOT_FOUND, "",
+               "agentctl: there is no function x\n  why: nobody has it\n"
+               "  next: did you mean y?\n");
+    assert_run("service show x -o json", CTL_EXIT_NOT_FOUND, "",
+               "{\"schema\":1,\"error\":{\"what\":\"there is no function x\"");
+    assert_run("record ls", CTL_EXIT_DENIED, "", "not allowed");
+    assert_run("record verify", CTL_EXIT_DENIED,
+               "3 records checked, 2 valid, 1 not", "");
+    assert_run("port ls", CTL_EXIT_NOT_FOUND, "", "nothing at this path");
+    snprintf(words, sizeof(words), "members --addr unix:%s/none",
+             fixture->directory);
+    assert_run(words, CTL_EXIT_UNREACHABLE, "",
+               "(no such file): is it running? start it with: agent run (or "
+               "systemctl start socketnet)");
+    assert_run("members --addr http://x", CTL_EXIT_USAGE, "",
+               "unix:/PATH is meant");
+    assert_run("status --timeout 50ms", CTL_EXIT_UNREACHABLE, "",
+               "time is over");
+}
+
+static void test_register(void **state)
+{
+    (void)state;
+    assert_run("service register redis --port 6379 --address 10.0.3.203 "
+               "--port-name veth1 --tag a --tag b --meta k=v --check tcp "
+               "--interval 2s --weight 5",
+               CTL_EXIT_OK,
+               "registered redis/veth1, service address 100.80.0.1 (3.40ms)\n",
+               "");
+    assert_string_equal(
+        last_body,
+        "{\"name\":\"redis\",\"wait\":true,\"address\":\"10.0.3.203\","
+        "\"port_name\":\"veth1\",\"port\":6379,\"weight\":5,"
+        "\"tags\":[\"a\",\"b\"],\"meta\":{\"k\":\"v\"},"
+        "\"check\":{\"type\":\"tcp\",\"interval_ms\":2000}}");
+    assert_run("service register redis --port=6379 --address 10.0.3.203 "
+               "--port-name veth9 --no-wait -q",
+               CTL_EXIT_PENDING, "",
+               "the record is written; pending: no port veth9 on socket");
+    assert_non_null(strstr(last_body, "\"wait\":false"));
+    assert_run("service register redis --port 6379", CTL_EXIT_USAGE, "",
+               "both --port and --address are needed");
+    assert_run("service register redis --port 65536 --address 1.2.3.4",
+               CTL_EXIT_USAGE, "", "--port 65536 is no number from 1 to 65535");
+    assert_run("service register redis --port 1 --address 1.2.3.4 --meta x",
+               CTL_EXIT_USAGE, "", "--meta x is not KEY=VALUE");
+    assert_run("service register redis --port 1 --address 1.2.3.4 --check http",
+               CTL_EXIT_USAGE, "", "there is no check http");
+    assert_run("service deregister vector_db/x --instance a", CTL_EXIT_OK,
+               "deregistered vector-db/a (0.90ms)\n", "");
+    assert_string_equal(last_target, "/api/v1/services/vector_db%2Fx/a?wait=1");
+}
+
+static void test_usage(void **state)
+{
+    (void)state;
+    assert_run("membres", CTL_EXIT_USAGE, "", "did you mean members?");
+    assert_run("service lst", CTL_EXIT_USAGE, "", "did you mean service ls?");
+    assert_run("servise ls", CTL_EXIT_USAGE, "", "did you mean service ls?");
+    assert_run("service", CTL_EXIT_USAGE, "", "service register");
+    assert_run("", CTL_EXIT_USAGE, "", "Usage: agentctl COMMAND");
+    assert_run("members --versoin", CTL_EXIT_USAGE, "",
+               "unknown option --versoin");
+    assert_run("service register redis --prto 1", CTL_EXIT_USAGE, "",
+               "unknown option --prto; did you mean --port?\n"
+               "see: agentctl service register --help");
+    assert_run("members extra", CTL_EXIT_USAGE, "", "one argument too many");
+    assert_run("resolve", CTL_EXIT_USAGE, "", "agentctl resolve NAME");
+    assert_run("--port 5 service ls", CTL_EXIT_USAGE, "",
+               "give the command first");
+    assert_run("members --timeout soon", CTL_EXIT_USAGE, "", "no duration");
+    assert_run("service register --help", CTL_EXIT_OK, "--port-name P", "");
+    assert_run("help token create", CTL_EXIT_OK, "--ttl D", "");
+    assert_run("service --help", CTL_EXIT_OK, "service deregister", "");
+    assert_run("--help", CTL_EXIT_OK, "Exit status:", "");
+    assert_run("--version", CTL_EXIT_OK, "agentctl ", "");
+}
+
+static void test_token(void **state)
+{
+    const struct run *run = agentctl("token create --ttl 10m --function redis");
+
+    (void)state;
+    assert_int_equal(run->status, CTL_EXIT_OK);
+    assert_string_equal(run->out, "snt1.abc\n");
+    assert_non_null(strstr(run->err, "agent join 1.2.3.4:7720 --token"));
+    assert_non_null(strstr(run->err, "warning: it allows every function"));
+    assert_string_equal(last_body, "{\"functions\":[\"redis\"],\"ttl_s\":600}");
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    assert_run("events --since 7", 0,
+               "12:00:00.123 member host3 dead, was suspect\n"
+               "12:00:01.456 odd count=7\n",
+               "");
+    assert_string_equal(last_target, "/api/v1/events?follow=1&since=7");
+    assert_run("events --no-follow -o jsonl", 0,
+               "\"was\":\"suspect\"}\n{\"schema\":1,\"index\":2,", "");
+    assert_string_equal(last_target, "/api/v1/events?follow=0");
+    assert_run("events --since x", CTL_EXIT_USAGE, "", "no index");
+}
+
+/* What answers there does not speak HTTP, or says nothing. */
+static void test_strange_servers(void **state)
+{
+    const struct http_fixture *fixture = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ctl_answer answer;
+    char text[128];
+    char *error = NULL;
+    pid_t pid;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/strange",
+             fixture->directory);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    pid = fork();
+    if (pid == 0) {
+        static const char ssh[] = "SSH-2.0-OpenSSH_9.2\r\n";
+        int client = accept(fd, NULL, NULL);
+
+        (void)!write(client, ssh, sizeof(ssh) - 1);
+        close(client);
+        client = accept(fd, NULL, NULL);
+        close(client);
+        _exit(0);
+    }
+    snprintf(text, sizeof(text), "unix:%s", address.sun_path);
+    assert_int_equal(ctl_client_ask(&(struct ctl_request){.address = text,
+                                                          .method = "GET",
+                                                          .target = "/"},
+                                    &answer, &error),
+                     CTL_E_PROTOCOL);
+    assert_non_null(strstr(error, "no agent"));
+    free(error);
+    error = NULL;
+    assert_int_equal(ctl_client_ask(&(struct ctl_request){.address = text,
+                                                          .method = "GET",
+                                                          .target = "/"},
+                                    &answer, &error),
+                     CTL_E_UNREACHABLE);
+    assert_non_null(strstr(error, "before it answered"));
+    free(error);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(fd);
+    unlink(address.sun_path);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_members),  TEST(test_formats),         TEST(test_exit_codes),
+        TEST(test_register), TEST(test_usage),           TEST(test_token),
+        TEST(test_events),   TEST(test_strange_servers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
