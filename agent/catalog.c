@@ -270,16 +270,26 @@ static int catalog_group(struct catalog_build *build)
     return 0;
 }
 
+static void catalog_read(struct catalog_build *build, uint8_t kind,
+                         node_record_fn fn)
+{
+    int result = build->error;
+
+    if (result == 0) {
+        result = node_records_each(build->node, kind, fn, build);
+    }
+    /* Negative: the node had no memory; positive: fn, which says why. */
+    if (result < 0) {
+        build->error = result;
+    }
+}
+
 int catalog_rebuild(struct catalog *catalog, const struct node *node)
 {
     struct catalog_build build = {.node = node};
 
-    (void)node_records_each(node, RECORD_FUNCTION, catalog_add_declared,
-                            &build); /* its error is in build.error */
-    if (build.error == 0) {
-        (void)node_records_each(node, RECORD_SERVICE, catalog_add_service,
-                                &build); /* the same */
-    }
+    catalog_read(&build, RECORD_FUNCTION, catalog_add_declared);
+    catalog_read(&build, RECORD_SERVICE, catalog_add_service);
     if (build.error == 0) {
         build.error = catalog_group(&build);
     }

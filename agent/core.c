@@ -468,6 +468,7 @@ int core_run(struct config *config, bool has_launcher)
                         .started_wall_ms = core_wall_ms()};
     int status;
 
+    log_set_process("core");
     /* The store thread allocates little: one heap serves both threads. */
     (void)mallopt(M_ARENA_MAX, 1); /* only costs memory if it fails */
     if (uv_loop_init(&loop) != 0) {

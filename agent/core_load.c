@@ -22,7 +22,7 @@ int core_load_epoch(struct store *store,
 {
     struct record_order high = {0};
     struct store_batch *batch = NULL;
-    uint8_t bytes[4];
+    uint8_t bytes[4] = {0};
     struct reader reader = reader_init(bytes, sizeof(bytes));
     struct writer out = writer_init(bytes, sizeof(bytes));
     uint64_t boot = 0;
