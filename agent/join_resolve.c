@@ -123,16 +123,19 @@ static void wait_once(ares_channel channel, int64_t left_ms)
 {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
     struct pollfd polls[ARES_GETSOCK_MAXNUM];
-    int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+    /* Bit i: socket i is to be read, bit 16 + i: written.  Unsigned, since
+     * the macros for it shift a one into the sign bit. */
+    unsigned bits =
+        (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
     nfds_t n = 0;
 
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
         short events = 0;
 
-        if (ARES_GETSOCK_READABLE(bits, i)) {
+        if ((bits >> i & 1) != 0) {
             events |= POLLIN;
         }
-        if (ARES_GETSOCK_WRITABLE(bits, i)) {
+        if ((bits >> (ARES_GETSOCK_MAXNUM + i) & 1) != 0) {
             events |= POLLOUT;
         }
         if (events != 0) {
