@@ -2,9 +2,9 @@
  * Failure detection by probing: SWIM (Das, Gupta, Motivala, DSN 2002) with
  * Lifeguard's local health (Dadgar, Phillips, Currey, arXiv 1707.00788).
  * One member per interval in shuffled rounds; a ping, after the estimated
- * round-trip time a second one together with requests to helpers, and a
- * third; whoever answers none of them has failed this probe.  What follows
- * from that is suspicion.c's.
+ * round-trip time a second one together with requests to helpers, then more
+ * at doubling distances; whoever answers none has failed this probe.  What
+ * follows from that is suspicion.c's.
  */
 #include "gossip/node_internal.h"
 
@@ -146,16 +146,17 @@ static void step_probe(struct node *node, struct probe *probe,
     if (node->now_ms < probe->next_ms) {
         return;
     }
-    if (probe->stage < 3) {
-        send_ping(node, probe->peer, probe->nonce, actions);
-    }
+    send_ping(node, probe->peer, probe->nonce, actions);
     if (probe->stage == 1) {
         send_requests(node, probe, actions);
     }
+    /* Doubling, RFC 6298 section 5.5, as long as an answer could be in time:
+     * on a network that loses much, one probe is many tries. */
+    probe->next_ms += timeout(node, probe->peer) << probe->stage;
     probe->stage++;
-    probe->next_ms = probe->stage < 3
-                         ? probe->next_ms + timeout(node, probe->peer)
-                         : probe->end_ms;
+    if (probe->next_ms + timeout(node, probe->peer) > probe->end_ms) {
+        probe->next_ms = probe->end_ms;
+    }
 }
 
 /* --- Whom to probe ---------------------------------------------------------

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 /* Independent confirmations after which the shortest time holds. */
-#define SUSPICION_CONFIRMATIONS 2
+#define SUSPICION_CONFIRMATIONS 1
 /* From so many live members on, one accuser is not enough. */
 #define SUSPICION_TWO_ACCUSERS_FROM 4
 #define SUSPICION_ACCUSERS          2
