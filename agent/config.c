@@ -458,10 +458,11 @@ int config_load(const char *path, struct config **ret, char **ret_error)
         r = load(path, config, ret_error);
     }
     if (r != 0) {
-        if (*ret_error == NULL) {
-            (void)asprintf(ret_error, "cannot read the configuration %s: %s",
-                           path == NULL ? CONFIG_PATH_DEFAULT : path,
-                           strerror(-r));
+        if (*ret_error == NULL &&
+            asprintf(ret_error, "cannot read the configuration %s: %s",
+                     path == NULL ? CONFIG_PATH_DEFAULT : path,
+                     strerror(-r)) < 0) {
+            *ret_error = NULL;
         }
         return r;
     }

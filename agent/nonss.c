@@ -13,13 +13,11 @@
 #include <pwd.h>
 #include <stddef.h>
 
-/* ...hmac_fast and friends return a negative GnuTLS code on failure. */
+/* GnuTLS functions return a negative code on failure. */
 #define GNUTLS_E_UNIMPLEMENTED (-1250)
 
 int gnutls_hmac(void *handle, const void *text, size_t size);
 void gnutls_hmac_deinit(void *handle, void *digest);
-int gnutls_hmac_fast(int algorithm, const void *key, size_t key_size,
-                     const void *text, size_t size, void *digest);
 unsigned gnutls_hmac_get_len(int algorithm);
 int gnutls_hmac_init(void **handle, int algorithm, const void *key,
                      size_t key_size);
@@ -109,18 +107,6 @@ void gnutls_hmac_deinit(void *handle, void *digest)
 {
     (void)handle;
     (void)digest;
-}
-
-int gnutls_hmac_fast(int algorithm, const void *key, size_t key_size,
-                     const void *text, size_t size, void *digest)
-{
-    (void)algorithm;
-    (void)key;
-    (void)key_size;
-    (void)text;
-    (void)size;
-    (void)digest;
-    return GNUTLS_E_UNIMPLEMENTED;
 }
 
 unsigned gnutls_hmac_get_len(int algorithm)
