@@ -92,12 +92,14 @@ static int compare_network_fields(const struct flow_match *a,
 static int compare_state_fields(const struct flow_match *a,
                                 const struct flow_match *b)
 {
-    const uint64_t left[] = {a->ct_state,  a->ct_state_mask, a->ct_zone,
-                             a->reg0,      a->reg0_mask,     a->reg1,
-                             a->reg1_mask, a->other};
-    const uint64_t right[] = {b->ct_state,  b->ct_state_mask, b->ct_zone,
-                              b->reg0,      b->reg0_mask,     b->reg1,
-                              b->reg1_mask, b->other};
+    const uint64_t left[] = {a->tcp_flags,     a->tcp_flags_mask, a->ct_state,
+                             a->ct_state_mask, a->ct_zone,        a->reg0,
+                             a->reg0_mask,     a->reg1,           a->reg1_mask,
+                             a->other};
+    const uint64_t right[] = {b->tcp_flags,     b->tcp_flags_mask, b->ct_state,
+                              b->ct_state_mask, b->ct_zone,        b->reg0,
+                              b->reg0_mask,     b->reg1,           b->reg1_mask,
+                              b->other};
 
     for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
         if (left[i] != right[i]) {

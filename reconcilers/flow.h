@@ -56,6 +56,7 @@ enum flow_field {
     FLOW_CT_ZONE = 1u << 12,
     FLOW_REG0 = 1u << 13,
     FLOW_REG1 = 1u << 14,
+    FLOW_TCP_FLAGS = 1u << 15,
     FLOW_OTHER = 1u << 30, /* a field we do not know: foreign flows only;
                               such a match equals only itself, by `other` */
 };
@@ -69,6 +70,7 @@ struct flow_match {
     uint8_t ip_proto;
     struct prefix nw_src, nw_dst;
     uint16_t tp_src, tp_dst;
+    uint16_t tcp_flags, tcp_flags_mask;
     uint16_t arp_op;
     uint8_t arp_sha[6];
     uint32_t ct_state, ct_state_mask; /* OVS_CS_F_* bits */

@@ -93,6 +93,10 @@ static void put_network_fields(struct writer *writer,
         put_number(writer, is_udp ? OXM_UDP_DST : OXM_TCP_DST, match->tp_dst,
                    0xffff);
     }
+    if (match->fields & FLOW_TCP_FLAGS) {
+        put_number(writer, OXM_TCP_FLAGS, match->tcp_flags,
+                   match->tcp_flags_mask);
+    }
 }
 
 static void put_fields(struct writer *writer, const struct flow_match *match)
@@ -232,6 +236,12 @@ static bool take_masked_field(uint32_t field, const uint8_t *value,
     case OXM_FIELD(OXM_IPV6_DST):
         match->fields |= FLOW_NW_DST;
         return take_prefix(value, mask, 16, &match->nw_dst);
+    case OXM_FIELD(OXM_TCP_FLAGS):
+        match->fields |= FLOW_TCP_FLAGS;
+        match->tcp_flags = (uint16_t)number_of(value, 2);
+        match->tcp_flags_mask =
+            mask == NULL ? UINT16_MAX : (uint16_t)number_of(mask, 2);
+        return true;
     case OXM_FIELD(OXM_CT_STATE):
         match->fields |= FLOW_CT_STATE;
         match->ct_state = (uint32_t)number_of(value, 4);
@@ -305,11 +315,11 @@ static bool take_exact_field(uint32_t field, const uint8_t *value,
 static size_t field_size(uint32_t field)
 {
     static const uint32_t known[] = {
-        OXM_IN_PORT,  OXM_ETH_DST,  OXM_ETH_SRC,  OXM_ETH_TYPE, OXM_IP_PROTO,
-        OXM_IPV4_SRC, OXM_IPV4_DST, OXM_TCP_SRC,  OXM_TCP_DST,  OXM_UDP_SRC,
-        OXM_UDP_DST,  OXM_ARP_OP,   OXM_ARP_SPA,  OXM_ARP_TPA,  OXM_ARP_SHA,
-        OXM_IPV6_SRC, OXM_IPV6_DST, OXM_CT_STATE, OXM_CT_ZONE,  OXM_REG0,
-        OXM_REG1,     OXM_XREG0,
+        OXM_IN_PORT,  OXM_ETH_DST,  OXM_ETH_SRC,   OXM_ETH_TYPE, OXM_IP_PROTO,
+        OXM_IPV4_SRC, OXM_IPV4_DST, OXM_TCP_SRC,   OXM_TCP_DST,  OXM_UDP_SRC,
+        OXM_UDP_DST,  OXM_ARP_OP,   OXM_ARP_SPA,   OXM_ARP_TPA,  OXM_ARP_SHA,
+        OXM_IPV6_SRC, OXM_IPV6_DST, OXM_CT_STATE,  OXM_CT_ZONE,  OXM_REG0,
+        OXM_REG1,     OXM_XREG0,    OXM_TCP_FLAGS,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {

@@ -143,6 +143,10 @@ static void print_network_match(FILE *out, const struct flow_match *match)
     if (match->fields & FLOW_TP_DST) {
         (void)fprintf(out, ",tp_dst=%u", match->tp_dst);
     }
+    if (match->fields & FLOW_TCP_FLAGS) {
+        (void)fprintf(out, ",tcp_flags=0x%x/0x%x", match->tcp_flags,
+                      match->tcp_flags_mask);
+    }
 }
 
 static void print_match(FILE *out, const struct flow_match *match)

@@ -193,6 +193,7 @@ static void add_containers(struct plan_builder *builder)
     const struct plan_policy *policy = builder->policy;
     const struct plan_observed *observed = builder->observed;
     uint64_t cookie = plan_cookie_base("classify container");
+    struct prefix gateway = plan_host_prefix(&policy->gateway);
     char label[64];
 
     for (size_t i = 0; i < observed->n_ports; i++) {
@@ -206,12 +207,13 @@ static void add_containers(struct plan_builder *builder)
             add_source(builder, PRIORITY_CONTAINER, cookie, port->ofport,
                        &policy->subnets[j], true, label);
         }
-    }
-    if (policy->gateway.family != 0) {
-        struct prefix gateway = plan_host_prefix(&policy->gateway);
-
-        add_source(builder, PRIORITY_SPOOF, plan_cookie_base("gateway"), 0,
-                   &gateway, false, "gateway's address, not from the host");
+        /* By port, not for all: what the host itself sends from there to
+         * addresses that are not ours is not for us to judge. */
+        if (policy->gateway.family != 0) {
+            add_source(builder, PRIORITY_SPOOF, plan_cookie_base("gateway"),
+                       port->ofport, &gateway, false,
+                       "gateway's address, not from the host");
+        }
     }
 }
 

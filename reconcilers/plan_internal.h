@@ -58,6 +58,9 @@ enum plan_route_priority {
 #define ETH_TYPE_ARP  0x0806
 #define ETH_TYPE_IPV6 0x86dd
 
+#define IP_PROTO_TCP 6
+#define TCP_FLAG_SYN 0x002
+
 #define CT_NEW 0x01u
 #define CT_EST 0x02u
 #define CT_REL 0x04u

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum service_priority {
+    SERVICE_LATE_ANSWER = 850,
     SERVICE_FROM_BACKEND = 810,
     SERVICE_NEW = 800,
     SERVICE_REST = 700,
@@ -184,6 +185,39 @@ static void add_rest(struct plan_builder *builder, uint64_t cookie,
                   "service address, nothing there");
 }
 
+/* A TCP answer of a backend to a container here, in the middle of a
+ * connection that conntrack does not know: the switch was restarted.  Let
+ * through it would reach the client from the backend's own address, and the
+ * client would reset the connection.  The client's next packet finds its
+ * backend again by the group's hash. */
+static void add_late_answers(struct plan_builder *builder,
+                             const struct desired_function *function)
+{
+    const struct plan_policy *policy = builder->policy;
+    uint64_t cookie = plan_cookie_base("late answer");
+
+    for (size_t i = 0; i < function->n_backends; i++) {
+        const struct desired_backend *backend = &function->backends[i];
+        struct prefix source = plan_host_prefix(&backend->address);
+        struct flow_match match = {0};
+
+        plan_match_ip(&match, backend->address.family);
+        plan_match_ct(&match, CT_NEW);
+        plan_match_source(&match, &source);
+        match.fields |= FLOW_IP_PROTO | FLOW_TP_SRC | FLOW_TCP_FLAGS;
+        match.ip_proto = IP_PROTO_TCP;
+        match.tp_src = backend->port;
+        match.tcp_flags_mask = TCP_FLAG_SYN; /* not set */
+        for (size_t j = 0; j < policy->n_subnets; j++) {
+            if (policy->subnets[j].address.family == backend->address.family) {
+                plan_match_destination(&match, &policy->subnets[j]);
+                plan_add_flow(builder, TABLE_SERVICE, SERVICE_LATE_ANSWER,
+                              cookie, &match, "answer of a lost connection");
+            }
+        }
+    }
+}
+
 static void add_function(struct plan_builder *builder,
                          const struct desired_item *item)
 {
@@ -196,6 +230,9 @@ static void add_function(struct plan_builder *builder,
         struct prefix address = plan_host_prefix(&function->address);
 
         add_rest(builder, plan_cookie_item(item), &address);
+    }
+    if (function->protocol == IP_PROTO_TCP) {
+        add_late_answers(builder, function);
     }
     group_id = add_group(builder, item, buckets, n, NULL);
     if (group_id == 0) {
