@@ -168,7 +168,9 @@ static void fuzz_pair(const uint8_t *data, size_t size)
 
         if (op == 0 || op == 4) {
             memset(plain, n_sent, sizeof(plain));
-            n_sent += stream_send_frame(a, plain, n, op == 4) == 0;
+            if (stream_send_frame(a, plain, n, op == 4) == 0) {
+                n_sent++;
+            }
         } else if (op == 2) {
             result = carry(b, a, n, 0);
         } else {
