@@ -89,12 +89,11 @@ int worker_policy(const struct config *config, struct plan_policy *ret,
         }
         return error;
     }
-    for (size_t i = 0; i < config->n_subnets && i < ARRAY_SIZE(policy.subnets);
-         i++) {
+    policy.service_range = range;
+    for (size_t i = 0; i < policy.n_subnets; i++) {
         char text[PREFIX_TEXT_SIZE];
 
-        policy.subnets[policy.n_subnets++] = config->subnets[i];
-        if (!prefix_overlaps(&config->subnets[i], &policy.service_range)) {
+        if (!prefix_overlaps(&policy.subnets[i], &policy.service_range)) {
             continue;
         }
         if (asprintf(ret_error,
