@@ -13,6 +13,7 @@
 #include "agent/config.h"
 #include "agent/core.h"
 #include "agent/identity.h"
+#include "agent/services.h"
 #include "agent/worker_link.h"
 
 #define DAY_S            86400u
@@ -71,6 +72,20 @@ static void check_certificate(const struct core *core,
     }
 }
 
+/* Whether some other host has subnets that are reached by the tunnel. */
+static bool needs_tunnel(const struct core *core)
+{
+    struct node_member member;
+
+    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+        if (!member.is_self && member.state != NODE_MEMBER_LEFT &&
+            member.certificate != NULL && member.certificate->n_subnets > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_worker(const struct core *core, struct problems *problems)
 {
     const struct worker_status *status;
@@ -92,7 +107,8 @@ static void check_worker(const struct core *core, struct problems *problems)
                                         : "Open vSwitch does not answer",
             "systemctl status openvswitch-switch; the agent heals by itself");
     }
-    if (!status->is_tunnel_up && status->tunnel_text[0] != '\0') {
+    if (!status->is_tunnel_up && status->tunnel_text[0] != '\0' &&
+        status->is_ovs_up && needs_tunnel(core)) {
         add(problems, "fail", "tunnel", status->tunnel_text,
             "check the mesh interface; the agent makes its device again");
     }
@@ -134,6 +150,18 @@ json_t *api_health_pending(const struct core *core)
     return list;
 }
 
+static void check_services_dir(const struct core *core,
+                               struct problems *problems)
+{
+    const char *text =
+        core->services != NULL ? services_problem(core->services) : NULL;
+
+    if (text != NULL && text[0] != '\0') {
+        add(problems, "warn", "services.d", text,
+            "correct the file; it is read again when it is saved");
+    }
+}
+
 static void check_pending(const struct core *core, struct problems *problems)
 {
     json_auto_t *pending = api_health_pending(core);
@@ -161,6 +189,7 @@ json_t *api_health_problems(const struct core *core, bool *ret_healthy)
     check_gossip(core, &problems);
     check_certificate(core, &problems);
     check_worker(core, &problems);
+    check_services_dir(core, &problems);
     check_pending(core, &problems);
     *ret_healthy = problems.is_healthy;
     return problems.list;

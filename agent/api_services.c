@@ -72,6 +72,7 @@ static const char *instance_state(const struct core *core,
     const char *problem_reason;
     const char *problem =
         api_service_problem(core, function, instance, &problem_reason);
+    struct node_member member;
     const char *check;
 
     reason[0] = '\0';
@@ -89,8 +90,10 @@ static const char *instance_state(const struct core *core,
                        check != NULL ? check : "its check fails");
         break;
     case CATALOG_NODE_DOWN:
-        (void)snprintf(reason, reason_size, "its node %s is down",
-                       instance->node);
+        (void)snprintf(reason, reason_size, "its node %s is %s", instance->node,
+                       node_member_find(core->node, instance->writer, &member)
+                           ? node_member_state_name(member.state)
+                           : "gone");
         break;
     case CATALOG_UNREACHABLE:
         (void)snprintf(reason, reason_size, "node %s does not answer this node",

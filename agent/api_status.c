@@ -65,7 +65,7 @@ static json_t *identity_json(const struct core *core)
     bool is_known = node_member_find(core->node, identity->sign_public, &self);
 
     return json_pack(
-        "{s:i, s:s, s:o, s:o, s:s, s:s, s:b, s:{s:s, s:o, s:b}}", "schema",
+        "{s:i, s:s, s:o, s:o, s:s, s:s, s:b, s:{s:s, s:o}, s:b}", "schema",
         API_SCHEMA, "node", identity->body.name, "key",
         api_json_hex(identity->sign_public, 32), "id",
         api_json_id(record_node_id(identity->sign_public)), "state",
