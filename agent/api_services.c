@@ -33,7 +33,7 @@ const char *api_service_problem(const struct core *core,
                                 const struct catalog_instance *instance,
                                 const char **ret_reason)
 {
-    const struct body_service *service = &instance->service;
+    const struct catalog_service *service = &instance->service;
     char address[ADDRESS_TEXT_SIZE];
     char key[160];
     const char *text;
@@ -107,7 +107,7 @@ static const char *instance_state(const struct core *core,
     return catalog_state_name(instance->state);
 }
 
-static json_t *tags_json(const struct body_service *service)
+static json_t *tags_json(const struct catalog_service *service)
 {
     json_t *list = json_array();
 
@@ -117,7 +117,7 @@ static json_t *tags_json(const struct body_service *service)
     return list;
 }
 
-static json_t *meta_json(const struct body_service *service)
+static json_t *meta_json(const struct catalog_service *service)
 {
     json_t *root = json_object();
 
@@ -132,7 +132,7 @@ json_t *api_instance_json(const struct core *core,
                           const struct catalog_function *function,
                           const struct catalog_instance *instance)
 {
-    const struct body_service *service = &instance->service;
+    const struct catalog_service *service = &instance->service;
     char reason[320];
     char signer[BODY_NAME_SIZE];
     const char *state =

@@ -39,6 +39,25 @@ enum catalog_state {
                             a reachable instance remains) */
 };
 
+/* A service record's body (body.h has the meaning of each field), without
+ * the room that few of them use. */
+struct catalog_service {
+    char function[BODY_NAME_SIZE];
+    char instance[BODY_NAME_SIZE];
+    struct address address;
+    char port_name[16];
+    uint16_t port;
+    uint16_t weight;
+    uint16_t priority;
+    uint16_t slot;
+    uint8_t protocol;
+    uint8_t health;
+    uint8_t n_tags;
+    uint8_t n_meta;
+    char (*tags)[BODY_NAME_SIZE]; /* borrowed from the catalogue, as meta */
+    const struct body_meta *meta;
+};
+
 struct catalog_instance {
     uint8_t writer[32];
     char node[BODY_NAME_SIZE];
@@ -48,7 +67,7 @@ struct catalog_instance {
     uint32_t rtt_us; /* of its node; 0 local or unknown */
     enum catalog_state state;
     struct record_order order; /* of its record */
-    struct body_service service;
+    struct catalog_service service;
 };
 
 struct catalog_function {

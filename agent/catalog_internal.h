@@ -1,5 +1,5 @@
 /*
- * Shared by catalog.c and catalog_slot.c alone.
+ * Shared by catalog.c, catalog_read.c and catalog_slot.c alone.
  */
 #ifndef SOCKETNET_AGENT_CATALOG_INTERNAL_H
 #define SOCKETNET_AGENT_CATALOG_INTERNAL_H
@@ -14,6 +14,9 @@ struct catalog_content {
     size_t n_by_address;
     struct catalog_instance *instances; /* by function, node, instance */
     size_t n_instances;
+    /* What the instances' tags and meta point into. */
+    char (*tags)[BODY_NAME_SIZE];
+    struct body_meta *meta;
 };
 
 struct catalog {
@@ -21,6 +24,16 @@ struct catalog {
     struct prefix range;
     struct catalog_content content;
 };
+
+void catalog_content_done(struct catalog_content *content);
+/* The function of this name among the first `n`, or NULL. */
+struct catalog_function *catalog_search(const struct catalog_content *content,
+                                        size_t n, const char *name);
+
+/* Everything but the addresses.  0 and a content that the caller owns, or
+ * -ENOMEM. */
+_must_check_ int catalog_read(const struct node *node,
+                              struct catalog_content *ret);
 
 /* Decides address and slot of each function, and fills by_address.  0 or
  * -ENOMEM. */

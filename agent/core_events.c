@@ -184,7 +184,8 @@ void core_events_record(struct core *core, const struct node_action *action)
     }
     switch (record.kind) {
     case RECORD_MEMBER:
-        break; /* told as a member's state */
+    case RECORD_MANIFEST:
+        break; /* told as a member's state; housekeeping */
     case RECORD_SERVICE:
         if (action->change == NODE_RECORD_REMOVED) {
             core_events_deregistered(core, &record);

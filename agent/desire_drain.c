@@ -38,7 +38,7 @@ static void desire_known_init(struct desire_known *known,
                               const struct catalog_function *function,
                               const struct catalog_instance *instance)
 {
-    const struct body_service *service = &instance->service;
+    const struct catalog_service *service = &instance->service;
 
     *known = (struct desire_known){.host_id = instance->node_id,
                                    .service_address = function->address,

@@ -138,6 +138,48 @@ static void test_group(void **state)
     done(&world);
 }
 
+/* Tags and meta of one instance are its own; a name that begins another is
+ * kept apart from it. */
+static void test_details(void **state)
+{
+    struct world world = make("100.80.0.0/12");
+    const struct catalog_instance *instance;
+    struct body_service service;
+
+    (void)state;
+    for (uint8_t i = 1; i <= 3; i++) {
+        char address[ADDRESS_TEXT_SIZE];
+
+        (void)snprintf(address, sizeof(address), "10.0.%u.1", i);
+        service = fake_service(i == 2 ? "redis-2" : "redis", address, 6379);
+        service.n_tags = i;
+        service.n_meta = 1;
+        for (size_t j = 0; j < i; j++) {
+            (void)snprintf(service.tags[j], sizeof(service.tags[j]),
+                           "tag-%u-%zu", i, j);
+        }
+        memcpy(service.meta[0].key, "owner", 6);
+        (void)snprintf(service.meta[0].value, sizeof(service.meta[0].value),
+                       "team %u", i);
+        fake_node_service(world.node, i, &service);
+    }
+    rebuild(&world);
+    assert_int_equal(catalog_count(world.catalog), 2);
+    assert_int_equal(catalog_find(world.catalog, "redis")->n_instances, 2);
+    instance = &catalog_find(world.catalog, "redis")->instances[1];
+    assert_string_equal(instance->node, "host3");
+    assert_int_equal(instance->service.n_tags, 3);
+    assert_string_equal(instance->service.tags[0], "tag-3-0");
+    assert_string_equal(instance->service.tags[2], "tag-3-2");
+    assert_string_equal(instance->service.meta[0].key, "owner");
+    assert_string_equal(instance->service.meta[0].value, "team 3");
+    instance = &catalog_find(world.catalog, "redis-2")->instances[0];
+    assert_int_equal(instance->service.n_tags, 2);
+    assert_string_equal(instance->service.tags[1], "tag-2-1");
+    assert_string_equal(instance->service.meta[0].value, "team 2");
+    done(&world);
+}
+
 /* A range of two addresses, so that every function wants one of them. */
 static void test_conflict(void **state)
 {
@@ -384,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_slot_address),
         cmocka_unit_test(test_slot_address_six),
         cmocka_unit_test(test_group),
+        cmocka_unit_test(test_details),
         cmocka_unit_test(test_conflict),
         cmocka_unit_test(test_conflict_by_slot),
         cmocka_unit_test(test_lowest_slot),
