@@ -4,7 +4,7 @@
  * store_put_record and store_erase_record compare orders, so for records the
  * result is the same in any order, and all else is in the first queue.
  */
-#include "agent/store_thread.h"
+#include "agent/store_thread_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,134 +12,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
 #include <utlist.h>
 
-/* At most so many foreign requests go into one transaction, so that one that
- * is waited for is not held up by a long synchronisation. */
-#define STORE_THREAD_BATCH 2048
 /* Written to find out whether writing works again. */
 #define STORE_THREAD_PROBE "store/probe"
 #define NS_PER_MS          UINT64_C(1000000)
 
-enum request_type {
-    REQUEST_PUT = 1,
-    REQUEST_ERASE,
-    REQUEST_SETTING,
-    REQUEST_TOKEN,
-    REQUEST_REDEEM,
-};
-
-struct request {
-    struct request *prev;
-    struct request *next;
-    enum request_type type;
-    char *name;
-    uint8_t *bytes; /* NULL with size 0: erase the setting */
-    size_t size;
-    struct store_token token;
-    uint8_t by[32];
-    uint64_t now_s;
-    uint64_t queued_ns;
-    store_thread_done_fn done;
-    store_thread_token_fn token_done;
-    void *data;
-    int error;
-};
-
-struct store_thread {
-    uv_async_t async;
-    uv_thread_t thread;
-    uv_mutex_t mutex;
-    uv_cond_t cond;
-    struct store *store;
-    store_thread_problem_fn problem_fn;
-    void *problem_data;
-    int reported; /* loop only: the problem last told */
-
-    /* Under the mutex. */
-    struct request *waiting;
-    struct request *foreign;
-    struct request *finished;
-    size_t n_foreign;
-    size_t foreign_bytes;
-    bool is_stopping;
-    int problem;          /* last error of a transaction, 0 when it works */
-    uint64_t retry_at_ns; /* while there is a problem */
-    struct store_thread_counters counters;
-};
-
-static struct request *request_free(struct request *request)
-{
-    if (request != NULL) {
-        sodium_memzero(&request->token, sizeof(request->token));
-        free(request->name);
-        free(request->bytes);
-        free(request);
-    }
-    return NULL;
-}
-
-static void request_free_pointer(struct request **request)
-{
-    *request = request_free(*request);
-}
-
-static int request_new(enum request_type type, const char *name,
-                       const void *bytes, size_t size, struct request **ret)
-{
-    _cleanup_(request_free_pointer) struct request *request =
-        calloc(1, sizeof(*request));
-
-    if (request == NULL) {
-        return -ENOMEM;
-    }
-    request->type = type;
-    request->queued_ns = uv_hrtime();
-    if (name != NULL) {
-        request->name = strdup(name);
-        if (request->name == NULL) {
-            return -ENOMEM;
-        }
-    }
-    if (bytes != NULL) {
-        /* One more, so that an empty value is not an erased one. */
-        request->bytes = malloc(size + 1);
-        if (request->bytes == NULL) {
-            return -ENOMEM;
-        }
-        if (size > 0) {
-            memcpy(request->bytes, bytes, size);
-        }
-        request->size = size;
-    }
-    *ret = request;
-    request = NULL;
-    return 0;
-}
-
 /* Puts one request into the open transaction. */
-static int apply(struct store_batch *batch, const struct request *request)
+static int apply(struct store_batch *batch, const struct store_request *request)
 {
     switch (request->type) {
-    case REQUEST_PUT:
+    case STORE_REQUEST_PUT:
         return store_put_record(batch, request->bytes, request->size);
-    case REQUEST_ERASE:
+    case STORE_REQUEST_ERASE:
         return store_erase_record(batch, request->bytes, request->size);
-    case REQUEST_SETTING:
+    case STORE_REQUEST_SETTING:
         return store_put_setting(batch, request->name, request->bytes,
                                  request->size);
-    case REQUEST_TOKEN:
-        return store_put_token(batch, &request->token);
-    case REQUEST_REDEEM:
+    case STORE_REQUEST_TOKEN:
+        return store_put_token(batch, request->token);
+    case STORE_REQUEST_REDEEM:
         break; /* a transaction of its own */
     }
     return 0;
 }
 
-static int apply_list(struct store_batch *batch, struct request *list)
+static int apply_list(struct store_batch *batch, struct store_request *list)
 {
-    struct request *request;
+    struct store_request *request;
 
     DL_FOREACH (list, request) {
         request->error = apply(batch, request);
@@ -166,8 +66,9 @@ static void count_commit(struct store_thread *thread, int error,
 
 /* One transaction of up to two lists; request->error of those that are wrong
  * by themselves.  Returns the transaction's error. */
-static int commit_lists(struct store_thread *thread, struct request *first,
-                        struct request *second)
+static int commit_lists(struct store_thread *thread,
+                        struct store_request *first,
+                        struct store_request *second)
 {
     struct store_batch *batch = NULL;
     uint64_t start_ns = uv_hrtime();
@@ -190,13 +91,14 @@ static int commit_lists(struct store_thread *thread, struct request *first,
 }
 
 /* Each by itself, so that one that is too large does not fail the others. */
-static int commit_singly(struct store_thread *thread, struct request *list)
+static int commit_singly(struct store_thread *thread,
+                         struct store_request *list)
 {
-    struct request *request;
+    struct store_request *request;
     int last = 0;
 
     DL_FOREACH (list, request) {
-        struct request alone = *request;
+        struct store_request alone = *request;
         int r;
 
         alone.next = NULL;
@@ -208,18 +110,18 @@ static int commit_singly(struct store_thread *thread, struct request *list)
     return last;
 }
 
-static int redeem_all(struct store_thread *thread, struct request *list)
+static int redeem_all(struct store_thread *thread, struct store_request *list)
 {
-    struct request *request;
+    struct store_request *request;
     int last = 0;
 
     DL_FOREACH (list, request) {
-        if (request->type != REQUEST_REDEEM) {
+        if (request->type != STORE_REQUEST_REDEEM) {
             continue;
         }
         request->error =
-            store_token_redeem(thread->store, request->token.id, request->by,
-                               request->now_s, &request->token);
+            store_token_redeem(thread->store, request->token->id, request->by,
+                               request->now_s, request->token);
         if (request->error < 0 || request->error == STORE_E_FULL) {
             last = request->error;
         }
@@ -230,8 +132,8 @@ static int redeem_all(struct store_thread *thread, struct request *list)
 /* Nothing waits, but writing failed: does it work again? */
 static int probe(struct store_thread *thread)
 {
-    struct request request = {
-        .type = REQUEST_SETTING,
+    struct store_request request = {
+        .type = STORE_REQUEST_SETTING,
         .name = (char[]){STORE_THREAD_PROBE},
         .bytes = (uint8_t[]){1},
         .size = 1,
@@ -241,14 +143,14 @@ static int probe(struct store_thread *thread)
     return commit_lists(thread, &request, NULL);
 }
 
-static struct request *free_list(struct request *list)
+static struct store_request *free_list(struct store_request *list)
 {
-    struct request *request;
-    struct request *next;
+    struct store_request *request;
+    struct store_request *next;
 
     DL_FOREACH_SAFE(list, request, next)
     {
-        request_free(request);
+        store_request_free(request);
     }
     return NULL;
 }
@@ -258,8 +160,9 @@ static struct request *free_list(struct request *list)
  * when the transaction failed.  Returns the error that remains, 0 when
  * writing works.
  */
-static int write_lists(struct store_thread *thread, struct request *waiting,
-                       struct request **foreign)
+static int write_lists(struct store_thread *thread,
+                       struct store_request *waiting,
+                       struct store_request **foreign)
 {
     int problem;
     int r;
@@ -281,12 +184,12 @@ static int write_lists(struct store_thread *thread, struct request *waiting,
 }
 
 /* Up to STORE_THREAD_BATCH of the foreign queue, oldest first. */
-static struct request *take_foreign(struct store_thread *thread)
+static struct store_request *take_foreign(struct store_thread *thread)
 {
-    struct request *taken = NULL;
+    struct store_request *taken = NULL;
 
     for (size_t n = 0; n < STORE_THREAD_BATCH && thread->foreign != NULL; n++) {
-        struct request *request = thread->foreign;
+        struct store_request *request = thread->foreign;
 
         DL_DELETE(thread->foreign, request);
         DL_APPEND(taken, request);
@@ -297,10 +200,10 @@ static struct request *take_foreign(struct store_thread *thread)
 }
 
 static void give_back_foreign(struct store_thread *thread,
-                              struct request *taken)
+                              struct store_request *taken)
 {
     while (taken != NULL) {
-        struct request *request = taken->prev; /* the last */
+        struct store_request *request = taken->prev; /* the last */
 
         DL_DELETE(taken, request);
         DL_PREPEND(thread->foreign, request);
@@ -348,8 +251,8 @@ static void wait_for_work(struct store_thread *thread)
 /* One round; the mutex is held at its start and its end. */
 static void run_round(struct store_thread *thread)
 {
-    struct request *waiting = thread->waiting;
-    struct request *foreign = NULL;
+    struct store_request *waiting = thread->waiting;
+    struct store_request *foreign = NULL;
     int problem;
 
     thread->waiting = NULL;
@@ -391,16 +294,16 @@ static void thread_main(void *data)
     uv_mutex_unlock(&thread->mutex);
 }
 
-static void finish(struct request *request)
+static void finish(struct store_request *request)
 {
     if (request->token_done != NULL) {
         request->token_done(request->error,
-                            request->error == 0 ? &request->token : NULL,
+                            request->error == 0 ? request->token : NULL,
                             request->data);
     } else if (request->done != NULL) {
         request->done(request->error, request->data);
     }
-    request_free(request);
+    store_request_free(request);
 }
 
 static void report_problem(struct store_thread *thread, int problem)
@@ -428,9 +331,9 @@ static void report_problem(struct store_thread *thread, int problem)
 
 static void call_back(struct store_thread *thread)
 {
-    struct request *finished;
-    struct request *request;
-    struct request *next;
+    struct store_request *finished;
+    struct store_request *request;
+    struct store_request *next;
     int problem;
 
     uv_mutex_lock(&thread->mutex);
@@ -528,123 +431,6 @@ struct store_thread *store_thread_free(struct store_thread *thread)
 struct store *store_thread_store(struct store_thread *thread)
 {
     return thread->store;
-}
-
-static void queue_waiting(struct store_thread *thread, struct request *request)
-{
-    uv_mutex_lock(&thread->mutex);
-    thread->counters.requests++;
-    DL_APPEND(thread->waiting, request);
-    uv_cond_signal(&thread->cond);
-    uv_mutex_unlock(&thread->mutex);
-}
-
-static int queue_foreign(struct store_thread *thread, struct request *request)
-{
-    bool is_dropped;
-
-    uv_mutex_lock(&thread->mutex);
-    thread->counters.requests++;
-    is_dropped = thread->problem != 0 && thread->foreign_bytes + request->size >
-                                             STORE_THREAD_QUEUE_BYTES;
-    if (is_dropped) {
-        thread->counters.dropped++;
-    } else {
-        DL_APPEND(thread->foreign, request);
-        thread->n_foreign++;
-        thread->foreign_bytes += request->size;
-        /* Wakes it to a deadline, or to a full batch. */
-        if (thread->n_foreign == 1 || thread->n_foreign == STORE_THREAD_BATCH) {
-            uv_cond_signal(&thread->cond);
-        }
-    }
-    uv_mutex_unlock(&thread->mutex);
-    if (is_dropped) {
-        request_free(request);
-    }
-    return 0;
-}
-
-int store_thread_put_own(struct store_thread *thread, const uint8_t *bytes,
-                         size_t size, store_thread_done_fn done, void *data)
-{
-    struct request *request = NULL;
-    int r = request_new(REQUEST_PUT, NULL, bytes, size, &request);
-
-    if (r == 0) {
-        request->done = done;
-        request->data = data;
-        queue_waiting(thread, request);
-    }
-    return r;
-}
-
-int store_thread_put_foreign(struct store_thread *thread, const uint8_t *bytes,
-                             size_t size)
-{
-    struct request *request = NULL;
-    int r = request_new(REQUEST_PUT, NULL, bytes, size, &request);
-
-    return r != 0 ? r : queue_foreign(thread, request);
-}
-
-int store_thread_erase(struct store_thread *thread, const uint8_t *bytes,
-                       size_t size)
-{
-    struct request *request = NULL;
-    int r = request_new(REQUEST_ERASE, NULL, bytes, size, &request);
-
-    return r != 0 ? r : queue_foreign(thread, request);
-}
-
-int store_thread_put_setting(struct store_thread *thread, const char *name,
-                             const void *value, size_t size,
-                             store_thread_done_fn done, void *data)
-{
-    struct request *request = NULL;
-    int r = request_new(REQUEST_SETTING, name, value, size, &request);
-
-    if (r == 0) {
-        request->done = done;
-        request->data = data;
-        queue_waiting(thread, request);
-    }
-    return r;
-}
-
-int store_thread_put_token(struct store_thread *thread,
-                           const struct store_token *token,
-                           store_thread_done_fn done, void *data)
-{
-    struct request *request = NULL;
-    int r = request_new(REQUEST_TOKEN, NULL, NULL, 0, &request);
-
-    if (r == 0) {
-        request->token = *token;
-        request->done = done;
-        request->data = data;
-        queue_waiting(thread, request);
-    }
-    return r;
-}
-
-int store_thread_redeem(struct store_thread *thread,
-                        const uint8_t id[STORE_TOKEN_ID_SIZE],
-                        const uint8_t by[32], uint64_t now_s,
-                        store_thread_token_fn done, void *data)
-{
-    struct request *request = NULL;
-    int r = request_new(REQUEST_REDEEM, NULL, NULL, 0, &request);
-
-    if (r == 0) {
-        memcpy(request->token.id, id, STORE_TOKEN_ID_SIZE);
-        memcpy(request->by, by, sizeof(request->by));
-        request->now_s = now_s;
-        request->token_done = done;
-        request->data = data;
-        queue_waiting(thread, request);
-    }
-    return r;
 }
 
 struct store_thread_counters

@@ -69,11 +69,12 @@ struct store_thread *store_thread_free(struct store_thread *thread);
 struct store *store_thread_store(struct store_thread *thread);
 
 /* A record of this node: `done` comes when it is on disk.  `bytes` is copied.
- * 0, or -ENOMEM: `done` will not be called. */
+ * 0; -ENOMEM, or -ECANCELED from inside store_thread_free: `done` will not be
+ * called.  The other requests likewise. */
 _must_check_ int store_thread_put_own(struct store_thread *thread,
                                       const uint8_t *bytes, size_t size,
                                       store_thread_done_fn done, void *data);
-/* A record of another; committed within 100 ms.  0 or -ENOMEM. */
+/* A record of another; committed within 100 ms. */
 _must_check_ int store_thread_put_foreign(struct store_thread *thread,
                                           const uint8_t *bytes, size_t size);
 /* Erases (writer, kind, key) of `bytes` unless something newer is there. */
