@@ -172,8 +172,7 @@ static void add_member(struct ctl_table *table, const json_t *member)
     char text[24];
 
     ctl_table_add(table, CTL_COLOR_NONE, "%s", ctl_text(member, "name"));
-    ctl_table_add(table, CTL_COLOR_NONE, "%s",
-                  address != NULL ? address : "");
+    ctl_table_add(table, CTL_COLOR_NONE, "%s", address != NULL ? address : "");
     ctl_table_add(table, is_cut ? CTL_COLOR_WARN : state_color(state), "%s%s",
                   state, is_cut ? ",unreachable" : "");
     ctl_table_add(table, CTL_COLOR_NONE, "%s",
