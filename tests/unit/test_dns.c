@@ -1,0 +1,504 @@
+/*
+ * What DNS answers: names, who asks, types, case, EDNS, truncation, and what
+ * is no query at all.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "agent/dns_answer.h"
+#include "tests/unit/dns_text.h"
+
+/* After ours: it defines our _cleanup_ again, in the same words. */
+#include <libknot/libknot.h>
+
+static struct catalog_instance instances[5];
+static struct catalog_function functions[4];
+static struct dns_zone *zone;
+
+static struct address parse(const char *text)
+{
+    struct address address;
+
+    assert_int_equal(address_parse(text, &address), 0);
+    return address;
+}
+
+static const struct catalog_function *find(const char *name, void *data)
+{
+    char canonical[BODY_NAME_SIZE];
+
+    (void)data;
+    if (body_name_canonical(name, canonical) != 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+        if (strcmp(functions[i].name, canonical) == 0) {
+            return &functions[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct catalog_function *
+find_address(const struct address *address, void *data)
+{
+    (void)data;
+    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+        if (address_equal(&functions[i].address, address)) {
+            return &functions[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct catalog_function *at(size_t index, void *data)
+{
+    (void)data;
+    return index < ARRAY_SIZE(functions) ? &functions[index] : NULL;
+}
+
+static bool find_node(const char *name, struct address *ret, void *data)
+{
+    (void)data;
+    if (strcmp(name, "host3") != 0) {
+        return false;
+    }
+    *ret = parse("100.104.70.3");
+    return true;
+}
+
+static bool find_node_address(const struct address *address,
+                              char ret_name[BODY_NAME_SIZE], void *data)
+{
+    struct address host3 = parse("100.104.70.3");
+
+    (void)data;
+    if (!address_equal(address, &host3)) {
+        return false;
+    }
+    (void)snprintf(ret_name, BODY_NAME_SIZE, "host3");
+    return true;
+}
+
+static void make_instance(struct catalog_instance *instance,
+                          const char *function, const char *name,
+                          const char *node, const char *address)
+{
+    *instance = (struct catalog_instance){.rtt_us = 500};
+    (void)snprintf(instance->node, sizeof(instance->node), "%s", node);
+    (void)snprintf(instance->service.function,
+                   sizeof(instance->service.function), "%s", function);
+    (void)snprintf(instance->service.instance,
+                   sizeof(instance->service.instance), "%s", name);
+    instance->service.address = parse(address);
+    instance->service.protocol = 6;
+    instance->service.port = 6379;
+    instance->service.weight = 100;
+}
+
+static void make_function(struct catalog_function *function, const char *name,
+                          const char *address, size_t first, size_t n)
+{
+    *function = (struct catalog_function){.address = parse(address),
+                                          .instances = &instances[first],
+                                          .n_instances = n};
+    (void)snprintf(function->name, sizeof(function->name), "%s", name);
+}
+
+/* redis: three instances on two other nodes, two of the same name; vector-db:
+ * a local one; v6: by IPv6; gone: its only node is down. */
+static int setup(void **state)
+{
+    struct dns_source source = {find,      find_address,      at,
+                                find_node, find_node_address, NULL};
+
+    (void)state;
+    make_instance(&instances[0], "redis", "veth203", "host2", "10.0.2.203");
+    make_instance(&instances[1], "redis", "veth203", "host3", "10.0.3.203");
+    make_instance(&instances[2], "redis", "Spare_1", "host3", "10.0.3.204");
+    instances[0].rtt_us = 30000;
+    instances[2].service.priority = 1;
+    make_instance(&instances[3], "vector-db", "main", "host1", "10.0.1.200");
+    instances[3].is_local = true;
+    instances[3].service.port = 6333;
+    make_instance(&instances[4], "gone", "old", "host9", "10.0.9.9");
+    instances[4].state = CATALOG_NODE_DOWN;
+    make_function(&functions[0], "gone", "100.80.0.4", 4, 1);
+    make_function(&functions[1], "redis", "100.80.0.1", 0, 3);
+    make_function(&functions[2], "v6", "fd00::1", 0, 0);
+    make_function(&functions[3], "vector-db", "100.80.0.2", 3, 1);
+    return dns_zone_new("Mesh.internal", "host1", 7, &source, &zone);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    zone = dns_zone_free(zone);
+    return 0;
+}
+
+static const struct dns_asker container = {.is_container = true};
+static const struct dns_asker host = {0};
+
+/* Asks, and compares the whole answer. */
+static void assert_answer(const struct dns_asker *asker, const char *name,
+                          uint16_t type, uint16_t edns, const char *expected)
+{
+    uint8_t query[512], answer[DNS_TCP_SIZE];
+    struct dns_answer_info info;
+    size_t size, n = dns_text_query(name, type, edns, query, sizeof(query));
+    char text[65536];
+
+    assert_int_equal(dns_answer(zone, asker, query, n, answer, &size, &info),
+                     0);
+    dns_text_answer(answer, size, text, sizeof(text));
+    if (strcmp(text, expected) != 0) {
+        fail_msg("%s %u:\n%s\nexpected:\n%s", name, type, text, expected);
+    }
+}
+
+#define SOA                                                                    \
+    "AU mesh.internal. 1 SOA host1.node.mesh.internal. "                       \
+    "hostmaster.mesh.internal. 7 3600 600 86400 1\n"
+
+static void test_function(void **state)
+{
+    (void)state;
+    assert_answer(&container, "redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN redis.mesh.internal. 5 A 100.80.0.1\n");
+    /* Nearest first: host3's, the one of lower priority, the far host2's. */
+    assert_answer(&host, "redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN redis.mesh.internal. 5 A 10.0.3.203\n"
+                  "AN redis.mesh.internal. 5 A 10.0.2.203\n"
+                  "AN redis.mesh.internal. 5 A 10.0.3.204\n");
+    /* One name, in any spelling; the spelling of the question comes back. */
+    assert_answer(&container, "Vector_DB.MESH.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN Vector_DB.MESH.internal. 5 A 100.80.0.2\n");
+    assert_answer(&container, "vector-db.mesh.internal", KNOT_RRTYPE_ANY, 0,
+                  "NOERROR aa\nAN vector-db.mesh.internal. 5 A 100.80.0.2\n");
+    assert_answer(&container, "v6.mesh.internal", KNOT_RRTYPE_AAAA, 0,
+                  "NOERROR aa\nAN v6.mesh.internal. 5 AAAA fd00::1\n");
+    /* Known, but of another family, or without an instance. */
+    assert_answer(&container, "redis.mesh.internal", KNOT_RRTYPE_AAAA, 0,
+                  "NOERROR aa\n" SOA);
+    assert_answer(&container, "v6.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n" SOA);
+    assert_answer(&host, "gone.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n" SOA);
+    assert_answer(&container, "gone.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN gone.mesh.internal. 5 A 100.80.0.4\n");
+    assert_answer(&container, "nothing.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&container, "a.b.c.redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&container, "\\000x.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+}
+
+/* No slot was free: containers get the instances, as hosts do. */
+static void test_function_without_address(void **state)
+{
+    (void)state;
+    functions[3].address = (struct address){0};
+    assert_answer(&container, "vector-db.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN vector-db.mesh.internal. 5 A 10.0.1.200\n");
+}
+
+/* None is usable: those that are only unreachable from here stay. */
+static void test_last_set(void **state)
+{
+    (void)state;
+    instances[0].state = CATALOG_UNREACHABLE;
+    instances[1].state = CATALOG_CRITICAL;
+    instances[2].state = CATALOG_DRAINING;
+    assert_answer(&host, "redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN redis.mesh.internal. 5 A 10.0.2.203\n");
+    assert_answer(&host, "spare-1.redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n"
+                  "AN spare-1.redis.mesh.internal. 5 A 10.0.3.204\n");
+}
+
+static void test_service(void **state)
+{
+    (void)state;
+    /* Names that repeat carry the node's. */
+    assert_answer(&host, "_redis._tcp.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                  "NOERROR aa\n"
+                  "AN _redis._tcp.mesh.internal. 5 SRV 10 100 6379 "
+                  "veth203.host3.redis.mesh.internal.\n"
+                  "AN _redis._tcp.mesh.internal. 5 SRV 12 100 6379 "
+                  "veth203.host2.redis.mesh.internal.\n"
+                  "AN _redis._tcp.mesh.internal. 5 SRV 20 100 6379 "
+                  "Spare_1.redis.mesh.internal.\n"
+                  "AD veth203.host3.redis.mesh.internal. 5 A 10.0.3.203\n"
+                  "AD veth203.host2.redis.mesh.internal. 5 A 10.0.2.203\n"
+                  "AD Spare_1.redis.mesh.internal. 5 A 10.0.3.204\n");
+    assert_answer(&container, "_vector_db._TCP.mesh.internal", KNOT_RRTYPE_SRV,
+                  0,
+                  "NOERROR aa\nAN _vector_db._TCP.mesh.internal. 5 SRV 0 100 "
+                  "6333 main.vector-db.mesh.internal.\n"
+                  "AD main.vector-db.mesh.internal. 5 A 10.0.1.200\n");
+    assert_answer(&host, "_redis._udp.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                  "NOERROR aa\n" SOA);
+    assert_answer(&host, "_redis._tcp.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n" SOA);
+    assert_answer(&host, "_other._tcp.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&host, "redis._tcp.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&host, "_tcp.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                  "NOERROR aa\n" SOA);
+}
+
+static void test_instance(void **state)
+{
+    (void)state;
+    assert_answer(&container, "main.vector_db.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n"
+                  "AN main.vector_db.mesh.internal. 5 A 10.0.1.200\n");
+    assert_answer(&host, "veth203.redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n"
+                  "AN veth203.redis.mesh.internal. 5 A 10.0.2.203\n"
+                  "AN veth203.redis.mesh.internal. 5 A 10.0.3.203\n");
+    assert_answer(&host, "veth203.host3.redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n"
+                  "AN veth203.host3.redis.mesh.internal. 5 A 10.0.3.203\n");
+    assert_answer(&host, "host3.redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n" SOA);
+    assert_answer(&host, "main.redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&host, "old.gone.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&host, "veth203.host9.redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+}
+
+static void test_node_and_apex(void **state)
+{
+    (void)state;
+    assert_answer(&host, "host3.node.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n"
+                  "AN host3.node.mesh.internal. 5 A 100.104.70.3\n");
+    assert_answer(&host, "host4.node.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&host, "node.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n" SOA);
+    assert_answer(&host, "mesh.internal", KNOT_RRTYPE_A, 0, "NOERROR aa\n" SOA);
+    assert_answer(&host, "mesh.internal", KNOT_RRTYPE_NS, 0,
+                  "NOERROR aa\n"
+                  "AN mesh.internal. 5 NS host1.node.mesh.internal.\n");
+    assert_answer(&host, "mesh.internal", KNOT_RRTYPE_SOA, 0,
+                  "NOERROR aa\nAN mesh.internal. 5 SOA "
+                  "host1.node.mesh.internal. hostmaster.mesh.internal. 7 3600 "
+                  "600 86400 1\n");
+}
+
+static void test_reverse(void **state)
+{
+    (void)state;
+    assert_answer(&host, "1.0.80.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "NOERROR aa\n"
+                  "AN 1.0.80.100.in-addr.arpa. 5 PTR redis.mesh.internal.\n");
+    assert_answer(&host, "3.70.104.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "NOERROR aa\nAN 3.70.104.100.in-addr.arpa. 5 PTR "
+                  "host3.node.mesh.internal.\n");
+    assert_answer(&host, "203.3.0.10.IN-ADDR.arpa", KNOT_RRTYPE_PTR, 0,
+                  "NOERROR aa\nAN 203.3.0.10.IN-ADDR.arpa. 5 PTR "
+                  "veth203.host3.redis.mesh.internal.\n");
+    assert_answer(&host,
+                  "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+                  "d.f.ip6.arpa",
+                  KNOT_RRTYPE_PTR, 0,
+                  "NOERROR aa\nAN 1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+                  "0.0.0.0.0.0.0.0.d.f.ip6.arpa. 5 PTR v6.mesh.internal.\n");
+    assert_answer(&host, "1.0.80.100.in-addr.arpa", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\n");
+    assert_answer(&host, "9.9.0.10.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, "0.80.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, "01.0.80.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, "257.0.80.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    assert_answer(&host, "example.com", KNOT_RRTYPE_A, 0, "REFUSED\n");
+    assert_answer(&host, ".", KNOT_RRTYPE_NS, 0, "REFUSED\n");
+    assert_answer(&host, "internal", KNOT_RRTYPE_SOA, 0, "REFUSED\n");
+    assert_answer(&host, "xmesh.internal", KNOT_RRTYPE_A, 0, "REFUSED\n");
+    assert_answer(&host, "mesh.internal", KNOT_RRTYPE_AXFR, 0, "REFUSED\n");
+    assert_answer(&host, "example.com", KNOT_RRTYPE_A, 4096,
+                  "REFUSED edns=1232\n");
+}
+
+/* Sends bytes as they are; the text of the answer, "" when there is none. */
+static void raw(const uint8_t *query, size_t size, char text[512])
+{
+    uint8_t answer[DNS_TCP_SIZE];
+    struct dns_answer_info info;
+    size_t answer_size;
+    int error =
+        dns_answer(zone, &host, query, size, answer, &answer_size, &info);
+
+    text[0] = '\0';
+    if (error == 0) {
+        dns_text_answer(answer, answer_size, text, 512);
+    } else {
+        assert_int_equal(error, DNS_ANSWER_E_SILENT);
+    }
+}
+
+static void test_malformed(void **state)
+{
+    uint8_t query[512], changed[512];
+    size_t n = dns_text_query("redis.mesh.internal", KNOT_RRTYPE_A, 1232, query,
+                              sizeof(query));
+    char text[512];
+
+    (void)state;
+    for (size_t size = 0; size < n; size++) {
+        raw(query, size, text);
+        assert_string_equal(text, size < 12 ? "" : "FORMERR\n");
+    }
+    memcpy(changed, query, n);
+    changed[2] |= 0x80; /* an answer */
+    raw(changed, n, text);
+    assert_string_equal(text, "");
+    memcpy(changed, query, n);
+    changed[2] |= 0x20; /* NOTIFY */
+    raw(changed, n, text);
+    assert_string_equal(text, "NOTIMPL\n");
+    memcpy(changed, query, n);
+    changed[5] = 2; /* two questions */
+    raw(changed, n, text);
+    assert_string_equal(text, "FORMERR\n");
+    memcpy(changed, query, n);
+    changed[n - 11 - 1] = 3; /* class CH */
+    raw(changed, n, text);
+    assert_string_equal(text, "REFUSED edns=1232\n");
+    memcpy(changed, query, n);
+    changed[n - 5] = 1; /* EDNS version 1 */
+    raw(changed, n, text);
+    assert_string_equal(text, "BADVERS edns=1232\n");
+}
+
+enum { MANY = 700 };
+
+/* 700 instances: as many as fit, marked; by TCP all of them. */
+static void test_truncation(void **state)
+{
+    struct catalog_instance *many = calloc(MANY, sizeof(*many));
+    struct dns_asker tcp = {.is_tcp = true};
+    static const uint16_t payloads[] = {0, 256, 512, 1000, 1232, 4096};
+    uint8_t query[512], answer[DNS_TCP_SIZE];
+    struct dns_answer_info info;
+    char text[65536];
+    size_t size, n;
+
+    (void)state;
+    assert_non_null(many);
+    for (size_t i = 0; i < MANY; i++) {
+        make_instance(&many[i], "redis", "x", "host3", "10.0.3.1");
+        (void)snprintf(many[i].service.instance,
+                       sizeof(many[i].service.instance), "i%zu", i);
+        many[i].service.address.bytes[2] = (uint8_t)(i / 250);
+        many[i].service.address.bytes[3] = (uint8_t)(i % 250);
+    }
+    functions[1].instances = many;
+    functions[1].n_instances = MANY;
+    for (size_t i = 0; i < ARRAY_SIZE(payloads); i++) {
+        size_t limit = MIN_OF(MAX_OF(payloads[i], 512), DNS_UDP_SIZE);
+
+        n = dns_text_query("redis.mesh.internal", KNOT_RRTYPE_A, payloads[i],
+                           query, sizeof(query));
+        assert_int_equal(
+            dns_answer(zone, &host, query, n, answer, &size, &info), 0);
+        assert_in_range(size, limit - 16, limit);
+        assert_true(info.is_truncated);
+        dns_text_answer(answer, size, text, sizeof(text));
+        assert_non_null(strstr(text, "NOERROR aa tc"));
+        assert_true((strstr(text, "edns=1232") != NULL) == (payloads[i] != 0));
+    }
+    assert_int_equal(dns_answer(zone, &tcp, query, n, answer, &size, &info), 0);
+    assert_false(info.is_truncated);
+    assert_int_equal(knot_wire_get_ancount(answer), MANY);
+    n = dns_text_query("_redis._tcp.mesh.internal", KNOT_RRTYPE_SRV, 1232,
+                       query, sizeof(query));
+    assert_int_equal(dns_answer(zone, &tcp, query, n, answer, &size, &info), 0);
+    assert_int_equal(knot_wire_get_ancount(answer), MANY);
+    assert_true(knot_wire_get_arcount(answer) > 500);
+    assert_int_equal(dns_answer(zone, &host, query, n, answer, &size, &info),
+                     0);
+    assert_true(size <= DNS_UDP_SIZE);
+    assert_true(info.is_truncated);
+    free(many);
+}
+
+static void test_who_asks(void **state)
+{
+    struct prefix subnets[2];
+    struct address own[] = {parse("10.0.1.1"), parse("100.104.70.1")};
+    static const struct {
+        const char *address;
+        bool is_container;
+    } cases[] = {{"10.0.1.203", true},    {"10.0.1.1", false},
+                 {"100.104.70.1", false}, {"100.104.70.2", false},
+                 {"10.0.2.7", false},     {"127.0.0.1", false},
+                 {"127.9.9.9", false},    {"fd00:1::7", true},
+                 {"fd00:2::7", false},    {"::1", false}};
+
+    (void)state;
+    assert_int_equal(prefix_parse("10.0.1.0/24", &subnets[0]), 0);
+    assert_int_equal(prefix_parse("fd00:1::/64", &subnets[1]), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct address address = parse(cases[i].address);
+
+        assert_int_equal(dns_is_container(subnets, 2, own, 2, &address),
+                         cases[i].is_container);
+    }
+}
+
+static void test_zone_names(void **state)
+{
+    static const char *const bad[] = {
+        "", ".", "a..b",
+        "a123456789012345678901234567890123456789012345678901234567890123.b"};
+    struct dns_source source = {0};
+    struct dns_zone *other;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(dns_zone_new(bad[i], "a", 1, &source, &other),
+                         -EINVAL);
+    }
+    assert_int_equal(dns_zone_new("x.example.", "a", 1, &source, &other), 0);
+    assert_null(dns_zone_free(other));
+    assert_null(dns_zone_free(NULL));
+}
+
+#define TEST(function)                                                         \
+    cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_function),  TEST(test_function_without_address),
+        TEST(test_last_set),  TEST(test_service),
+        TEST(test_instance),  TEST(test_node_and_apex),
+        TEST(test_reverse),   TEST(test_refused),
+        TEST(test_malformed), TEST(test_truncation),
+        TEST(test_who_asks),  TEST(test_zone_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
