@@ -146,10 +146,18 @@ static void on_written(struct core *core, int error, void *data)
     struct register_job *job = data;
 
     if (error != 0) {
-        api_problem(job->exchange, 507, core->store_problem,
-                    "make room on the disk of state_dir, then try again; "
-                    "nothing was changed",
-                    "the record could not be written");
+        if (error == -ENOSPC || core->store_problem != NULL) {
+            api_problem(job->exchange, 507, core->store_problem,
+                        "make room on the disk of state_dir, then try again; "
+                        "nothing was changed",
+                        "the record could not be written");
+        } else {
+            api_problem(job->exchange, 503,
+                        error == -ECANCELED ? "the agent is stopping"
+                                            : strerror(-error),
+                        "try again; see the log of agent run",
+                        "the record was not written");
+        }
         (void)job_free(job);
         return;
     }
