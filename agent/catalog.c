@@ -72,7 +72,7 @@ struct catalog_function *catalog_search(const struct catalog_content *content,
 int catalog_rebuild(struct catalog *catalog, const struct node *node)
 {
     struct catalog_content content = {0};
-    int error = catalog_read(node, &content);
+    int error = catalog_read(node, &catalog->content, &content);
 
     if (error == 0) {
         error = catalog_give_addresses(catalog, &content);

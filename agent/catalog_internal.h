@@ -30,9 +30,10 @@ void catalog_content_done(struct catalog_content *content);
 struct catalog_function *catalog_search(const struct catalog_content *content,
                                         size_t n, const char *name);
 
-/* Everything but the addresses.  0 and a content that the caller owns, or
- * -ENOMEM. */
+/* Everything but the addresses; `old` is what there was before.  0 and a
+ * content that the caller owns, or -ENOMEM. */
 _must_check_ int catalog_read(const struct node *node,
+                              const struct catalog_content *old,
                               struct catalog_content *ret);
 
 /* Decides address and slot of each function, and fills by_address.  0 or

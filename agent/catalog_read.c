@@ -1,6 +1,8 @@
 /*
  * From the node's records to functions and instances: service records are
- * sorted while they are small, then decoded into their places.
+ * sorted while they are small, then made into instances in their places.  What
+ * the catalogue had before and has not changed is copied, not decoded again:
+ * a rebuild is for one new record in most cases.
  */
 #include "agent/catalog.h"
 
@@ -23,13 +25,16 @@ struct catalog_source {
 /* What a rebuild works with. */
 struct catalog_build {
     const struct node *node;
+    const struct catalog_content *old;
     struct catalog_content content;
     struct catalog_source *sources;
     size_t n_sources;
     size_t sources_capacity;
     size_t functions_capacity;
     size_t n_tags;
+    size_t tags_capacity;
     size_t n_meta;
+    size_t meta_capacity;
     int error;
 };
 
@@ -52,7 +57,7 @@ static int catalog_grow(void **array, size_t *capacity, size_t n, size_t size)
 }
 
 static enum catalog_state catalog_judge(const struct node_member *member,
-                                        const struct body_service *service)
+                                        const struct catalog_service *service)
 {
     if (member->state == NODE_MEMBER_DEAD ||
         member->state == NODE_MEMBER_LEFT) {
@@ -80,13 +85,11 @@ static int catalog_add_source(const struct record *record, void *data)
     struct catalog_build *build = data;
     const uint8_t *slash = memchr(record->key, '/', record->key_size);
     struct catalog_source *source;
-    struct body_service service;
     struct node_member member;
     void *array = build->sources;
 
     if (slash == NULL ||
-        !node_member_find(build->node, record->writer, &member) ||
-        body_get_service(record, &service) != 0) {
+        !node_member_find(build->node, record->writer, &member)) {
         return 0;
     }
     build->error = catalog_grow(&array, &build->sources_capacity,
@@ -100,8 +103,6 @@ static int catalog_add_source(const struct record *record, void *data)
     source->node = member.certificate->name;
     source->function_len = (size_t)(slash - record->key);
     build->n_sources++;
-    build->n_tags += service.n_tags;
-    build->n_meta += service.n_meta;
     return 0;
 }
 
@@ -134,52 +135,146 @@ static int catalog_source_compare(const void *left, const void *right)
                : memcmp(a->record.writer, b->record.writer, RECORD_WRITER_SIZE);
 }
 
-static void catalog_copy_service(struct catalog_build *build,
-                                 const struct body_service *from,
-                                 struct catalog_service *to)
+/* Room for `n` more tags and meta of one instance.  0 or -ENOMEM. */
+static int catalog_reserve(struct catalog_build *build, size_t n_tags,
+                           size_t n_meta)
 {
     struct catalog_content *content = &build->content;
+    void *tags = content->tags;
+    void *meta = content->meta;
+    int error = 0;
 
-    memcpy(to->function, from->function, sizeof(to->function));
-    memcpy(to->instance, from->instance, sizeof(to->instance));
-    memcpy(to->port_name, from->port_name, sizeof(to->port_name));
-    to->address = from->address;
-    to->port = from->port;
-    to->weight = from->weight;
-    to->priority = from->priority;
-    to->slot = from->slot;
-    to->protocol = from->protocol;
-    to->health = from->health;
-    to->n_tags = (uint8_t)from->n_tags;
-    to->n_meta = (uint8_t)from->n_meta;
-    if (from->n_tags > 0) {
-        to->tags = content->tags + build->n_tags;
-        memcpy(content->tags + build->n_tags, from->tags,
-               from->n_tags * sizeof(from->tags[0]));
-        build->n_tags += from->n_tags;
+    for (size_t i = 0; i < n_tags && error == 0; i++) {
+        error = catalog_grow(&tags, &build->tags_capacity, build->n_tags + i,
+                             sizeof(*content->tags));
+        content->tags = tags;
     }
-    if (from->n_meta > 0) {
-        to->meta = content->meta + build->n_meta;
-        memcpy(content->meta + build->n_meta, from->meta,
-               from->n_meta * sizeof(from->meta[0]));
-        build->n_meta += from->n_meta;
+    for (size_t i = 0; i < n_meta && error == 0; i++) {
+        error = catalog_grow(&meta, &build->meta_capacity, build->n_meta + i,
+                             sizeof(*content->meta));
+        content->meta = meta;
     }
+    return error;
 }
 
-static void catalog_add_instance(struct catalog_build *build,
-                                 const struct catalog_source *source)
+/* Appends tags and meta; where they lie is said at the end, when they do not
+ * move any more. */
+static int catalog_add_details(struct catalog_build *build,
+                               const char (*tags)[BODY_NAME_SIZE],
+                               size_t n_tags, const struct body_meta *meta,
+                               size_t n_meta)
+{
+    struct catalog_content *content = &build->content;
+    int error = catalog_reserve(build, n_tags, n_meta);
+
+    if (error != 0) {
+        return error;
+    }
+    if (n_tags > 0) {
+        memcpy(content->tags + build->n_tags, tags, n_tags * sizeof(*tags));
+        build->n_tags += n_tags;
+    }
+    if (n_meta > 0) {
+        memcpy(content->meta + build->n_meta, meta, n_meta * sizeof(*meta));
+        build->n_meta += n_meta;
+    }
+    return 0;
+}
+
+static int catalog_decode(struct catalog_build *build,
+                          const struct record *record,
+                          struct catalog_service *to)
+{
+    struct body_service from;
+
+    if (body_get_service(record, &from) != 0) {
+        return 1; /* the node would not have taken it */
+    }
+    memcpy(to->function, from.function, sizeof(to->function));
+    memcpy(to->instance, from.instance, sizeof(to->instance));
+    memcpy(to->port_name, from.port_name, sizeof(to->port_name));
+    to->address = from.address;
+    to->port = from.port;
+    to->weight = from.weight;
+    to->priority = from.priority;
+    to->slot = from.slot;
+    to->protocol = from.protocol;
+    to->health = from.health;
+    to->n_tags = (uint8_t)from.n_tags;
+    to->n_meta = (uint8_t)from.n_meta;
+    return catalog_add_details(build, (const char(*)[BODY_NAME_SIZE])from.tags,
+                               from.n_tags, from.meta, from.n_meta);
+}
+
+static int catalog_copy(struct catalog_build *build,
+                        const struct catalog_service *from,
+                        struct catalog_service *to)
+{
+    *to = *from;
+    return catalog_add_details(build, (const char(*)[BODY_NAME_SIZE])from->tags,
+                               from->n_tags, from->meta, from->n_meta);
+}
+
+/* The old instance of this very record, or NULL.  Both lists have one order,
+ * so `at` only moves on. */
+static const struct catalog_instance *
+catalog_find_old(const struct catalog_build *build,
+                 const struct catalog_source *source, size_t *at)
+{
+    const struct catalog_content *old = build->old;
+    const struct record *record = &source->record;
+
+    for (; *at < old->n_instances; (*at)++) {
+        const struct catalog_instance *instance = &old->instances[*at];
+        const struct catalog_service *service = &instance->service;
+        int result = catalog_text_compare((const uint8_t *)service->function,
+                                          strlen(service->function),
+                                          record->key, source->function_len);
+
+        if (result == 0) {
+            result = strcmp(instance->node, source->node);
+        }
+        if (result == 0) {
+            result = catalog_text_compare(
+                (const uint8_t *)service->instance, strlen(service->instance),
+                record->key + source->function_len + 1,
+                record->key_size - source->function_len - 1);
+        }
+        if (result == 0) {
+            result =
+                memcmp(instance->writer, record->writer, RECORD_WRITER_SIZE);
+        }
+        if (result < 0) {
+            continue;
+        }
+        return result == 0 &&
+                       record_order_compare(instance->order, record->order) == 0
+                   ? instance
+                   : NULL;
+    }
+    return NULL;
+}
+
+/* 0, 1 when the record is not to be shown, -ENOMEM. */
+static int catalog_add_instance(struct catalog_build *build,
+                                const struct catalog_source *source,
+                                const struct catalog_instance *old)
 {
     struct catalog_content *content = &build->content;
     struct catalog_instance *instance =
         &content->instances[content->n_instances];
     const struct record *record = &source->record;
-    struct body_service service;
     struct node_member member;
+    int result;
 
-    /* Both were so a moment ago. */
-    if (!node_member_find(build->node, record->writer, &member) ||
-        body_get_service(record, &service) != 0) {
-        return;
+    if (!node_member_find(build->node, record->writer, &member)) {
+        return 1; /* it was there a moment ago */
+    }
+    result = old != NULL
+                 ? catalog_copy(build, &old->service, &instance->service)
+                 : catalog_decode(build, record, &instance->service);
+    if (result != 0) {
+        return result;
     }
     memcpy(instance->writer, record->writer, sizeof(instance->writer));
     memcpy(instance->node, member.certificate->name, sizeof(instance->node));
@@ -189,16 +284,19 @@ static void catalog_add_instance(struct catalog_build *build,
     instance->node_id = member.id;
     instance->is_local = member.is_self;
     instance->rtt_us = member.is_self ? 0 : member.rtt_us;
-    instance->state = catalog_judge(&member, &service);
+    instance->state = catalog_judge(&member, &instance->service);
     instance->order = record->order;
-    catalog_copy_service(build, &service, &instance->service);
     content->n_instances++;
+    return 0;
 }
 
 /* Sources into instances. */
 static int catalog_make_instances(struct catalog_build *build)
 {
     struct catalog_content *content = &build->content;
+    size_t old_at = 0;
+    size_t tags_at = 0;
+    size_t meta_at = 0;
 
     if (build->n_sources == 0) {
         return 0;
@@ -206,16 +304,25 @@ static int catalog_make_instances(struct catalog_build *build)
     qsort(build->sources, build->n_sources, sizeof(*build->sources),
           catalog_source_compare);
     content->instances = calloc(build->n_sources, sizeof(*content->instances));
-    content->tags = calloc(build->n_tags + 1, sizeof(*content->tags));
-    content->meta = calloc(build->n_meta + 1, sizeof(*content->meta));
-    if (content->instances == NULL || content->tags == NULL ||
-        content->meta == NULL) {
+    if (content->instances == NULL) {
         return -ENOMEM;
     }
-    build->n_tags = 0;
-    build->n_meta = 0;
     for (size_t i = 0; i < build->n_sources; i++) {
-        catalog_add_instance(build, &build->sources[i]);
+        const struct catalog_source *source = &build->sources[i];
+        int result = catalog_add_instance(
+            build, source, catalog_find_old(build, source, &old_at));
+
+        if (result < 0) {
+            return result;
+        }
+    }
+    for (size_t i = 0; i < content->n_instances; i++) {
+        struct catalog_service *service = &content->instances[i].service;
+
+        service->tags = service->n_tags > 0 ? content->tags + tags_at : NULL;
+        service->meta = service->n_meta > 0 ? content->meta + meta_at : NULL;
+        tags_at += service->n_tags;
+        meta_at += service->n_meta;
     }
     return 0;
 }
@@ -328,9 +435,10 @@ static void catalog_each(struct catalog_build *build, uint8_t kind,
     }
 }
 
-int catalog_read(const struct node *node, struct catalog_content *ret)
+int catalog_read(const struct node *node, const struct catalog_content *old,
+                 struct catalog_content *ret)
 {
-    struct catalog_build build = {.node = node};
+    struct catalog_build build = {.node = node, .old = old};
 
     catalog_each(&build, RECORD_FUNCTION, catalog_add_declared);
     catalog_each(&build, RECORD_SERVICE, catalog_add_source);

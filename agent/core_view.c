@@ -16,9 +16,9 @@
 #include "agent/services.h"
 #include "agent/worker_link.h"
 
-/* A rebuild that took longer than this waits four times as long before the
- * next, so that a flood of records in a large cluster leaves the loop time
- * for everything else. */
+/* After a rebuild that took longer than this the next waits twice as long, so
+ * that a flood of records in a large cluster leaves the loop time for
+ * everything else. */
 #define CORE_VIEW_LONG_US 2000
 /* Until a rebuild that had no memory is tried again. */
 #define CORE_VIEW_RETRY_MS 1000
@@ -63,7 +63,7 @@ static void core_view_later(struct core *core, uint64_t wait_ms)
 /* Milliseconds that the next rebuild has to wait. */
 static uint64_t core_view_wait_ms(const struct core_internal *internal)
 {
-    uint64_t next_us = internal->view_end_us + 4 * internal->view_took_us;
+    uint64_t next_us = internal->view_end_us + 2 * internal->view_took_us;
     uint64_t now_us = core_now_us();
 
     if (internal->view_took_us < CORE_VIEW_LONG_US || now_us >= next_us) {

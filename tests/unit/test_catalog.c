@@ -177,6 +177,30 @@ static void test_details(void **state)
     assert_int_equal(instance->service.n_tags, 2);
     assert_string_equal(instance->service.tags[1], "tag-2-1");
     assert_string_equal(instance->service.meta[0].value, "team 2");
+
+    /* One changes, one is new, one goes: the others keep what they had. */
+    service = fake_service("redis", "10.0.1.1", 6380);
+    service.n_tags = 4;
+    for (size_t j = 0; j < 4; j++) {
+        (void)snprintf(service.tags[j], sizeof(service.tags[j]), "new-%zu", j);
+    }
+    fake_node_service(world.node, 1, &service);
+    put(&world, 2, "redis", "10.0.2.9", 0);
+    service = fake_service("redis-2", "10.0.2.1", 6379);
+    fake_node_remove(world.node, 2, &service);
+    rebuild(&world);
+    assert_int_equal(catalog_count(world.catalog), 1);
+    assert_int_equal(catalog_at(world.catalog, 0)->n_instances, 3);
+    instance = catalog_at(world.catalog, 0)->instances;
+    assert_int_equal(instance[0].service.port, 6380);
+    assert_int_equal(instance[0].service.n_tags, 4);
+    assert_string_equal(instance[0].service.tags[3], "new-3");
+    assert_int_equal(instance[0].service.n_meta, 0);
+    assert_string_equal(instance[1].node, "host2");
+    assert_int_equal(instance[1].service.n_tags, 0);
+    assert_string_equal(instance[2].service.tags[0], "tag-3-0");
+    assert_string_equal(instance[2].service.tags[2], "tag-3-2");
+    assert_string_equal(instance[2].service.meta[0].value, "team 3");
     done(&world);
 }
 
