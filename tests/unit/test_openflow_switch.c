@@ -339,6 +339,27 @@ static void apply_plan(struct client *client, const struct plan *plan)
     dump_done(&dump);
 }
 
+/* Our text of the flows, read by ovs-ofctl, is what the switch holds. */
+static void expect_same_text(const struct plan *plan)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/flows", switch_fixture.folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    for (size_t i = 0; i < plan->n_flows; i++) {
+        char *text = openflow_flow_text(&plan->flows[i]);
+
+        assert_non_null(text);
+        (void)fprintf(file, "cookie=0x%llx,%s\n",
+                      (unsigned long long)plan->flows[i].cookie, text);
+        free(text);
+    }
+    assert_int_equal(fclose(file), 0);
+    ovs_fixture_shell("ovs-ofctl -O OpenFlow15 diff-flows socket %s >&2", path);
+}
+
 /* --- The tests. --- */
 
 static void test_plan_comes_back_as_it_was(void **state)
@@ -353,6 +374,7 @@ static void test_plan_comes_back_as_it_was(void **state)
     client_open(&client);
     apply_plan(&client, &plan);
     expect_nothing_to_do(&client, &plan);
+    expect_same_text(&plan);
     plan_done(&plan);
 
     /* A backend is withdrawn: its groups change and the flow about its late

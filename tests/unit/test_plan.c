@@ -1,0 +1,611 @@
+/*
+ * The plan for the sample world, without a switch: which flows are there,
+ * what waits, what the kernel should hold, and that the same inputs give the
+ * same bytes.  What the flows do is tested with a real switch.
+ */
+#include <time.h>
+
+#include "tests/unit/plan_sample.h"
+
+/* The flow of this match has exactly these actions ("" = no such flow). */
+static void expect_flow(const struct plan *plan, const char *match,
+                        const char *actions)
+{
+    const struct flow *flow;
+    char start[512];
+    char *text;
+
+    (void)snprintf(start, sizeof(start), "%s actions=", match);
+    flow = sample_find(plan, start);
+    if (actions[0] == '\0') {
+        if (flow != NULL) {
+            fail_msg("planned and should not be: %s", match);
+        }
+        return;
+    }
+    if (flow == NULL) {
+        fail_msg("not planned: %s", match);
+    }
+    text = openflow_flow_text(flow);
+    assert_string_equal(text + strlen(start), actions);
+    free(text);
+}
+
+static void test_classification(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    /* The host, to what is ours. */
+    expect_flow(&plan,
+                "table=0,priority=20950,ip,in_port=LOCAL,nw_dst=10.0.2.0/24",
+                "set_field:3->reg0,resubmit(,3)");
+    /* A pinned address: from its port, and from nowhere else. */
+    expect_flow(&plan,
+                "table=0,priority=20900,ip,in_port=200,nw_src=10.0.1.200",
+                "set_field:1->reg0,resubmit(,3)");
+    expect_flow(&plan, "table=0,priority=20800,ip,nw_src=10.0.1.200", "drop");
+    expect_flow(&plan, "table=0,priority=20800,arp,arp_spa=10.0.1.200", "drop");
+    /* Its port is not there: nobody may send from it. */
+    expect_flow(&plan, "table=0,priority=20800,ip,nw_src=10.0.1.203", "drop");
+    /* ARP teaches, unless it is known. */
+    expect_flow(&plan,
+                "table=0,priority=20500,arp,in_port=201,arp_spa=10.0.1.0/24",
+                "CONTROLLER:128,set_field:1->reg0,resubmit(,1)");
+    expect_flow(&plan,
+                "table=0,priority=20920,arp,in_port=201,arp_spa=10.0.1.201,"
+                "arp_sha=0a:00:00:00:01:c9",
+                "set_field:1->reg0,resubmit(,1)");
+    /* The tunnel: the sender's MAC with the sender's addresses. */
+    expect_flow(&plan,
+                "table=0,priority=20700,ip,in_port=70,dl_src=0a:44:55:66:77:02,"
+                "dl_dst=0a:44:55:66:77:01,nw_src=10.0.2.0/24",
+                "set_field:2->reg0,resubmit(,3)");
+    expect_flow(&plan,
+                "table=0,priority=20700,ip,in_port=70,dl_src=0a:44:55:66:77:02,"
+                "dl_dst=0a:44:55:66:77:01,nw_src=100.104.70.2",
+                "set_field:2->reg0,resubmit(,3)");
+    expect_flow(&plan, "table=0,priority=20690,in_port=70", "drop");
+    /* Neither tunnel nor bridge is a container's port. */
+    expect_flow(&plan,
+                "table=0,priority=20500,ip,in_port=70,nw_src=10.0.1.0/24", "");
+    expect_flow(&plan,
+                "table=0,priority=20500,ip,in_port=LOCAL,nw_src=10.0.1.0/24",
+                "");
+    for (size_t i = 0; i < plan.n_flows; i++) {
+        assert_true(flow_cookie_is_ours(plan.flows[i].cookie));
+        assert_true(plan.flows[i].table != 0 ||
+                    plan.flows[i].priority >= 20000);
+        assert_true(plan.flows[i].label[0] != '\0');
+    }
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+static void test_services(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    assert_non_null(sample_find(
+        &plan, "table=4,priority=800,tcp,ct_state=+new+trk,nw_dst=100.80.0.10,"
+               "tp_dst=6379 actions=group:"));
+    assert_non_null(sample_find(
+        &plan, "table=4,priority=810,tcp,ct_state=+new+trk,nw_src=10.0.1.200,"
+               "nw_dst=100.80.0.10,tp_dst=6379 actions=group:"));
+    assert_non_null(sample_find(
+        &plan, "table=4,priority=800,udp,ct_state=+new+trk,nw_dst=100.80.0.12,"
+               "tp_dst=53 actions=group:"));
+    /* Its only backend calls itself. */
+    expect_flow(&plan,
+                "table=4,priority=820,tcp,ct_state=+new+trk,nw_src=10.0.1.201,"
+                "nw_dst=100.80.0.11,tp_dst=6333",
+                "ct(commit,table=5,zone=70,nat(dst=10.0.1.201:6333))");
+    expect_flow(&plan,
+                "table=5,priority=100,tcp,nw_src=10.0.1.201,nw_dst=10.0.1.201,"
+                "tp_dst=6333",
+                "ct(commit,table=7,zone=71,nat(src=100.80.0.11))");
+    /* No backend: the range's drop, no group. */
+    assert_null(sample_find(
+        &plan, "table=4,priority=800,tcp,ct_state=+new+trk,nw_dst=100.80.0.13,"
+               "tp_dst=9573"));
+    expect_flow(&plan,
+                "table=4,priority=700,ip,ct_state=+new+trk,"
+                "nw_dst=100.80.0.0/12",
+                "drop");
+    /* redis, redis without the caller, vector-db, dns */
+    assert_int_equal(plan.n_groups, 4);
+    for (size_t i = 0; i < plan.n_groups; i++) {
+        assert_int_equal(plan.groups[i].id & FLOW_GROUP_MASK,
+                         FLOW_GROUP_PREFIX);
+        assert_true(i == 0 || plan.groups[i - 1].id < plan.groups[i].id);
+    }
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+/* Buckets of the only group whose label begins so: (id, weight) pairs. */
+static size_t read_buckets(const struct plan *plan, const char *label,
+                           uint32_t ids[8])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_groups; i++) {
+        struct reader reader =
+            reader_init(plan->groups[i].buckets, plan->groups[i].buckets_size);
+
+        if (strcmp(plan->groups[i].label, label) != 0) {
+            continue;
+        }
+        while (reader_left(&reader) > 0) {
+            uint16_t size = reader_u16(&reader);
+
+            (void)reader_u16(&reader);
+            ids[n] = reader_u32(&reader);
+            n++;
+            assert_non_null(reader_take(&reader, size - 8u));
+        }
+        assert_int_equal(n, plan->groups[i].n_buckets);
+    }
+    return n;
+}
+
+static bool has_id(const uint32_t *ids, size_t n, uint32_t id)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_bucket_ids_stay(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item;
+    struct plan plan;
+    uint32_t before[8], after[8];
+    size_t n_before, n_after;
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    n_before = read_buckets(&plan, "redis", before);
+    assert_int_equal(n_before, 3);
+    plan_done(&plan);
+    /* In another order, one draining, one on an unknown host. */
+    item = sample_function("redis", 6, 6379, "100.80.0.10");
+    sample_add_backend(&item, 9, "nowhere", "10.0.9.1");
+    sample_add_backend(&item, 3, "veth203", "10.0.3.203");
+    sample_add_backend(&item, 2, "veth203", "10.0.2.203");
+    sample_add_backend(&item, 1, "veth200", "10.0.1.200");
+    item.function.backends[2].accepts_new = false;
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    n_after = read_buckets(&plan, "redis", after);
+    assert_int_equal(n_after, 2);
+    for (size_t i = 0; i < n_after; i++) {
+        assert_true(has_id(before, n_before, after[i]));
+    }
+    plan_done(&plan);
+    /* Two instances of one name and host, as if ids had clashed. */
+    item = sample_function("redis", 6, 6379, "100.80.0.10");
+    sample_add_backend(&item, 2, "same", "10.0.2.203");
+    sample_add_backend(&item, 2, "same", "10.0.2.204");
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    n_after = read_buckets(&plan, "redis", after);
+    assert_int_equal(n_after, 2);
+    assert_int_not_equal(after[0], after[1]);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+static void test_routes(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.200",
+                "set_field:0a:00:00:00:01:01->eth_src,"
+                "set_field:0a:00:00:00:01:c8->eth_dst,output:200");
+    expect_flow(&plan, "table=7,priority=510,ip,reg0=0x2,nw_dst=10.0.1.200",
+                "set_field:0a:00:00:00:01:01->eth_src,"
+                "set_field:0a:00:00:00:01:c8->eth_dst,dec_ttl,output:200");
+    expect_flow(&plan,
+                "table=7,priority=324,ip,reg0=0x1/0x1,nw_dst=10.0.2.0/24",
+                "set_field:0a:44:55:66:77:01->eth_src,"
+                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,output:70");
+    expect_flow(&plan,
+                "table=7,priority=332,ip,reg0=0x1/0x1,nw_dst=100.104.70.2",
+                "set_field:0a:44:55:66:77:01->eth_src,"
+                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,output:70");
+    expect_flow(&plan, "table=7,priority=450,ip,nw_dst=100.104.70.1",
+                "set_field:0a:00:00:00:01:01->eth_dst,LOCAL");
+    expect_flow(&plan, "table=7,priority=324,ip,nw_dst=10.0.1.0/24",
+                "CONTROLLER:128,output:200,output:201");
+    expect_flow(&plan, "table=7,priority=325,ip,reg0=0x2,nw_dst=10.0.1.0/24",
+                "CONTROLLER:128");
+    expect_flow(&plan, "table=7,priority=200,reg0=0x2", "drop");
+    expect_flow(&plan, "table=7,priority=100,reg0=0x1",
+                "set_field:0a:00:00:00:01:01->eth_dst,LOCAL");
+    expect_flow(&plan,
+                "table=7,priority=364,ipv6,reg0=0x1/0x1,ipv6_dst=fd00:2::/64",
+                "set_field:0a:44:55:66:77:01->eth_src,"
+                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,output:70");
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+static void test_neighbors_are_judged(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    sample.neighbors[0].ofport = 201; /* pinned to 200 */
+    sample.neighbors[1].ofport = 299; /* no such port */
+    plan = sample_plan(&sample);
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.200", "");
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.201", "");
+    plan_done(&plan);
+    sample.neighbors[1].ofport = 70; /* the tunnel */
+    sample.neighbors[0].address = sample_address("10.0.1.1");
+    sample.neighbors[0].ofport = 200; /* says to be the gateway */
+    plan = sample_plan(&sample);
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.1", "");
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.201", "");
+    plan_done(&plan);
+    sample.neighbors[0].address = sample_address("8.8.8.8");
+    sample.observed.n_neighbors = 1;
+    plan = sample_plan(&sample);
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=8.8.8.8", "");
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+static void expect_pending(const struct plan *plan, const char *item,
+                           const char *reason)
+{
+    for (size_t i = 0; i < plan->n_pending; i++) {
+        if (strcmp(plan->pending[i].item, item) == 0) {
+            assert_string_equal(plan->pending[i].reason, reason);
+            return;
+        }
+    }
+    fail_msg("%s is not pending", item);
+}
+
+static void test_pending(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    assert_int_equal(plan.n_pending, 1);
+    expect_pending(&plan, "local/10.0.1.203", "no port veth203 on socket");
+    plan_done(&plan);
+    /* Without the tunnel, remote traffic ends and remote backends are out. */
+    sample.observed.n_ports = 3;
+    plan = sample_plan(&sample);
+    expect_pending(&plan, "host/1122334455667702",
+                   "no port vx-socket on socket");
+    expect_flow(&plan,
+                "table=7,priority=324,ip,reg0=0x1/0x1,nw_dst=10.0.2.0/24",
+                "drop");
+    assert_null(sample_find(
+        &plan,
+        "table=4,priority=800,udp,ct_state=+new+trk,nw_dst=100.80.0.12"));
+    plan_done(&plan);
+    sample.observed.is_bridge_up = false;
+    plan = sample_plan(&sample);
+    assert_int_equal(plan.n_flows, 0);
+    expect_pending(&plan, "bridge", "no bridge socket");
+    assert_true(plan.needs_tunnel);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+static void test_kernel(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+    struct address gateway = sample_address("10.0.1.1");
+    char text[PREFIX_TEXT_SIZE];
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    assert_true(plan.needs_tunnel);
+    assert_int_equal(plan.tunnel_mtu, 1370);
+    assert_int_equal(plan.n_forwards, 2);
+    assert_int_equal(plan.forwards[0].mac[5], 2);
+    assert_int_equal(plan.tunnel_mac[5], 1);
+    assert_int_equal(plan.n_routes, 4);
+    assert_string_equal(prefix_text(&plan.routes[0].destination, text),
+                        "10.0.2.0/24");
+    assert_true(address_equal(&plan.routes[0].source, &gateway));
+    assert_int_equal(plan.routes[0].mtu, 1370);
+    assert_string_equal(prefix_text(&plan.local_address, text), "10.0.1.0/24");
+    plan_done(&plan);
+    /* Not told to be the gateway: no address; the mesh one is the source. */
+    sample.policy.gateway = (struct address){0};
+    sample.observed.mesh_mtu = 0;
+    plan = sample_plan(&sample);
+    assert_int_equal(plan.local_address.address.family, 0);
+    assert_string_equal(address_text(&plan.routes[0].source, text),
+                        "100.104.70.1");
+    assert_int_equal(plan.tunnel_mtu, 1370);
+    plan_done(&plan);
+    /* Alone: no tunnel. */
+    for (size_t i = sample.desired.n_items; i > 0; i--) {
+        if (sample.desired.items[i - 1].type == DESIRED_HOST &&
+            !sample.desired.items[i - 1].host.is_self) {
+            assert_true(
+                desired_remove(&sample.desired, &sample.desired.items[i - 1]));
+        }
+    }
+    plan = sample_plan(&sample);
+    assert_false(plan.needs_tunnel);
+    assert_int_equal(plan.n_forwards + plan.n_routes, 0);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+static void test_same_inputs_same_plan(void **state)
+{
+    struct plan_sample sample;
+    struct plan a, b;
+    struct diff diff;
+
+    (void)state;
+    sample_init(&sample);
+    a = sample_plan(&sample);
+    b = sample_plan(&sample);
+    assert_int_equal(
+        diff_make(&a, b.flows, b.n_flows, b.groups, b.n_groups, &diff), 0);
+    assert_int_equal(diff.n_flows + diff.n_groups, 0);
+    diff_done(&diff);
+    for (size_t i = 1; i < a.n_flows; i++) {
+        assert_true(flow_compare_key(&a.flows[i - 1], &a.flows[i]) < 0);
+    }
+    plan_done(&a);
+    plan_done(&b);
+    sample_done(&sample);
+}
+
+/* Two hosts claim one subnet: one of them has it, the same one everywhere,
+ * and the other is named. */
+static void test_two_claims(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item = {.type = DESIRED_HOST};
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    item.host.id = 5;
+    (void)snprintf(item.host.name, sizeof(item.host.name), "other");
+    item.host.mesh = sample_address("100.104.70.5");
+    item.host.subnets[0] = sample_prefix("10.0.2.0/24");
+    item.host.n_subnets = 1;
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    for (size_t i = 1; i < plan.n_flows; i++) {
+        assert_true(flow_compare_key(&plan.flows[i - 1], &plan.flows[i]) < 0);
+    }
+    assert_true(plan.n_pending > 1);
+    assert_non_null(strstr(plan.pending[plan.n_pending - 1].reason,
+                           "wants the same packets as: to "));
+    assert_int_equal(plan.n_routes, 4);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+static void test_nothing_known(void **state)
+{
+    const struct desired desired = DESIRED_INIT;
+    const struct plan_policy policy = {.bridge = "socket",
+                                       .tunnel_device = "vx-socket"};
+    const struct plan_observed observed = {.is_bridge_up = true};
+    struct plan plan;
+
+    (void)state;
+    assert_int_equal(plan_make(&desired, &policy, &observed, &plan), 0);
+    assert_false(plan.needs_tunnel);
+    assert_int_equal(plan.n_groups, 0);
+    plan_done(&plan);
+    plan_done(NULL);
+}
+
+/* --- Validation. --- */
+
+static void expect_refused(const struct plan_sample *sample,
+                           const struct desired_item *item, const char *words)
+{
+    char reason[160] = "";
+
+    assert_int_equal(plan_validate(item, &sample->policy, reason), 1);
+    if (strstr(reason, words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", reason, words);
+    }
+}
+
+static void test_validate_hosts(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item = {.type = DESIRED_HOST};
+    char reason[160];
+
+    (void)state;
+    sample_init(&sample);
+    for (size_t i = 0; i < sample.desired.n_items; i++) {
+        assert_int_equal(
+            plan_validate(&sample.desired.items[i], &sample.policy, reason), 0);
+    }
+    (void)snprintf(item.host.name, sizeof(item.host.name), "host9");
+    item.host.mesh = sample_address("100.104.70.9");
+    item.host.n_subnets = 1;
+    item.host.subnets[0] = sample_prefix("10.0.1.128/25");
+    expect_refused(&sample, &item,
+                   "overlaps this host's own subnet 10.0.1.0/24");
+    item.host.subnets[0] = sample_prefix("0.0.0.0/0");
+    expect_refused(&sample, &item, "too wide");
+    item.host.subnets[0] = sample_prefix("100.80.1.0/24");
+    expect_refused(&sample, &item, "overlaps the service range");
+    item.host.subnets[0] = sample_prefix("127.0.0.0/24");
+    expect_refused(&sample, &item, "not for containers");
+    item.host.subnets[0] = sample_prefix("10.0.9.0/24");
+    assert_int_equal(plan_validate(&item, &sample.policy, reason), 0);
+    item.host.mesh = sample_address("10.0.1.7");
+    expect_refused(&sample, &item, "mesh address 10.0.1.7");
+    item.host.mesh = (struct address){0};
+    expect_refused(&sample, &item, "no usable mesh address");
+    item.host.mesh = sample_address("100.104.70.9");
+    item.host.is_self = true;
+    expect_refused(&sample, &item, "not in bridge.subnets");
+    item.host.subnets[0] = sample_prefix("10.0.1.0/25");
+    assert_int_equal(plan_validate(&item, &sample.policy, reason), 0);
+    item.host.name[0] = '-';
+    expect_refused(&sample, &item, "node name");
+    sample_done(&sample);
+}
+
+static void test_validate_functions(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item = sample_function("x", 6, 80, "100.80.0.1");
+    struct desired_backend *backend;
+    char reason[160];
+
+    (void)state;
+    sample_init(&sample);
+    sample_add_backend(&item, 2, "a", "10.0.2.1");
+    backend = &item.function.backends[0];
+    assert_int_equal(plan_validate(&item, &sample.policy, reason), 0);
+    item.function.address = sample_address("8.8.8.8");
+    expect_refused(&sample, &item,
+                   "8.8.8.8 is outside the service range 100.80.0.0/12");
+    item.function.address = sample_address("100.80.0.1");
+    item.function.protocol = 1;
+    expect_refused(&sample, &item, "neither TCP nor UDP");
+    item.function.protocol = 17;
+    item.function.port = 0;
+    expect_refused(&sample, &item, "no port");
+    item.function.port = 80;
+    backend->address = sample_address("100.80.0.2");
+    expect_refused(&sample, &item, "of the service range");
+    backend->address = sample_address("fd00:2::1");
+    expect_refused(&sample, &item, "another family");
+    backend->address = sample_address("127.0.0.1");
+    expect_refused(&sample, &item, "127.0.0.1");
+    backend->address = sample_address("10.0.2.1");
+    backend->port = 0;
+    expect_refused(&sample, &item, "a has no port");
+    backend->instance[0] = '\0';
+    expect_refused(&sample, &item, "instance's name");
+    desired_item_done(&item);
+    sample_done(&sample);
+}
+
+static void test_validate_locals(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item = {.type = DESIRED_LOCAL};
+    char text[160];
+
+    (void)state;
+    sample_init(&sample);
+    item.local.address = sample_address("10.0.2.7");
+    (void)snprintf(item.local.port_name, sizeof(item.local.port_name), "veth7");
+    plan_item_text(&item, text);
+    assert_string_equal(text, "local/10.0.2.7");
+    expect_refused(&sample, &item, "outside this host's subnets");
+    item.local.address = sample_address("10.0.1.1");
+    expect_refused(&sample, &item, "is the gateway's");
+    item.local.address = sample_address("10.0.1.7");
+    assert_int_equal(plan_validate(&item, &sample.policy, text), 0);
+    (void)snprintf(item.local.port_name, sizeof(item.local.port_name), "a/b");
+    expect_refused(&sample, &item, "no valid port name");
+    (void)snprintf(item.local.port_name, sizeof(item.local.port_name),
+                   "vx-socket");
+    expect_refused(&sample, &item, "not a container's");
+    item.type = (enum desired_type)9;
+    expect_refused(&sample, &item, "unknown item type");
+    sample_done(&sample);
+}
+
+/* --- Size. --- */
+
+static void test_many(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+    struct timespec start, end;
+
+    (void)state;
+    sample_init(&sample);
+    for (unsigned n = 4; n <= 100; n++) {
+        sample_put_host(&sample, n);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        struct desired_item item;
+        char name[32], address[32];
+
+        (void)snprintf(name, sizeof(name), "f%u", i);
+        (void)snprintf(address, sizeof(address), "100.80.%u.%u", 1 + i / 250,
+                       i % 250);
+        item = sample_function(name, 6, 80, address);
+        for (unsigned n = 2; n <= 6; n++) {
+            (void)snprintf(address, sizeof(address), "10.0.%u.%u", n,
+                           2 + i % 250);
+            sample_add_backend(&item, n, name, address);
+        }
+        sample_put(&sample, &item);
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    plan = sample_plan(&sample);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_int_equal(plan.n_groups, 1004);
+    print_message("100 hosts, 1,000 functions of 5: %zu flows in %.1f ms\n",
+                  plan.n_flows,
+                  (double)(end.tv_sec - start.tv_sec) * 1e3 +
+                      (double)(end.tv_nsec - start.tv_nsec) / 1e6);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_classification),
+        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_bucket_ids_stay),
+        cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_neighbors_are_judged),
+        cmocka_unit_test(test_pending),
+        cmocka_unit_test(test_kernel),
+        cmocka_unit_test(test_same_inputs_same_plan),
+        cmocka_unit_test(test_two_claims),
+        cmocka_unit_test(test_nothing_known),
+        cmocka_unit_test(test_validate_hosts),
+        cmocka_unit_test(test_validate_functions),
+        cmocka_unit_test(test_validate_locals),
+        cmocka_unit_test(test_many),
+    };
+
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
