@@ -34,6 +34,13 @@ static void set_ovs(struct worker *worker, bool is_up, const char *text)
     worker_core_send_ovs(worker);
 }
 
+/* A connection is made, but has not answered for the first time. */
+static bool is_undecided(const struct worker *worker)
+{
+    return (worker->ovsdb != NULL && !worker->is_ovsdb_synced) ||
+           (worker->ofconn != NULL && !worker->is_of_ready);
+}
+
 /* One sentence about the worst that is wrong, or up. */
 static void judge_ovs(struct worker *worker)
 {
@@ -41,6 +48,9 @@ static void judge_ovs(struct worker *worker)
     const char *bridge = worker->policy.bridge;
     char text[sizeof(worker->ovs_text)] = "";
 
+    if (is_undecided(worker) && !worker->is_ovs_up) {
+        return; /* what was said last is as true as before */
+    }
     if (!worker->is_ovsdb_synced) {
         (void)snprintf(text, sizeof(text),
                        "ovsdb-server does not answer at %.120s/db.sock: is "
@@ -149,11 +159,16 @@ static void on_packet_in(const struct openflow_packet_in *packet, void *data)
 static void on_of_watch(short events, void *data)
 {
     struct worker *worker = data;
+    int error;
 
     (void)events; /* it tries both */
-    if (ofconn_run(worker->ofconn) < 0) {
+    error = ofconn_run(worker->ofconn);
+    if (error < 0) {
         bool was_ready = worker->is_of_ready;
 
+        if (error != -EPROTO) {
+            worker->of_why[0] = '\0'; /* it ended: that is said anyway */
+        }
         of_lost(worker);
         reconnect_lost(worker, was_ready);
     }
