@@ -5,6 +5,7 @@
 #include "agent/join_client.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@
 #include <sodium.h>
 
 #include "agent/config.h"
-#include "agent/net.h"
 #include "gossip/message.h"
 #include "gossip/stream.h"
 
@@ -89,10 +89,29 @@ static int wait_for(const struct client *client, short events)
     }
 }
 
+static socklen_t to_sockaddr(const struct endpoint *endpoint,
+                             struct sockaddr_storage *ret)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+                               .sin6_port = htons(endpoint->port)};
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons(endpoint->port)};
+
+    *ret = (struct sockaddr_storage){0};
+    if (endpoint->address.family == 4) {
+        memcpy(&in.sin_addr, endpoint->address.bytes, 4);
+        memcpy(ret, &in, sizeof(in));
+        return sizeof(in);
+    }
+    memcpy(&in6.sin6_addr, endpoint->address.bytes, 16);
+    memcpy(ret, &in6, sizeof(in6));
+    return sizeof(in6);
+}
+
 static int connect_to(struct client *client, const struct endpoint *endpoint)
 {
     struct sockaddr_storage address;
-    socklen_t size = net_to_sockaddr(endpoint, &address);
+    socklen_t size = to_sockaddr(endpoint, &address);
     socklen_t error_size = sizeof(int);
     int error = 0;
     int r;

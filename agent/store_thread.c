@@ -253,6 +253,7 @@ static void run_round(struct store_thread *thread)
 {
     struct store_request *waiting = thread->waiting;
     struct store_request *foreign = NULL;
+    bool was_tried;
     int problem;
 
     thread->waiting = NULL;
@@ -261,13 +262,18 @@ static void run_round(struct store_thread *thread)
         foreign = take_foreign(thread);
     }
     uv_mutex_unlock(&thread->mutex);
+    was_tried = foreign != NULL;
     problem = write_lists(thread, waiting, &foreign);
     uv_mutex_lock(&thread->mutex);
     if (problem != 0 && foreign != NULL) {
         give_back_foreign(thread, foreign);
     }
-    thread->problem = problem;
-    thread->retry_at_ns = uv_hrtime() + STORE_THREAD_RETRY_MS * NS_PER_MS;
+    /* A small write that found room does not end the trouble while foreign
+     * records still wait for theirs. */
+    if (problem != 0 || was_tried || thread->foreign == NULL) {
+        thread->problem = problem;
+        thread->retry_at_ns = uv_hrtime() + STORE_THREAD_RETRY_MS * NS_PER_MS;
+    }
     DL_CONCAT(thread->finished, waiting);
     (void)uv_async_send(&thread->async); /* fails only when closing */
 }

@@ -1,0 +1,617 @@
+/*
+ * Joining: the messages, the issuer's half against a real node and store, and
+ * the joiner's verification of what comes back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sodium.h>
+
+#include "agent/join_client.h"
+#include "gossip/message.h"
+#include "gossip/sign.h"
+#include "tests/unit/join_fixture.h"
+
+/* What the issuer sent to one joiner. */
+struct heard {
+    struct join_answer answer;
+    uint8_t first[JOIN_ANSWER_SIZE];
+    struct join_result result;
+    unsigned n_frames;
+    bool is_ended;
+    bool is_done;
+};
+
+static void take_records(struct heard *heard, const uint8_t *bytes, size_t size)
+{
+    struct reader reader = reader_init(bytes, size);
+
+    while (reader_left(&reader) > 0) {
+        struct join_result *result = &heard->result;
+        struct message message;
+
+        assert_int_equal(message_next(&reader, &message), 0);
+        if (message.type == MESSAGE_RECORD) {
+            result->records =
+                realloc(result->records, result->records_size + message.size);
+            memcpy(result->records + result->records_size, message.bytes,
+                   message.size);
+            result->records_size += message.size;
+        }
+        heard->is_done |= message.type == MESSAGE_DONE;
+    }
+}
+
+static void on_frame(const uint8_t *frame, size_t size, bool is_last,
+                     void *data)
+{
+    struct heard *heard = data;
+
+    assert_false(heard->is_ended);
+    assert_true(size <= LIMIT_FRAME_SIZE);
+    if (heard->n_frames++ == 0) {
+        assert_true(size <= sizeof(heard->first));
+        memcpy(heard->first, frame, size);
+        assert_int_equal(join_answer_unpack(heard->first, size, &heard->answer),
+                         0);
+    } else {
+        take_records(heard, frame, size);
+    }
+    heard->is_ended = is_last;
+}
+
+struct joiner {
+    struct identity keys;
+    struct join_request request;
+    uint8_t frame[JOIN_REQUEST_SIZE];
+    size_t size;
+};
+
+static struct joiner make_joiner(const struct token *token, uint8_t number)
+{
+    struct joiner joiner = {0};
+
+    identity_generate_keys(&joiner.keys);
+    memcpy(joiner.request.token_id, token->id, sizeof(token->id));
+    memcpy(joiner.request.secret, token->secret, sizeof(token->secret));
+    memcpy(joiner.request.sign_public, joiner.keys.sign_public, 32);
+    memcpy(joiner.request.exchange_public, joiner.keys.exchange_public, 32);
+    snprintf(joiner.request.name, sizeof(joiner.request.name), "host%u",
+             number);
+    joiner.request.mesh[0] =
+        (struct endpoint){.address = {4, {100, 104, 70, number}}, .port = 7720};
+    joiner.request.n_mesh = 1;
+    joiner.request.subnets[0] =
+        (struct prefix){.address = {4, {10, 0, number}}, .len = 24};
+    joiner.request.n_subnets = 1;
+    return joiner;
+}
+
+static void pack(struct joiner *joiner)
+{
+    assert_int_equal(join_request_pack(&joiner->request,
+                                       joiner->keys.sign_secret, joiner->frame,
+                                       sizeof(joiner->frame), &joiner->size),
+                     0);
+}
+
+/* One whole join. */
+static struct heard *ask(struct join_fixture *fixture, struct joiner *joiner)
+{
+    struct heard *heard = calloc(1, sizeof(*heard));
+    struct join_issuer *issuer = NULL;
+
+    pack(joiner);
+    assert_int_equal(join_issuer_new(&fixture->core, on_frame, heard, &issuer),
+                     0);
+    join_issuer_frame(issuer, joiner->frame, joiner->size);
+    join_fixture_run(fixture, &heard->is_ended);
+    join_issuer_free(issuer);
+    return heard;
+}
+
+static void free_heard(struct heard *heard)
+{
+    join_result_done(&heard->result);
+    free(heard);
+}
+
+static void expect(struct join_fixture *fixture, struct joiner *joiner,
+                   enum join_status status, const char *text)
+{
+    struct heard *heard = ask(fixture, joiner);
+
+    assert_int_equal(heard->answer.status, status);
+    if (strstr(heard->answer.text, text) == NULL) {
+        print_error("expected: %s\ngot: %s\n", text, heard->answer.text);
+        fail();
+    }
+    assert_int_equal(heard->n_frames == 1, status != JOIN_OK);
+    free_heard(heard);
+}
+
+static int setup(void **state)
+{
+    struct join_fixture *fixture = calloc(1, sizeof(*fixture));
+
+    join_fixture_setup(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    join_fixture_teardown(*state);
+    free(*state);
+    return 0;
+}
+
+static void request_survives_packing(void **state)
+{
+    struct token token = {.id = {1}, .secret = {2}};
+    struct joiner joiner = make_joiner(&token, 2);
+    struct join_request read;
+
+    (void)state;
+    joiner.request.mesh[1] =
+        (struct endpoint){.address = {6, {0xfd, [15] = 1}}, .port = 7720};
+    joiner.request.n_mesh = 2;
+    pack(&joiner);
+    assert_int_equal(join_request_unpack(joiner.frame, joiner.size, &read), 0);
+    assert_memory_equal(&read, &joiner.request, sizeof(read));
+    memset(joiner.request.wireguard_public, 9, 32);
+    pack(&joiner);
+    assert_int_equal(join_request_unpack(joiner.frame, joiner.size, &read), 0);
+    assert_memory_equal(&read, &joiner.request, sizeof(read));
+}
+
+static void largest_request_fits(void **state)
+{
+    struct token token = {.id = {1}};
+    struct joiner joiner = make_joiner(&token, 2);
+    struct join_request read;
+
+    (void)state;
+    memset(joiner.request.name, 'n', sizeof(joiner.request.name) - 1);
+    memset(joiner.request.wireguard_public, 9, 32);
+    for (uint8_t i = 0; i < LIMIT_CERT_ADDRESSES; i++) {
+        joiner.request.mesh[i] =
+            (struct endpoint){.address = {6, {0xfd, [15] = i}}, .port = 7720};
+    }
+    joiner.request.n_mesh = LIMIT_CERT_ADDRESSES;
+    for (uint8_t i = 0; i < LIMIT_CERT_SUBNETS; i++) {
+        joiner.request.subnets[i] =
+            (struct prefix){.address = {6, {0xfd, i}}, .len = 64};
+    }
+    joiner.request.n_subnets = LIMIT_CERT_SUBNETS;
+    pack(&joiner);
+    assert_int_equal(join_request_unpack(joiner.frame, joiner.size, &read), 0);
+    assert_memory_equal(&read, &joiner.request, sizeof(read));
+}
+
+static void changed_request_is_refused(void **state)
+{
+    struct token token = {.id = {1}};
+    struct joiner joiner = make_joiner(&token, 2);
+    struct join_request read;
+
+    (void)state;
+    pack(&joiner);
+    for (size_t size = 0; size < joiner.size; size++) {
+        assert_int_not_equal(join_request_unpack(joiner.frame, size, &read), 0);
+    }
+    for (size_t i = 0; i < joiner.size; i++) {
+        joiner.frame[i] ^= 1;
+        assert_int_not_equal(
+            join_request_unpack(joiner.frame, joiner.size, &read), 0);
+        joiner.frame[i] ^= 1;
+    }
+    assert_int_equal(join_request_unpack(joiner.frame, joiner.size, &read), 0);
+}
+
+static void answer_survives_packing(void **state)
+{
+    uint8_t genesis[IDENTITY_GENESIS_SIZE] = {1};
+    uint8_t certificate[LIMIT_RECORD_SIZE] = {2};
+    struct join_answer answer = {
+        .status = JOIN_OK,
+        .genesis = genesis,
+        .genesis_size = sizeof(genesis),
+        .certificate = certificate,
+        .certificate_size = sizeof(certificate),
+    };
+    struct join_answer read;
+    uint8_t frame[JOIN_ANSWER_SIZE];
+    size_t size = 0;
+
+    (void)state;
+    memset(answer.text, 't', sizeof(answer.text) - 1);
+    assert_int_equal(join_answer_pack(&answer, frame, sizeof(frame), &size), 0);
+    assert_int_equal(join_answer_unpack(frame, size, &read), 0);
+    assert_string_equal(read.text, answer.text);
+    assert_int_equal(read.certificate_size, sizeof(certificate));
+    assert_memory_equal(read.certificate, certificate, sizeof(certificate));
+    for (size_t cut = 0; cut < size; cut++) {
+        assert_int_not_equal(join_answer_unpack(frame, cut, &read), 0);
+    }
+    answer.status = JOIN_TOKEN_USED;
+    assert_int_equal(join_answer_pack(&answer, frame, sizeof(frame), &size), 0);
+    assert_int_equal(join_answer_unpack(frame, size, &read), 0);
+    assert_int_equal(read.status, JOIN_TOKEN_USED);
+    assert_null(read.genesis);
+}
+
+static void fill_result(struct heard *heard)
+{
+    assert_int_equal(genesis_parse(heard->answer.genesis,
+                                   heard->answer.genesis_size,
+                                   &heard->result.genesis),
+                     0);
+    memcpy(heard->result.certificate, heard->answer.certificate,
+           heard->answer.certificate_size);
+    heard->result.certificate_size = heard->answer.certificate_size;
+}
+
+static void a_join_gives_a_certificate_that_verifies(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct body_certificate body;
+    struct node_member member;
+    struct token token;
+    struct record record;
+    struct joiner joiner;
+    struct heard *heard;
+    char *error = NULL;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    heard = ask(fixture, &joiner);
+    assert_int_equal(heard->answer.status, JOIN_OK);
+    assert_true(heard->is_done);
+    fill_result(heard);
+    assert_int_equal(
+        join_verify(&token, &joiner.request, &heard->result, &error), 0);
+    /* Two certificates, the issuer's member record. */
+    assert_int_equal(heard->result.n_records, 3);
+    assert_int_equal(record_parse(heard->result.certificate,
+                                  heard->result.certificate_size, &record),
+                     0);
+    assert_int_equal(body_get_certificate(&record, &body), 0);
+    assert_int_equal(body.roles, BODY_ROLE_MEMBER);
+    assert_int_equal(body.n_functions, 2);
+    assert_string_equal(body.functions[1], "db-*");
+    assert_int_not_equal(body.serial, 0);
+    assert_int_equal(body.generation, 1);
+    assert_true(
+        node_member_find(fixture->core.node, joiner.keys.sign_public, &member));
+    free_heard(heard);
+}
+
+static void tokens_admit_once(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct token token;
+    struct joiner first;
+    struct joiner second;
+
+    join_fixture_token(fixture, 600, &token);
+    first = make_joiner(&token, 2);
+    second = make_joiner(&token, 3);
+    expect(fixture, &first, JOIN_OK, "welcome to lab");
+    expect(fixture, &second, JOIN_TOKEN_USED, "was used before");
+}
+
+static void same_key_gets_the_same_certificate_again(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct token token;
+    struct joiner joiner;
+    struct heard *first;
+    struct heard *second;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    first = ask(fixture, &joiner);
+    second = ask(fixture, &joiner);
+    assert_int_equal(second->answer.status, JOIN_OK);
+    assert_int_equal(second->answer.certificate_size,
+                     first->answer.certificate_size);
+    assert_memory_equal(second->answer.certificate, first->answer.certificate,
+                        first->answer.certificate_size);
+    free_heard(first);
+    free_heard(second);
+    /* The same key with another wish gets a newer certificate. */
+    strcpy(joiner.request.name, "other");
+    expect(fixture, &joiner, JOIN_OK, "welcome");
+    fixture->now_s += 600;
+    expect(fixture, &joiner, JOIN_TOKEN_EXPIRED, "has expired");
+}
+
+static void bad_tokens_are_refused(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct token token;
+    struct joiner joiner;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    joiner.request.secret[0] ^= 1;
+    expect(fixture, &joiner, JOIN_TOKEN_UNKNOWN, "not known here");
+    joiner = make_joiner(&token, 2);
+    joiner.request.token_id[0] ^= 1;
+    expect(fixture, &joiner, JOIN_TOKEN_UNKNOWN, "not known here");
+    joiner = make_joiner(&token, 2);
+    fixture->now_s += 600;
+    expect(fixture, &joiner, JOIN_TOKEN_EXPIRED,
+           "agentctl token create\" on node \"host1\"");
+}
+
+static void conflicts_are_named_and_keep_the_token(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct token token;
+    struct joiner joiner;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    strcpy(joiner.request.name, "HOST1");
+    expect(fixture, &joiner, JOIN_NAME_REFUSED,
+           "the name \"HOST1\" belongs to another node");
+    strcpy(joiner.request.name, "two words");
+    expect(fixture, &joiner, JOIN_NAME_REFUSED, "cannot name a node");
+
+    joiner = make_joiner(&token, 2);
+    joiner.request.mesh[0].address.bytes[3] = 1;
+    joiner.request.mesh[0].port = 7721;
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+           "mesh address 100.104.70.1 belongs to node \"host1\"");
+    joiner.request.mesh[0].address = (struct address){4, {10, 0, 1, 9}};
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+           "lies in subnet 10.0.1.0/24 of node \"host1\"");
+    joiner.request.mesh[0].address = (struct address){4, {100, 80, 0, 1}};
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+           "range of service addresses");
+    joiner.request.mesh[0].address = (struct address){4, {0}};
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "not one that others");
+    joiner.request.n_mesh = 0;
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "names no mesh address");
+
+    joiner = make_joiner(&token, 2);
+    joiner.request.subnets[0] =
+        (struct prefix){.address = {4, {10, 0, 0}}, .len = 23};
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+           "subnet 10.0.0.0/23 overlaps 10.0.1.0/24 of node \"host1\"");
+    joiner.request.subnets[0] =
+        (struct prefix){.address = {4, {100, 104, 70}}, .len = 24};
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+           "holds the mesh address 100.104.70.1 of node \"host1\"");
+    joiner.request.subnets[0] =
+        (struct prefix){.address = {4, {100, 95, 255}}, .len = 24};
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+           "the cluster's range of service addresses 100.80.0.0/12");
+    joiner.request.subnets[0] = (struct prefix){.address = {4, {0}}, .len = 1};
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "too large for one host");
+    joiner = make_joiner(&token, 2);
+    joiner.request.subnets[1] = joiner.request.subnets[0];
+    joiner.request.n_subnets = 2;
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "of this host overlap");
+
+    joiner = make_joiner(&token, 2);
+    expect(fixture, &joiner, JOIN_OK, "welcome");
+}
+
+static void malformed_requests_are_answered(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct heard *heard = calloc(1, sizeof(*heard));
+    struct join_issuer *issuer = NULL;
+    const uint8_t frame[] = {0x80};
+
+    assert_int_equal(join_issuer_new(&fixture->core, on_frame, heard, &issuer),
+                     0);
+    join_issuer_frame(issuer, frame, sizeof(frame));
+    assert_true(heard->is_ended);
+    assert_int_equal(heard->answer.status, JOIN_MALFORMED);
+    join_issuer_frame(issuer, frame, sizeof(frame)); /* ignored */
+    assert_int_equal(heard->n_frames, 1);
+    join_issuer_free(issuer);
+    free_heard(heard);
+}
+
+static void an_issuer_that_cannot_write_says_so(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct token token;
+    struct joiner joiner;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    fixture->write_error = NODE_E_NOT_READY;
+    expect(fixture, &joiner, JOIN_ISSUER_FAILED, "it is only starting");
+    fixture->write_error = -ENOMEM;
+    expect(fixture, &joiner, JOIN_ISSUER_FAILED, "run the same command again");
+    fixture->write_error = 0;
+    expect(fixture, &joiner, JOIN_OK, "welcome");
+    fixture->identity.body.roles = BODY_ROLE_MEMBER;
+    expect(fixture, &joiner, JOIN_NOT_ISSUER, "may not admit others");
+}
+
+static void of_two_at_once_one_is_admitted(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct heard *heard[2];
+    struct join_issuer *issuers[2];
+    struct joiner joiners[2];
+    struct token token;
+    size_t n_ok = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        join_fixture_token(fixture, 600, &token);
+        joiners[i] = make_joiner(&token, 2); /* the same name and subnet */
+        pack(&joiners[i]);
+        heard[i] = calloc(1, sizeof(*heard[i]));
+        assert_int_equal(
+            join_issuer_new(&fixture->core, on_frame, heard[i], &issuers[i]),
+            0);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        join_issuer_frame(issuers[i], joiners[i].frame, joiners[i].size);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        join_fixture_run(fixture, &heard[i]->is_ended);
+        n_ok += heard[i]->answer.status == JOIN_OK;
+        join_issuer_free(issuers[i]);
+        free_heard(heard[i]);
+    }
+    assert_int_equal(n_ok, 1);
+}
+
+static void a_lost_stream_loses_nothing(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct heard *heard = calloc(1, sizeof(*heard));
+    struct join_issuer *issuer = NULL;
+    struct joiner joiner;
+    struct token token;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    pack(&joiner);
+    assert_int_equal(join_issuer_new(&fixture->core, on_frame, heard, &issuer),
+                     0);
+    join_issuer_frame(issuer, joiner.frame, joiner.size);
+    join_issuer_free(issuer); /* the joiner's connection broke */
+    expect(fixture, &joiner, JOIN_OK, "welcome");
+    assert_int_equal(heard->n_frames, 0);
+    free_heard(heard);
+}
+
+/* --- what the joiner believes --- */
+
+static void refuse_result(struct heard *heard, const struct token *token,
+                          const struct join_request *request,
+                          const char *expected)
+{
+    char *error = NULL;
+
+    assert_int_equal(join_verify(token, request, &heard->result, &error),
+                     JOIN_E_FORGED);
+    if (strstr(error, expected) == NULL) {
+        print_error("expected: %s\ngot: %s\n", expected, error);
+        fail();
+    }
+    free(error);
+}
+
+static void forged_answers_are_refused(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct token token;
+    struct token other;
+    struct joiner joiner;
+    struct heard *heard;
+    struct join_request request;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    heard = ask(fixture, &joiner);
+    fill_result(heard);
+
+    other = token;
+    other.cluster_id[0] ^= 1;
+    refuse_result(heard, &other, &joiner.request, "describes another cluster");
+    other = token;
+    other.issuer_sign[0] ^= 1;
+    refuse_result(heard, &other, &joiner.request, "may not issue");
+    request = joiner.request;
+    request.sign_public[0] ^= 1;
+    refuse_result(heard, &token, &request, "not for this host");
+    heard->result.certificate[heard->result.certificate_size - 1] ^= 1;
+    refuse_result(heard, &token, &joiner.request, "no certificate that verif");
+    heard->result.certificate[heard->result.certificate_size - 1] ^= 1;
+    /* Without the issuer's certificate nothing ties it to the genesis. */
+    heard->result.records_size = 0;
+    refuse_result(heard, &token, &joiner.request, "may not issue");
+    free_heard(heard);
+}
+
+static void records_that_do_not_verify_are_taken_out(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct join_result *result;
+    struct token token;
+    struct joiner joiner;
+    struct heard *heard;
+    size_t before;
+    char *error = NULL;
+
+    join_fixture_token(fixture, 600, &token);
+    joiner = make_joiner(&token, 2);
+    heard = ask(fixture, &joiner);
+    fill_result(heard);
+    result = &heard->result;
+    before = result->records_size;
+    /* A second copy of all, with its last signature broken. */
+    result->records = realloc(result->records, 2 * before);
+    memcpy(result->records + before, result->records, before);
+    result->records[2 * before - 1] ^= 1;
+    result->records_size = 2 * before;
+    assert_int_equal(join_verify(&token, &joiner.request, result, &error), 0);
+    assert_int_equal(result->n_records, 5);
+    free_heard(heard);
+}
+
+static void peers_are_resolved(void **state)
+{
+    struct endpoint endpoints[4];
+    char text[ENDPOINT_TEXT_SIZE];
+    char *error = NULL;
+
+    (void)state;
+    assert_int_equal(join_resolve("10.1.2.3", 7720, endpoints, 4, &error), 1);
+    assert_string_equal(endpoint_text(&endpoints[0], text), "10.1.2.3:7720");
+    assert_int_equal(join_resolve("[fd00::1]:99", 7720, endpoints, 4, &error),
+                     1);
+    assert_string_equal(endpoint_text(&endpoints[0], text), "[fd00::1]:99");
+    assert_true(join_resolve("localhost:80", 7720, endpoints, 4, &error) >= 1);
+    assert_int_equal(endpoints[0].port, 80);
+    for (const char *const *bad =
+             (const char *const[]){"", ":80", "10.1.2.3:0", "host:70000",
+                                   "host:", "host:8o", NULL};
+         *bad != NULL; bad++) {
+        assert_int_equal(join_resolve(*bad, 7720, endpoints, 4, &error), 0);
+        assert_non_null(strstr(error, "is not a peer"));
+        free(error);
+    }
+}
+
+#define JOIN_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(request_survives_packing),
+        cmocka_unit_test(largest_request_fits),
+        cmocka_unit_test(changed_request_is_refused),
+        cmocka_unit_test(answer_survives_packing),
+        JOIN_TEST(a_join_gives_a_certificate_that_verifies),
+        JOIN_TEST(tokens_admit_once),
+        JOIN_TEST(same_key_gets_the_same_certificate_again),
+        JOIN_TEST(bad_tokens_are_refused),
+        JOIN_TEST(conflicts_are_named_and_keep_the_token),
+        JOIN_TEST(malformed_requests_are_answered),
+        JOIN_TEST(an_issuer_that_cannot_write_says_so),
+        JOIN_TEST(of_two_at_once_one_is_admitted),
+        JOIN_TEST(a_lost_stream_loses_nothing),
+        JOIN_TEST(forged_answers_are_refused),
+        JOIN_TEST(records_that_do_not_verify_are_taken_out),
+        cmocka_unit_test(peers_are_resolved),
+    };
+
+    assert_true(sodium_init() >= 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
