@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,276 +20,9 @@
 #include "reconcilers/plan.h"
 #include "tests/unit/ovs_fixture.h"
 #include "tests/unit/plan_sample.h"
-
-#define BUFFER_SIZE 65536
+#include "tests/unit/switch_client.h"
 
 static struct ovs_fixture switch_fixture;
-
-struct client {
-    int fd;
-    uint32_t xid;
-    uint8_t message[BUFFER_SIZE]; /* last one received */
-    struct openflow_header header;
-};
-
-static void client_send(struct client *client, const struct writer *writer)
-{
-    assert_false(writer->failed);
-    assert_int_equal(send(client->fd, writer->start, writer_size(writer), 0),
-                     (ssize_t)writer_size(writer));
-}
-
-static void client_take(struct client *client, size_t from, size_t to)
-{
-    while (from < to) {
-        ssize_t n = recv(client->fd, client->message + from, to - from, 0);
-
-        assert_true(n > 0);
-        from += (size_t)n;
-    }
-}
-
-/* Next message, echo requests answered. */
-static void client_receive(struct client *client)
-{
-    int r;
-
-    client_take(client, 0, OPENFLOW_HEADER_SIZE);
-    r = openflow_peek(client->message, OPENFLOW_HEADER_SIZE, &client->header);
-    if (r == OPENFLOW_E_AGAIN) {
-        size_t size =
-            (size_t)client->message[2] << 8 | (size_t)client->message[3];
-
-        client_take(client, OPENFLOW_HEADER_SIZE, size);
-        r = openflow_peek(client->message, size, &client->header);
-    }
-    assert_int_equal(r, 0);
-}
-
-/* Skips messages until one of this type; an error fails the test. */
-static void client_expect(struct client *client, enum openflow_type type)
-{
-    do {
-        client_receive(client);
-        if (client->header.type == OPENFLOW_ERROR && type != OPENFLOW_ERROR) {
-            uint16_t kind, code;
-            char text[128];
-
-            assert_int_equal(openflow_parse_error(client->message,
-                                                  client->header.length, &kind,
-                                                  &code),
-                             0);
-            fail_msg("the switch says: %s",
-                     openflow_error_text(kind, code, text));
-        }
-    } while (client->header.type != type);
-}
-
-static void client_open(struct client *client)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval timeout = {.tv_sec = 10};
-    uint8_t bytes[64];
-    struct writer writer = writer_init(bytes, sizeof(bytes));
-
-    memset(client, 0, sizeof(*client));
-    assert_true(strlen(switch_fixture.bridge_path) < sizeof(address.sun_path));
-    memcpy(address.sun_path, switch_fixture.bridge_path,
-           strlen(switch_fixture.bridge_path));
-    client->fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_true(client->fd >= 0);
-    assert_int_equal(
-        connect(client->fd, (const struct sockaddr *)&address, sizeof(address)),
-        0);
-    (void)setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout,
-                     sizeof(timeout));
-    openflow_put_hello(&writer, 1);
-    client_send(client, &writer);
-    client_expect(client, OPENFLOW_HELLO);
-    assert_int_equal(client->header.version, OPENFLOW_VERSION);
-}
-
-static void client_barrier(struct client *client)
-{
-    uint8_t bytes[8];
-    struct writer writer = writer_init(bytes, sizeof(bytes));
-
-    openflow_put_simple(&writer, OPENFLOW_BARRIER_REQUEST, 99, NULL, 0);
-    client_send(client, &writer);
-    client_expect(client, OPENFLOW_BARRIER_REPLY);
-}
-
-/* --- Dumps. --- */
-
-struct dump {
-    struct flow *flows;
-    size_t n_flows;
-    struct group *groups;
-    size_t n_groups;
-    struct openflow_port *ports;
-    size_t n_ports;
-};
-
-static void dump_done(struct dump *dump)
-{
-    for (size_t i = 0; i < dump->n_flows; i++) {
-        flow_done(&dump->flows[i]);
-    }
-    for (size_t i = 0; i < dump->n_groups; i++) {
-        group_done(&dump->groups[i]);
-    }
-    free(dump->flows);
-    free(dump->groups);
-    free(dump->ports);
-}
-
-/* Room for one more of an array that grows at powers of two. */
-static void *grow(void *array, size_t n, size_t size)
-{
-    if ((n & (n - 1)) == 0) {
-        array = reallocarray(array, n == 0 ? 1 : 2 * n, size);
-        assert_non_null(array);
-    }
-    return array;
-}
-
-static int dump_next(struct dump *dump, uint16_t type, struct reader *entries)
-{
-    if (type == OPENFLOW_MULTIPART_FLOWS) {
-        dump->flows = grow(dump->flows, dump->n_flows, sizeof(*dump->flows));
-        return openflow_next_flow(entries, &dump->flows[dump->n_flows]);
-    }
-    if (type == OPENFLOW_MULTIPART_GROUPS) {
-        dump->groups =
-            grow(dump->groups, dump->n_groups, sizeof(*dump->groups));
-        return openflow_next_group(entries, &dump->groups[dump->n_groups]);
-    }
-    dump->ports = grow(dump->ports, dump->n_ports, sizeof(*dump->ports));
-    return openflow_next_port(entries, &dump->ports[dump->n_ports]);
-}
-
-static void dump_part(struct client *client, struct dump *dump, uint16_t wanted)
-{
-    bool has_more = true;
-
-    while (has_more) {
-        struct reader entries;
-        uint16_t type;
-        int r;
-
-        client_expect(client, OPENFLOW_MULTIPART_REPLY);
-        assert_int_equal(openflow_parse_multipart(client->message,
-                                                  client->header.length, &type,
-                                                  &has_more, &entries),
-                         0);
-        assert_int_equal(type, wanted);
-        while ((r = dump_next(dump, type, &entries)) == 0) {
-            if (type == OPENFLOW_MULTIPART_FLOWS) {
-                dump->n_flows++;
-            } else if (type == OPENFLOW_MULTIPART_GROUPS) {
-                dump->n_groups++;
-            } else {
-                dump->n_ports++;
-            }
-        }
-        assert_int_equal(r, OPENFLOW_E_AGAIN);
-    }
-}
-
-static struct dump client_dump(struct client *client)
-{
-    uint8_t bytes[128];
-    struct writer writer = writer_init(bytes, sizeof(bytes));
-    struct dump dump = {0};
-
-    openflow_put_flow_stats_request(&writer, 2, 0, 0);
-    client_send(client, &writer);
-    dump_part(client, &dump, OPENFLOW_MULTIPART_FLOWS);
-    writer = writer_init(bytes, sizeof(bytes));
-    openflow_put_group_desc_request(&writer, 3);
-    client_send(client, &writer);
-    dump_part(client, &dump, OPENFLOW_MULTIPART_GROUPS);
-    writer = writer_init(bytes, sizeof(bytes));
-    openflow_put_port_desc_request(&writer, 4);
-    client_send(client, &writer);
-    dump_part(client, &dump, OPENFLOW_MULTIPART_PORTS);
-    return dump;
-}
-
-/* --- One bundle for a diff. --- */
-
-enum { BUNDLE = 7, FLAGS = OPENFLOW_BUNDLE_ATOMIC | OPENFLOW_BUNDLE_ORDERED };
-
-static void bundle_control(struct client *client, uint16_t type)
-{
-    uint8_t bytes[16];
-    struct writer writer = writer_init(bytes, sizeof(bytes));
-
-    openflow_put_bundle_control(&writer, 5, BUNDLE, type, FLAGS);
-    client_send(client, &writer);
-    client_expect(client, OPENFLOW_BUNDLE_CONTROL);
-}
-
-static void bundle_add(struct client *client, const struct flow *flow,
-                       const struct group *group, enum openflow_command command)
-{
-    static uint8_t inner_bytes[BUFFER_SIZE], bytes[BUFFER_SIZE + 64];
-    struct writer inner = writer_init(inner_bytes, sizeof(inner_bytes));
-    struct writer writer = writer_init(bytes, sizeof(bytes));
-    uint32_t xid = 1000 + client->xid++;
-
-    if (flow != NULL) {
-        openflow_put_flow_mod(&inner, xid, command, flow);
-    } else {
-        openflow_put_group_mod(&inner, xid, command, group);
-    }
-    assert_false(inner.failed);
-    openflow_put_bundle_add(&writer, xid, BUNDLE, FLAGS, inner_bytes,
-                            writer_size(&inner));
-    client_send(client, &writer);
-}
-
-static void client_apply(struct client *client, const struct diff *diff)
-{
-    bundle_control(client, OPENFLOW_BUNDLE_OPEN);
-    for (size_t i = 0; i < diff->n_groups; i++) {
-        const struct diff_group *group = &diff->groups[i];
-
-        if (group->op == DIFF_ADD) {
-            bundle_add(client, NULL, group->wanted, OPENFLOW_ADD);
-        } else if (group->op == DIFF_MODIFY) {
-            bundle_add(client, NULL, group->wanted, OPENFLOW_MODIFY);
-        }
-    }
-    for (size_t i = 0; i < diff->n_flows; i++) {
-        const struct diff_flow *flow = &diff->flows[i];
-
-        if (flow->op == DIFF_REMOVE) {
-            bundle_add(client, flow->present, NULL, OPENFLOW_DELETE_STRICT);
-        } else if (flow->op == DIFF_ADD) {
-            bundle_add(client, flow->wanted, NULL, OPENFLOW_ADD);
-        } else if (flow->op == DIFF_MODIFY) {
-            bundle_add(client, flow->wanted, NULL, OPENFLOW_MODIFY_STRICT);
-        }
-    }
-    for (size_t i = 0; i < diff->n_groups; i++) {
-        if (diff->groups[i].op == DIFF_REMOVE) {
-            bundle_add(client, NULL, diff->groups[i].present,
-                       OPENFLOW_GROUP_DELETE);
-        }
-    }
-    bundle_control(client, OPENFLOW_BUNDLE_COMMIT);
-}
-
-static struct diff make_diff(const struct plan *plan, struct dump *dump)
-{
-    struct diff diff;
-
-    assert_int_equal(diff_make(plan, dump->flows, dump->n_flows, dump->groups,
-                               dump->n_groups, &diff),
-                     0);
-    return diff;
-}
 
 static void show_diff(const struct diff *diff)
 {
@@ -371,7 +102,7 @@ static void test_plan_comes_back_as_it_was(void **state)
     (void)state;
     sample_init(&sample);
     plan = sample_plan(&sample);
-    client_open(&client);
+    client_open(&client, switch_fixture.bridge_path);
     apply_plan(&client, &plan);
     expect_nothing_to_do(&client, &plan);
     expect_same_text(&plan);
@@ -434,7 +165,7 @@ static void test_foreign_flows_stay(void **state)
                       "actions=normal");
     sample_init(&sample);
     plan = sample_plan(&sample);
-    client_open(&client);
+    client_open(&client, switch_fixture.bridge_path);
     {
         struct dump dump = client_dump(&client);
         struct diff diff = make_diff(&plan, &dump);
@@ -472,7 +203,7 @@ static void test_group_of_another_form_is_seen(void **state)
     (void)state;
     sample_init(&sample);
     plan = sample_plan(&sample);
-    client_open(&client);
+    client_open(&client, switch_fixture.bridge_path);
     apply_plan(&client, &plan);
     assert_true(plan.n_groups > 0);
     ovs_fixture_shell("ovs-ofctl -O OpenFlow15 dump-groups socket | sed -n "
@@ -524,7 +255,7 @@ static void test_events(void **state)
         .table = 9, .priority = 5, .cookie = flow_cookie(FLOW_KIND_BASE, 1)};
 
     (void)state;
-    client_open(&client);
+    client_open(&client, switch_fixture.bridge_path);
     openflow_put_set_config(&writer, 10);
     openflow_put_set_async(&writer, 11);
     openflow_put_flow_monitor_request(&writer, 12, 1);
@@ -533,8 +264,8 @@ static void test_events(void **state)
     bundle_control(&client, OPENFLOW_BUNDLE_OPEN);
     bundle_add(&client, &flow, NULL, OPENFLOW_ADD);
     writer = writer_init(bytes, sizeof(bytes));
-    openflow_put_bundle_control(&writer, 5, BUNDLE, OPENFLOW_BUNDLE_COMMIT,
-                                FLAGS);
+    openflow_put_bundle_control(&writer, 5, CLIENT_BUNDLE,
+                                OPENFLOW_BUNDLE_COMMIT, CLIENT_BUNDLE_FLAGS);
     client_send(&client, &writer);
     assert_int_equal(next_event(&client), OPENFLOW_EVENT_OWN);
     ovs_fixture_shell("ovs-ofctl -O OpenFlow15 del-flows socket table=9");
@@ -563,7 +294,7 @@ static void test_packets_and_ports(void **state)
     bool has_local = false, has_p5 = false;
 
     (void)state;
-    client_open(&client);
+    client_open(&client, switch_fixture.bridge_path);
     openflow_put_set_config(&writer, 10);
     openflow_put_set_async(&writer, 11);
     openflow_put_set_reg(&action, 0, 3);
@@ -603,7 +334,7 @@ static void test_flush_and_errors(void **state)
     char text[128];
 
     (void)state;
-    client_open(&client);
+    client_open(&client, switch_fixture.bridge_path);
     openflow_put_ct_flush(&writer, 20, PLAN_ZONE, &service, &backend, 6);
     openflow_put_ct_flush(&writer, 21, PLAN_ZONE, &service6, &backend6, 17);
     client_send(&client, &writer);
@@ -639,7 +370,7 @@ static void test_many_flows(void **state)
                           .match = {.fields = FLOW_IN_PORT, .in_port = i + 1}};
     }
     plan.n_flows = 10000;
-    client_open(&client);
+    client_open(&client, switch_fixture.bridge_path);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     apply_plan(&client, &plan);
     (void)clock_gettime(CLOCK_MONOTONIC, &applied);

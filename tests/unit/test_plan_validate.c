@@ -1,0 +1,129 @@
+/* The worker's judgement of what core wants: what is refused, in which words.
+ */
+#include "tests/unit/plan_sample.h"
+
+static void expect_refused(const struct plan_sample *sample,
+                           const struct desired_item *item, const char *words)
+{
+    char reason[160] = "";
+
+    assert_int_equal(plan_validate(item, &sample->policy, reason), 1);
+    if (strstr(reason, words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", reason, words);
+    }
+}
+
+static void test_validate_hosts(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item = {.type = DESIRED_HOST};
+    char reason[160];
+
+    (void)state;
+    sample_init(&sample);
+    for (size_t i = 0; i < sample.desired.n_items; i++) {
+        assert_int_equal(
+            plan_validate(&sample.desired.items[i], &sample.policy, reason), 0);
+    }
+    (void)snprintf(item.host.name, sizeof(item.host.name), "host9");
+    item.host.mesh = sample_address("100.104.70.9");
+    item.host.n_subnets = 1;
+    item.host.subnets[0] = sample_prefix("10.0.1.128/25");
+    expect_refused(&sample, &item,
+                   "overlaps this host's own subnet 10.0.1.0/24");
+    item.host.subnets[0] = sample_prefix("0.0.0.0/0");
+    expect_refused(&sample, &item, "too wide");
+    item.host.subnets[0] = sample_prefix("100.80.1.0/24");
+    expect_refused(&sample, &item, "overlaps the service range");
+    item.host.subnets[0] = sample_prefix("127.0.0.0/24");
+    expect_refused(&sample, &item, "not for containers");
+    item.host.subnets[0] = sample_prefix("10.0.9.0/24");
+    assert_int_equal(plan_validate(&item, &sample.policy, reason), 0);
+    item.host.mesh = sample_address("10.0.1.7");
+    expect_refused(&sample, &item, "mesh address 10.0.1.7");
+    item.host.mesh = (struct address){0};
+    expect_refused(&sample, &item, "no usable mesh address");
+    item.host.mesh = sample_address("100.104.70.9");
+    item.host.is_self = true;
+    expect_refused(&sample, &item, "not in bridge.subnets");
+    item.host.subnets[0] = sample_prefix("10.0.1.0/25");
+    assert_int_equal(plan_validate(&item, &sample.policy, reason), 0);
+    item.host.name[0] = '-';
+    expect_refused(&sample, &item, "node name");
+    sample_done(&sample);
+}
+
+static void test_validate_functions(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item = sample_function("x", 6, 80, "100.80.0.1");
+    struct desired_backend *backend;
+    char reason[160];
+
+    (void)state;
+    sample_init(&sample);
+    sample_add_backend(&item, 2, "a", "10.0.2.1");
+    backend = &item.function.backends[0];
+    assert_int_equal(plan_validate(&item, &sample.policy, reason), 0);
+    item.function.address = sample_address("8.8.8.8");
+    expect_refused(&sample, &item,
+                   "8.8.8.8 is outside the service range 100.80.0.0/12");
+    item.function.address = sample_address("100.80.0.1");
+    item.function.protocol = 1;
+    expect_refused(&sample, &item, "neither TCP nor UDP");
+    item.function.protocol = 17;
+    item.function.port = 0;
+    expect_refused(&sample, &item, "no port");
+    item.function.port = 80;
+    backend->address = sample_address("100.80.0.2");
+    expect_refused(&sample, &item, "of the service range");
+    backend->address = sample_address("fd00:2::1");
+    expect_refused(&sample, &item, "another family");
+    backend->address = sample_address("127.0.0.1");
+    expect_refused(&sample, &item, "127.0.0.1");
+    backend->address = sample_address("10.0.2.1");
+    backend->port = 0;
+    expect_refused(&sample, &item, "a has no port");
+    backend->instance[0] = '\0';
+    expect_refused(&sample, &item, "instance's name");
+    desired_item_done(&item);
+    sample_done(&sample);
+}
+
+static void test_validate_locals(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item = {.type = DESIRED_LOCAL};
+    char text[160];
+
+    (void)state;
+    sample_init(&sample);
+    item.local.address = sample_address("10.0.2.7");
+    (void)snprintf(item.local.port_name, sizeof(item.local.port_name), "veth7");
+    plan_item_text(&item, text);
+    assert_string_equal(text, "local/10.0.2.7");
+    expect_refused(&sample, &item, "outside this host's subnets");
+    item.local.address = sample_address("10.0.1.1");
+    expect_refused(&sample, &item, "is the gateway's");
+    item.local.address = sample_address("10.0.1.7");
+    assert_int_equal(plan_validate(&item, &sample.policy, text), 0);
+    (void)snprintf(item.local.port_name, sizeof(item.local.port_name), "a/b");
+    expect_refused(&sample, &item, "no valid port name");
+    (void)snprintf(item.local.port_name, sizeof(item.local.port_name),
+                   "vx-socket");
+    expect_refused(&sample, &item, "not a container's");
+    item.type = (enum desired_type)9;
+    expect_refused(&sample, &item, "unknown item type");
+    sample_done(&sample);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_validate_hosts),
+        cmocka_unit_test(test_validate_functions),
+        cmocka_unit_test(test_validate_locals),
+    };
+
+    return cmocka_run_group_tests_name("plan_validate", tests, NULL, NULL);
+}
