@@ -201,6 +201,31 @@ static bool find_certificate(const struct join_issuer *issuer,
            body_get_certificate(ret_record, ret_body) == 0;
 }
 
+/* A certificate has no tombstone: one that has already ended takes its
+ * place, and gives name and addresses free. */
+static void end_certificate(const struct join_issuer *issuer)
+{
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    struct body_certificate body;
+    struct record record;
+    size_t size = 0;
+    int r = -ENOENT;
+
+    if (find_certificate(issuer, &record, &body)) {
+        body.not_after_s = core_wall_ms() / 1000;
+        body.generation++;
+        r = body_put_certificate(&body, bytes, sizeof(bytes), &size);
+    }
+    if (r == 0) {
+        r = core_write(issuer->core, RECORD_CERTIFICATE, body.sign_public, 32,
+                       bytes, size, NULL, NULL);
+    }
+    if (r != 0) {
+        log_warning("join: certificate of refused name=%s stays: error=%d",
+                    issuer->request.name, r);
+    }
+}
+
 static void on_written(struct core *core, int error, struct record_order order,
                        void *data)
 {
@@ -221,13 +246,7 @@ static void on_written(struct core *core, int error, struct record_order order,
                                 core->identity->sign_public, order, text);
     if (status != JOIN_OK) {
         /* Another join with the same wish was written first. */
-        int r = core_remove(core, RECORD_CERTIFICATE,
-                            issuer->request.sign_public, 32, NULL, NULL);
-
-        if (r != 0) {
-            log_warning("join: certificate of refused name=%s stays: error=%d",
-                        issuer->request.name, r);
-        }
+        end_certificate(issuer);
         /* The token is used up by this key, which may ask again with other
          * wishes: so not the status of a plain refusal. */
         refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);

@@ -91,19 +91,6 @@ int core_write(struct core *core, uint8_t kind, const uint8_t *key,
     return r != 0 ? r : store_own(core, order, done, data);
 }
 
-int core_remove(struct core *core, uint8_t kind, const uint8_t *key,
-                size_t key_size, core_written_fn done, void *data)
-{
-    struct join_fixture *fixture = fixture_of(core);
-    struct record_order order = {0};
-    int r;
-
-    node_actions_clear(fixture->actions);
-    r = node_remove(core->node, 1000, core_wall_ms(), kind, key, key_size,
-                    fixture->actions, &order);
-    return r != 0 ? r : store_own(core, order, done, data);
-}
-
 static void make_genesis(struct join_fixture *fixture)
 {
     struct genesis *genesis = &fixture->identity.genesis;

@@ -440,6 +440,15 @@ static void an_issuer_that_cannot_write_says_so(void **state)
     expect(fixture, &joiner, JOIN_NOT_ISSUER, "may not admit others");
 }
 
+static int count_valid(const struct record *record, void *data)
+{
+    struct body_certificate body;
+
+    assert_int_equal(body_get_certificate(record, &body), 0);
+    *(unsigned *)data += body.not_after_s > JOIN_FIXTURE_NOW_S;
+    return 0;
+}
+
 static void of_two_at_once_one_is_admitted(void **state)
 {
     struct join_fixture *fixture = *state;
@@ -447,7 +456,8 @@ static void of_two_at_once_one_is_admitted(void **state)
     struct join_issuer *issuers[2];
     struct joiner joiners[2];
     struct token token;
-    size_t n_ok = 0;
+    size_t loser = 2;
+    unsigned n_valid = 0;
 
     for (size_t i = 0; i < 2; i++) {
         join_fixture_token(fixture, 600, &token);
@@ -463,11 +473,24 @@ static void of_two_at_once_one_is_admitted(void **state)
     }
     for (size_t i = 0; i < 2; i++) {
         join_fixture_run(fixture, &heard[i]->is_ended);
-        n_ok += heard[i]->answer.status == JOIN_OK;
+        if (heard[i]->answer.status != JOIN_OK) {
+            assert_int_equal(heard[i]->answer.status, JOIN_ISSUER_FAILED);
+            assert_non_null(strstr(heard[i]->answer.text, "another node"));
+            assert_int_equal(loser, 2);
+            loser = i;
+        }
         join_issuer_free(issuers[i]);
         free_heard(heard[i]);
     }
-    assert_int_equal(n_ok, 1);
+    assert_int_not_equal(loser, 2);
+    /* The loser's token is used, but by its own key: it may ask again. */
+    strcpy(joiners[loser].request.name, "other");
+    joiners[loser].request.mesh[0].address.bytes[3] = 9;
+    joiners[loser].request.subnets[0].address.bytes[2] = 9;
+    expect(fixture, &joiners[loser], JOIN_OK, "welcome");
+    (void)node_records_each(fixture->core.node, RECORD_CERTIFICATE, count_valid,
+                            &n_valid);
+    assert_int_equal(n_valid, 3);
 }
 
 static void a_lost_stream_loses_nothing(void **state)
