@@ -137,30 +137,56 @@ static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     buf->len = sizeof(listener->dns->query);
 }
 
-static void on_udp(uv_udp_t *udp, ssize_t size, const uv_buf_t *buf,
-                   const struct sockaddr *from, unsigned flags)
+void dns_respond_udp(struct dns_listener *listener, const struct sockaddr *from,
+                     const uint8_t *query, size_t size)
 {
-    struct dns_listener *listener = udp->data;
     struct dns *dns = listener->dns;
     struct endpoint endpoint;
     uv_buf_t answer;
     size_t answer_size;
 
-    if (size <= 0 || from == NULL) {
-        return; /* nothing, or an error of an earlier answer */
-    }
-    if ((flags & UV_UDP_PARTIAL) != 0 || !net_from_sockaddr(from, &endpoint)) {
+    if (!net_from_sockaddr(from, &endpoint)) {
         dns->counters.dropped++;
         return;
     }
-    answer_size = dns_respond(dns, &endpoint.address, false,
-                              (const uint8_t *)buf->base, (size_t)size);
+    answer_size = dns_respond(dns, &endpoint.address, false, query, size);
     if (answer_size == 0) {
         return;
     }
     answer = uv_buf_init((char *)dns->answer, (unsigned)answer_size);
-    if (uv_udp_try_send(udp, &answer, 1, from) < 0) {
+    if (uv_udp_try_send(&listener->udp, &answer, 1, from) < 0) {
         dns->counters.dropped++; /* the client asks again */
+    }
+}
+
+/* A host's answer names instances, which need no flow of ours to be there. */
+static bool is_from_container(const struct dns *dns,
+                              const struct sockaddr *from)
+{
+    const struct config *config = dns->core->config;
+    struct endpoint endpoint;
+
+    return net_from_sockaddr(from, &endpoint) &&
+           dns_is_container(config->subnets, config->n_subnets, dns->own,
+                            dns->n_own, &endpoint.address);
+}
+
+static void on_udp(uv_udp_t *udp, ssize_t size, const uv_buf_t *buf,
+                   const struct sockaddr *from, unsigned flags)
+{
+    struct dns_listener *listener = udp->data;
+    const uint8_t *query = (const uint8_t *)buf->base;
+
+    if (size <= 0 || from == NULL) {
+        return; /* nothing, or an error of an earlier answer */
+    }
+    if ((flags & UV_UDP_PARTIAL) != 0) {
+        listener->dns->counters.dropped++;
+        return;
+    }
+    if (!is_from_container(listener->dns, from) ||
+        !dns_wait(listener, from, query, (size_t)size)) {
+        dns_respond_udp(listener, from, query, (size_t)size);
     }
 }
 
@@ -354,6 +380,9 @@ int dns_new(struct core *core, struct dns **ret, char **ret_error)
         *ret_error = NULL;
     }
     if (error == 0) {
+        error = dns_wait_init(dns);
+    }
+    if (error == 0) {
         error = dns_listen(dns, ret_error);
     }
     if (error != 0) {
@@ -382,6 +411,7 @@ struct dns *dns_free(struct dns *dns)
         }
     }
     dns_tcp_close_all(dns);
+    dns_wait_done(dns);
     dns->zone = dns_zone_free(dns->zone);
     dns_release(dns);
     return NULL;
