@@ -5,7 +5,7 @@
  * with the worker's own root-owned policy and what it observes, into flows,
  * groups, ports, links and routes.  Pure: no IO.
  *
- * The worker believes none of it blindly: desired_validate checks every item
+ * The worker believes none of it blindly: plan_validate checks every item
  * against the policy before it enters the set.
  */
 #ifndef SOCKETNET_RECONCILERS_DESIRED_H
@@ -51,7 +51,7 @@ struct desired_backend {
 };
 
 /* One (function, protocol, port).  A function without a backend keeps its
- * address and answers with a reset. */
+ * address; new connections to it are dropped (Open vSwitch has no reject). */
 struct desired_function {
     char name[DESIRED_NAME_SIZE];
     uint8_t protocol; /* 6 or 17 */

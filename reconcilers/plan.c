@@ -186,6 +186,7 @@ int plan_make(const struct desired *desired, const struct plan_policy *policy,
     }
     builder.actions = writer_init(scratch, UINT16_MAX);
     prepare(&builder);
+    builder.error = plan_find_container_ports(&builder);
     add_pending(&builder);
     if (observed->is_bridge_up) {
         plan_base(&builder);
@@ -198,6 +199,7 @@ int plan_make(const struct desired *desired, const struct plan_policy *policy,
     }
     settle(&builder);
     free(builder.group_ids);
+    free(builder.container_ports);
     if (builder.error != 0) {
         plan_done(&plan);
         return builder.error;

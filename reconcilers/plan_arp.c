@@ -129,11 +129,9 @@ static void add_replies(struct plan_builder *builder)
 static void add_floods(struct plan_builder *builder)
 {
     const struct plan_policy *policy = builder->policy;
-    const struct plan_observed *observed = builder->observed;
 
     for (size_t i = 0; i < policy->n_subnets; i++) {
         struct flow_match match = {0};
-        size_t n_ports = 0;
 
         if (policy->subnets[i].address.family != 4) {
             continue;
@@ -141,14 +139,7 @@ static void add_floods(struct plan_builder *builder)
         plan_match_arp(&match);
         plan_match_destination(&match, &policy->subnets[i]);
         openflow_put_output(&builder->actions, OPENFLOW_PORT_LOCAL, 0);
-        for (size_t j = 0; j < observed->n_ports && n_ports < FLOOD_PORTS_MAX;
-             j++) {
-            if (plan_is_container_port(builder, &observed->ports[j])) {
-                openflow_put_output(&builder->actions,
-                                    observed->ports[j].ofport, 0);
-                n_ports++;
-            }
-        }
+        plan_put_flood(builder);
         plan_add_flow(builder, TABLE_ARP, ARP_FLOOD,
                       plan_cookie_base("ARP flood"), &match,
                       "unknown container: ask all local ports");

@@ -199,6 +199,15 @@ void plan_add_pending(struct plan_builder *builder, const char *item,
     plan->n_pending++;
 }
 
+void plan_put_flood(struct plan_builder *builder)
+{
+    size_t n = MIN_OF(builder->n_container_ports, (size_t)FLOOD_PORTS_MAX);
+
+    for (size_t i = 0; i < n; i++) {
+        openflow_put_output(&builder->actions, builder->container_ports[i], 0);
+    }
+}
+
 void plan_add_group(struct plan_builder *builder, struct group *group)
 {
     struct plan *plan = builder->plan;

@@ -4,6 +4,8 @@
  */
 #include "reconcilers/plan_internal.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t plan_items(const struct plan_builder *builder, enum desired_type type,
@@ -55,17 +57,51 @@ uint32_t plan_find_port(const struct plan_builder *builder, const char *name)
     return 0;
 }
 
-static bool has_container_port(const struct plan_builder *builder,
-                               uint32_t ofport)
+static int compare_ports(const void *a, const void *b)
+{
+    const uint32_t *left = a, *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+int plan_find_container_ports(struct plan_builder *builder)
 {
     const struct plan_observed *observed = builder->observed;
 
+    if (observed->n_ports == 0) {
+        return 0;
+    }
+    builder->container_ports =
+        calloc(observed->n_ports, sizeof(*builder->container_ports));
+    if (builder->container_ports == NULL) {
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < observed->n_ports; i++) {
-        if (observed->ports[i].ofport == ofport) {
-            return plan_is_container_port(builder, &observed->ports[i]);
+        if (plan_is_container_port(builder, &observed->ports[i])) {
+            builder->container_ports[builder->n_container_ports] =
+                observed->ports[i].ofport;
+            builder->n_container_ports++;
         }
     }
-    return false;
+    qsort(builder->container_ports, builder->n_container_ports,
+          sizeof(*builder->container_ports), compare_ports);
+    return 0;
+}
+
+static bool has_container_port(const struct plan_builder *builder,
+                               uint32_t ofport)
+{
+    return builder->n_container_ports > 0 &&
+           bsearch(&ofport, builder->container_ports,
+                   builder->n_container_ports, sizeof(ofport),
+                   compare_ports) != NULL;
+}
+
+static bool is_unicast_mac(const uint8_t mac[6])
+{
+    static const uint8_t none[6];
+
+    return (mac[0] & 1) == 0 && memcmp(mac, none, sizeof(none)) != 0;
 }
 
 const struct desired_local *plan_find_pin(const struct plan_builder *builder,
@@ -87,6 +123,7 @@ bool plan_is_usable_neighbor(const struct plan_builder *builder,
 
     if (!plan_is_own(builder->policy, &neighbor->address) ||
         address_equal(&neighbor->address, &builder->policy->gateway) ||
+        !is_unicast_mac(neighbor->mac) ||
         !has_container_port(builder, neighbor->ofport)) {
         return false;
     }

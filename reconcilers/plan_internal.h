@@ -82,6 +82,9 @@ struct plan_builder {
     uint8_t router_mac[6];           /* what containers send to */
     uint32_t tunnel_port;            /* ofport, 0: not there */
     bool has_ipv6;
+    uint32_t *container_ports; /* ofports, sorted: the order of what was
+                                  observed must not show in the plan */
+    size_t n_container_ports;
     struct plan *plan;
     size_t flows_capacity;
     size_t groups_capacity;
@@ -118,6 +121,8 @@ _printf_(6, 7) void plan_add_flow(struct plan_builder *builder,
                                   const char *label, ...);
 _printf_(3, 4) void plan_add_pending(struct plan_builder *builder,
                                      const char *item, const char *reason, ...);
+/* Outputs to every container port, but the one a packet came from. */
+void plan_put_flood(struct plan_builder *builder);
 /* Takes `group` over.  */
 void plan_add_group(struct plan_builder *builder, struct group *group);
 /* A group id of ours for this key that no other key has. */
@@ -136,6 +141,8 @@ bool plan_is_own(const struct plan_policy *policy,
                  const struct address *address);
 bool plan_is_container_port(const struct plan_builder *builder,
                             const struct plan_port *port);
+/* Fills container_ports.  0 or -ENOMEM. */
+_must_check_ int plan_find_container_ports(struct plan_builder *builder);
 /* ofport of a named port, 0: not there. */
 uint32_t plan_find_port(const struct plan_builder *builder, const char *name);
 const struct desired_local *plan_find_pin(const struct plan_builder *builder,

@@ -47,27 +47,18 @@ static void add_neighbors(struct plan_builder *builder)
 static void add_unknown(struct plan_builder *builder)
 {
     const struct plan_policy *policy = builder->policy;
-    const struct plan_observed *observed = builder->observed;
     uint64_t cookie = plan_cookie_base("unknown");
 
     for (size_t i = 0; i < policy->n_subnets; i++) {
         const struct prefix *subnet = &policy->subnets[i];
         unsigned priority = PRIORITY_PREFIX + subnet->len;
         struct flow_match match = {0};
-        size_t n_ports = 0;
 
         plan_match_ip(&match, subnet->address.family);
         plan_match_destination(&match, subnet);
         openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
                             COPY_LEN);
-        for (size_t j = 0; j < observed->n_ports && n_ports < FLOOD_PORTS_MAX;
-             j++) {
-            if (plan_is_container_port(builder, &observed->ports[j])) {
-                openflow_put_output(&builder->actions,
-                                    observed->ports[j].ofport, 0);
-                n_ports++;
-            }
-        }
+        plan_put_flood(builder);
         plan_add_flow(builder, TABLE_ROUTE, priority, cookie, &match,
                       "not known yet: ask, and try all local ports");
         plan_match_class(&match, CLASS_TUNNEL, UINT32_MAX);

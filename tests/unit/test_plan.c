@@ -267,6 +267,12 @@ static void test_neighbors_are_judged(void **state)
     expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.1", "");
     expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.201", "");
     plan_done(&plan);
+    sample.neighbors[0].address = sample_address("10.0.1.200");
+    sample.neighbors[0].mac[0] = 1; /* a multicast address */
+    plan = sample_plan(&sample);
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.200", "");
+    plan_done(&plan);
+    sample.neighbors[0].mac[0] = 0x0a;
     sample.neighbors[0].address = sample_address("8.8.8.8");
     sample.observed.n_neighbors = 1;
     plan = sample_plan(&sample);
@@ -374,6 +380,13 @@ static void test_same_inputs_same_plan(void **state)
     (void)state;
     sample_init(&sample);
     a = sample_plan(&sample);
+    /* The order in which ports are listed must not matter. */
+    {
+        struct plan_port port = sample.ports[1];
+
+        sample.ports[1] = sample.ports[2];
+        sample.ports[2] = port;
+    }
     b = sample_plan(&sample);
     assert_int_equal(
         diff_make(&a, b.flows, b.n_flows, b.groups, b.n_groups, &diff), 0);
