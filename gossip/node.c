@@ -279,7 +279,7 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
         .incarnation = peer->incarnation,
         .is_self = peer->is_self,
         .is_reachable = peer->is_reachable,
-        .rtt_us = peer->rtt_us,
+        .rtt_us = peer->rtt.us,
         .last_heard_ms = peer->last_heard_ms,
         .state_since_ms = peer->state_since_ms,
     };

@@ -67,6 +67,12 @@ struct accusation {
     size_t size;
 };
 
+/* Round-trip time, RFC 6298 section 2. */
+struct rtt {
+    uint32_t us; /* smoothed; 0: not measured */
+    uint32_t var_us;
+};
+
 /* Everything about one key: a root, a certified node, or both. */
 struct peer {
     UT_hash_handle hh_key;
@@ -88,7 +94,7 @@ struct peer {
     struct record_order high; /* highest order ever seen */
     struct entry *member_entry;
     struct entry *manifest_entry;
-    bool is_frozen;
+    bool is_frozen; /* contradicted itself: not in node->fingerprint */
     uint32_t frozen_generation;
 
     /* As a member. */
@@ -100,14 +106,14 @@ struct peer {
     uint64_t paused_until_ms;
     struct accusation *accusations; /* LIMIT_ACCUSERS, allocated on use */
     size_t n_accusations;
+    uint64_t accused_ms; /* when the last of them came */
     uint64_t confirm_ms; /* when to probe out of turn; NODE_NEVER: not */
     uint64_t review_ms;  /* when a suspicion is judged next */
     bool has_failed;     /* the last finished probe of ours got no answer */
     unsigned n_indirect; /* probes in a row that only helpers answered */
     bool is_probed;      /* a probe is under way */
     bool is_reachable;
-    uint32_t rtt_us; /* RFC 6298 section 2 */
-    uint32_t rtt_var_us;
+    struct rtt rtt;
     uint64_t last_heard_ms;
 
     /* As a partner in packets. */
@@ -117,6 +123,7 @@ struct peer {
     uint32_t window_boot;
     struct packet_window window;
     uint64_t counter;
+    uint64_t hello_epoch; /* of the peer's last hello, 0: none */
     uint64_t hello_ms;   /* last hello sent, 0: never */
     uint64_t nudge_ms;   /* last accusation sent to a down peer */
     uint64_t sync_ms;    /* last exchange started with it */
@@ -127,6 +134,7 @@ struct peer {
 struct probe {
     struct peer *peer; /* NULL: free */
     uint16_t nonce;
+    struct record_order incarnation; /* of the peer at its start */
     uint64_t started_ms;
     uint64_t sent_ms; /* of the first direct ping */
     uint64_t next_ms; /* next stage */
@@ -229,9 +237,11 @@ struct node {
     size_t order_index;
     uint64_t next_probe_ms;
     uint64_t next_down_probe_ms;
+    uint64_t looked_ms; /* last look around, 0: never */
     struct probe probes[NODE_PROBES_MAX];
     struct relay relays[NODE_RELAYS_MAX];
     uint16_t nonce;
+    struct rtt rtt; /* over all peers */
     unsigned health;     /* Lifeguard's local health multiplier, 0..8 */
     uint64_t confirm_ms; /* earliest confirm_ms of all peers */
 
@@ -323,6 +333,8 @@ struct entry *view_find(const struct node *node, const struct peer *writer,
 /* Takes an entry out; with `erase` the store is told. */
 void view_remove(struct node *node, struct entry *entry, bool announce,
                  struct node_actions *actions);
+/* A newer certificate frees a writer that contradicted itself. */
+void view_unfreeze(struct node *node, struct peer *writer);
 /* Drops what a left member had but its certificates. */
 void view_drop_member(struct node *node, struct peer *peer,
                       struct node_actions *actions);
@@ -367,6 +379,10 @@ void probe_start(struct node *node);
 void probe_tick(struct node *node, struct node_actions *actions);
 /* Probes the peer out of turn at that time. */
 void probe_confirm(struct node *node, struct peer *peer, uint64_t at_ms);
+/* Is it the member that does not answer, or are we cut off from many?  Some
+ * others are probed at once, so that this is known before anybody is held for
+ * dead. */
+void probe_look_around(struct node *node, const struct peer *except);
 uint64_t probe_deadline(const struct node *node);
 void probe_on_ping(struct node *node, struct peer *peer,
                    const struct message *message, struct node_actions *actions);

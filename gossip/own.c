@@ -233,9 +233,10 @@ int own_committed(struct node *node, struct record_order order, bool failed,
 void own_heard_epoch(struct node *node, uint64_t epoch,
                      struct node_actions *actions)
 {
-    /* Below 2^31 boots: a forged huge epoch would have to be signed by us. */
-    if (epoch >> 32 < node->epoch >> 32 ||
-        (epoch == node->epoch && node->phase >= NODE_PHASE_WRITING)) {
+    /* In a hello this is a peer's mere word: it cannot use up more than half
+     * of the numbers there are. */
+    if (epoch >> 32 < node->epoch >> 32 || epoch == node->epoch ||
+        epoch >> 63 != 0) {
         return;
     }
     node->epoch = ((epoch >> 32) + 1) << 32 | (node->epoch & UINT32_MAX);

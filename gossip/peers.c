@@ -186,7 +186,7 @@ int peers_set_certificate(struct node *node, struct peer *peer,
                                certificate->exchange_public, &peer->keys) == 0;
     }
     if (peer->is_frozen && certificate->generation > peer->frozen_generation) {
-        peer->is_frozen = false;
+        view_unfreeze(node, peer);
     }
     *peer->certificate = *certificate;
     peer->certificate_entry = entry;

@@ -21,13 +21,16 @@ static uint64_t interval(const struct node *node)
     return (uint64_t)node->tuning.probe_interval_ms * (node->health + 1);
 }
 
-/* Retransmission timeout, RFC 6298 section 2, bounded by the tuning. */
+/* Retransmission timeout, RFC 6298 section 2, bounded by the tuning.  For a
+ * peer not measured yet, what is usual here: a try too many costs little, one
+ * too few looks like a failure. */
 static uint64_t timeout(const struct node *node, const struct peer *peer)
 {
+    const struct rtt *rtt = peer->rtt.us != 0 ? &peer->rtt : &node->rtt;
     uint64_t rto = node->tuning.probe_timeout_ms;
 
-    if (peer->rtt_us != 0) {
-        rto = (peer->rtt_us + 4 * (uint64_t)peer->rtt_var_us) / 1000 + 1;
+    if (rtt->us != 0) {
+        rto = (rtt->us + 4 * (uint64_t)rtt->var_us) / 1000 + 1;
         rto = MAX_OF(rto, (uint64_t)PROBE_RTO_MIN_MS);
         rto = MIN_OF(rto, (uint64_t)node->tuning.probe_timeout_ms);
     }
@@ -96,6 +99,7 @@ static void begin(struct node *node, struct peer *peer,
         *probe = (struct probe){
             .peer = peer,
             .nonce = next_nonce(node),
+            .incarnation = peer->incarnation,
             .started_ms = node->now_ms,
             .sent_ms = node->now_ms,
             .next_ms = node->now_ms + timeout(node, peer),
@@ -136,17 +140,35 @@ static void end(struct node *node, struct probe *probe,
     suspicion_on_probe(node, peer, result, actions);
 }
 
+static bool is_down(const struct peer *peer)
+{
+    return !peer->is_self && peer->certificate != NULL &&
+           (peer->state == NODE_MEMBER_DEAD ||
+            peer->state == NODE_MEMBER_UNKNOWN);
+}
+
 static void step_probe(struct node *node, struct probe *probe,
                        struct node_actions *actions)
 {
     if (node->now_ms >= probe->end_ms) {
-        end(node, probe, PROBE_FAILED, actions);
+        /* Who signed something new meanwhile lives, whatever was lost. */
+        end(node, probe,
+            record_order_compare(probe->peer->incarnation, probe->incarnation) >
+                    0
+                ? PROBE_INDIRECT
+                : PROBE_FAILED,
+            actions);
         return;
     }
     if (node->now_ms < probe->next_ms) {
         return;
     }
     send_ping(node, probe->peer, probe->nonce, actions);
+    if (is_down(probe->peer)) {
+        /* Two tries: nothing follows from another failure. */
+        probe->next_ms = probe->end_ms;
+        return;
+    }
     if (probe->stage == 1) {
         send_requests(node, probe, actions);
     }
@@ -212,13 +234,6 @@ static struct peer *next_regular(struct node *node)
     return NULL;
 }
 
-static bool is_down(const struct peer *peer)
-{
-    return !peer->is_self && peer->certificate != NULL &&
-           (peer->state == NODE_MEMBER_DEAD ||
-            peer->state == NODE_MEMBER_UNKNOWN);
-}
-
 /* Down members are probed for ever, one at a time: that is how a healed
  * partition is noticed. */
 static void probe_down(struct node *node, struct node_actions *actions)
@@ -245,6 +260,25 @@ void probe_confirm(struct node *node, struct peer *peer, uint64_t at_ms)
 {
     peer->confirm_ms = MIN_OF(peer->confirm_ms, at_ms);
     node->confirm_ms = MIN_OF(node->confirm_ms, at_ms);
+}
+
+void probe_look_around(struct node *node, const struct peer *except)
+{
+    struct peer *peers[NODE_PROBES_MAX - 4];
+    size_t n;
+
+    if (node->looked_ms != 0 &&
+        node->now_ms - node->looked_ms < interval(node)) {
+        return;
+    }
+    node->looked_ms = node->now_ms;
+    n = peers_random(node, peers, ARRAY_SIZE(peers), except);
+    for (size_t i = 0; i < n; i++) {
+        probe_confirm(
+            node, peers[i],
+            node->now_ms +
+                rng_below(&node->rng, node->tuning.probe_interval_ms / 4));
+    }
 }
 
 /* Probes that were asked for out of turn.  A peer that is being probed
@@ -338,23 +372,29 @@ uint64_t probe_deadline(const struct node *node)
 /* --- Messages --------------------------------------------------------------
  */
 
-static void note_rtt(struct node *node, struct peer *peer, uint64_t sent_ms)
+static void note_rtt(struct rtt *rtt, uint32_t sample_us)
 {
-    uint64_t sample_us = (node->now_ms - sent_ms) * 1000;
-    uint32_t sample = (uint32_t)MIN_OF(sample_us, (uint64_t)60000000);
+    uint32_t error_us;
 
-    /* The clock ticks in ms: half of one is the best guess below it. */
-    sample = MAX_OF(sample, 500u);
-    if (peer->rtt_us == 0) {
-        peer->rtt_us = sample;
-        peer->rtt_var_us = sample / 2;
+    if (rtt->us == 0) {
+        rtt->us = sample_us;
+        rtt->var_us = sample_us / 2;
         return;
     }
-    uint32_t error =
-        sample > peer->rtt_us ? sample - peer->rtt_us : peer->rtt_us - sample;
+    error_us = sample_us > rtt->us ? sample_us - rtt->us : rtt->us - sample_us;
+    rtt->var_us = (uint32_t)((3ull * rtt->var_us + error_us) / 4);
+    rtt->us = (uint32_t)((7ull * rtt->us + sample_us) / 8);
+}
 
-    peer->rtt_var_us = (uint32_t)((3ull * peer->rtt_var_us + error) / 4);
-    peer->rtt_us = (uint32_t)((7ull * peer->rtt_us + sample) / 8);
+static void note_answer(struct node *node, struct peer *peer, uint64_t sent_ms)
+{
+    uint64_t sample_us = (node->now_ms - sent_ms) * 1000;
+    /* The clock ticks in ms: half of one is the best guess below it. */
+    uint32_t sample =
+        (uint32_t)MIN_OF(MAX_OF(sample_us, (uint64_t)500), (uint64_t)60000000);
+
+    note_rtt(&peer->rtt, sample);
+    note_rtt(&node->rtt, sample);
 }
 
 void probe_on_ping(struct node *node, struct peer *peer,
@@ -395,7 +435,7 @@ void probe_on_ack(struct node *node, struct peer *peer,
             /* After a second ping it is not known which one was answered
              * (Karn's rule, RFC 6298 section 3). */
             if (probe->stage == 1) {
-                note_rtt(node, peer, probe->sent_ms);
+                note_answer(node, peer, probe->sent_ms);
             }
             end(node, probe, PROBE_ANSWERED, actions);
         }

@@ -142,8 +142,8 @@ static void prefer_near(struct peer **peers, size_t n)
     for (size_t i = 0; i + n / 2 < n; i += 2) {
         size_t other = i + n / 2;
 
-        if (peers[other]->rtt_us != 0 &&
-            peers[other]->rtt_us < peers[i]->rtt_us) {
+        if (peers[other]->rtt.us != 0 &&
+            peers[other]->rtt.us < peers[i]->rtt.us) {
             struct peer *swap = peers[i];
 
             peers[i] = peers[other];

@@ -131,6 +131,7 @@ void suspicion_on_member(struct node *node, struct peer *peer,
     peer->incarnation = record->order;
     peer->n_accusations = 0;
     peer->review_ms = NODE_NEVER;
+    peer->confirm_ms = NODE_NEVER;
     if (boot > peer->boot && !peer->is_self) {
         peer->boot = boot;
     }
@@ -195,13 +196,18 @@ static uint64_t suspicion_ms(const struct node *node, const struct peer *peer)
 
 static void plan_review(struct node *node, struct peer *peer)
 {
-    peer->review_ms = peer->state == NODE_MEMBER_SUSPECT
-                          ? peer->state_since_ms + suspicion_ms(node, peer)
-                          : NODE_NEVER;
+    uint64_t end_ms = peer->state_since_ms + suspicion_ms(node, peer);
+
+    /* Each accusation, our own too, leaves time for an answer to it. */
+    peer->review_ms =
+        peer->state == NODE_MEMBER_SUSPECT
+            ? MAX_OF(end_ms, peer->accused_ms + node->tuning.probe_timeout_ms)
+            : NODE_NEVER;
 }
 
-static bool add_accusation(struct peer *peer, struct peer *accuser,
-                           const struct record *record, uint64_t hash)
+static bool add_accusation(const struct node *node, struct peer *peer,
+                           struct peer *accuser, const struct record *record,
+                           uint64_t hash)
 {
     struct accusation *accusation;
 
@@ -214,6 +220,7 @@ static bool add_accusation(struct peer *peer, struct peer *accuser,
         return false;
     }
     accusation = &peer->accusations[peer->n_accusations++];
+    peer->accused_ms = node->now_ms;
     *accusation = (struct accusation){
         .accuser = accuser,
         .incarnation = peer->incarnation,
@@ -273,7 +280,7 @@ static void accuse(struct node *node, struct peer *peer,
     size = own_sign(node, RECORD_ACCUSATION, peer->key, 32, packed, size, bytes,
                     sizeof(bytes));
     if (size == 0 || record_parse(bytes, size, &record) != 0 ||
-        !add_accusation(peer, node->self, &record, hash_of(&record))) {
+        !add_accusation(node, peer, node->self, &record, hash_of(&record))) {
         return;
     }
     spread_add(node, bytes, size, hash_of(&record), NULL, true);
@@ -290,6 +297,21 @@ static void refute(struct node *node, struct node_actions *actions)
     /* Others had reason to doubt us: be slower to doubt them (Lifeguard). */
     node->health = MIN_OF(node->health + 1, 8u);
     (void)own_write_member(node, actions);
+}
+
+/* Who passes an old accusation on has missed the refutation, and would hold
+ * the accused for dead soon. */
+static void tell_refutation(struct node *node, const struct peer *accused,
+                            struct peer *source, struct node_actions *actions)
+{
+    const struct entry *entry = accused->member_entry;
+    struct outgoing outgoing;
+
+    if (source != NULL && entry != NULL &&
+        outgoing_begin(&outgoing, node, source, actions)) {
+        message_put_record(&outgoing.writer, entry->bytes, entry->record.size);
+        outgoing_flush(&outgoing);
+    }
 }
 
 int suspicion_on_accusation(struct node *node, const struct record *record,
@@ -320,6 +342,9 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
     /* Only the incarnation that the accused itself signed last. */
     if (record_order_compare(body.incarnation, accused->incarnation) != 0) {
         node->counters.refused_old++;
+        if (record_order_compare(body.incarnation, accused->incarnation) < 0) {
+            tell_refutation(node, accused, source, actions);
+        }
         return VIEW_REFUSED;
     }
     if (has_accuser(accused, accuser) ||
@@ -332,7 +357,7 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
         return VIEW_REFUSED;
     }
     hash = hash_of(record);
-    if (!add_accusation(accused, accuser, record, hash)) {
+    if (!add_accusation(node, accused, accuser, record, hash)) {
         return VIEW_REFUSED;
     }
     node->counters.records_accepted++;
@@ -358,9 +383,14 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
                         enum probe_result result, struct node_actions *actions)
 {
     if (result == PROBE_FAILED) {
+        bool is_new = !peer->has_failed;
+
         peer->has_failed = true;
         set_reachable(peer, false, actions);
         if (can_be_suspected(node, peer)) {
+            if (is_new && node->n_alive >= SUSPICION_CUT_OFF_FROM) {
+                probe_look_around(node, peer);
+            }
             accuse(node, peer, actions);
             plan_review(node, peer);
         }

@@ -118,8 +118,10 @@ static struct message_head head_of(const struct node *node, uint64_t first,
 
     for (size_t i = peers_ring_index(node, first);
          i < node->n_peers && node->ring[i]->id <= last; i++) {
-        head.n_records += (uint32_t)node->ring[i]->n_entries;
-        head.fingerprint += node->ring[i]->fingerprint;
+        if (!node->ring[i]->is_frozen) {
+            head.n_records += (uint32_t)node->ring[i]->n_entries;
+            head.fingerprint += node->ring[i]->fingerprint;
+        }
     }
     return head;
 }
@@ -193,7 +195,7 @@ static uint64_t *own_hashes(const struct node *node, uint64_t first,
          i < node->n_peers && node->ring[i]->id <= last; i++) {
         const struct peer *peer = node->ring[i];
 
-        for (size_t j = 0; j < peer->n_entries; j++) {
+        for (size_t j = 0; j < peer->n_entries && !peer->is_frozen; j++) {
             hashes[n++] = peer->entries[j]->hash;
         }
     }
@@ -259,7 +261,7 @@ static void push_missing(struct channel *channel, const struct message *message)
              i < node->n_peers && node->ring[i]->id <= message->last; i++) {
             const struct peer *peer = node->ring[i];
 
-            for (size_t j = 0; j < peer->n_entries; j++) {
+            for (size_t j = 0; j < peer->n_entries && !peer->is_frozen; j++) {
                 const struct entry *entry = peer->entries[j];
                 bool is_first = entry->record.kind == RECORD_CERTIFICATE;
 

@@ -55,8 +55,8 @@ static void send_packet(struct node *node, struct peer *peer, uint8_t type,
     }
 }
 
-void transport_hello(struct node *node, struct peer *peer, bool is_answer,
-                     struct node_actions *actions)
+static void hello_with(struct node *node, struct peer *peer, bool is_answer,
+                       uint64_t your_epoch, struct node_actions *actions)
 {
     const struct entry *own = node->self->certificate_entry;
     uint8_t payload[PACKET_PAYLOAD_MAX];
@@ -65,14 +65,11 @@ void transport_hello(struct node *node, struct peer *peer, bool is_answer,
         .protocol_min = PACKET_VERSION,
         .protocol_max = PACKET_VERSION,
         .epoch = node->epoch,
-        .your_epoch = peer->high.epoch,
+        .your_epoch = your_epoch,
     };
-    uint64_t gap_ms =
-        peer->boot == 0 ? TRANSPORT_HELLO_UNKNOWN_MS : TRANSPORT_HELLO_MS;
     size_t size;
 
-    if (own == NULL || (peer->hello_ms != 0 &&
-                        node->now_ms - peer->hello_ms < gap_ms && !is_answer)) {
+    if (own == NULL) {
         return;
     }
     hello.certificate = own->bytes;
@@ -81,6 +78,15 @@ void transport_hello(struct node *node, struct peer *peer, bool is_answer,
     if (size > 0) {
         peer->hello_ms = node->now_ms;
         send_packet(node, peer, PACKET_HELLO, payload, size, actions);
+    }
+}
+
+void transport_hello(struct node *node, struct peer *peer, bool is_answer,
+                     struct node_actions *actions)
+{
+    if (is_answer || peer->hello_ms == 0 ||
+        node->now_ms - peer->hello_ms >= TRANSPORT_HELLO_MS) {
+        hello_with(node, peer, is_answer, peer->high.epoch, actions);
     }
 }
 
@@ -249,6 +255,26 @@ static void receive_messages(struct node *node, struct peer *peer,
     }
 }
 
+/* A sender whose disk was set back to an earlier state starts with a boot, or
+ * a counter, that is over, and nobody listens: it is told what is known of
+ * it, so that it goes on after that.  The hello may also be a replay, or have
+ * been long under way, so this happens seldom, and only if it tells news. */
+static void tell_set_back(struct node *node, struct peer *peer, uint64_t epoch,
+                          const struct packet_header *header,
+                          struct node_actions *actions)
+{
+    uint64_t known = MAX_OF(peer->high.epoch, peer->hello_epoch);
+
+    if (peer->window_boot > header->source_boot) {
+        known = MAX_OF(known, (uint64_t)peer->window_boot << 32);
+    }
+    if (known != epoch && known >> 32 >= header->source_boot &&
+        (peer->hello_ms == 0 ||
+         node->now_ms - peer->hello_ms >= TRANSPORT_HELLO_MS)) {
+        hello_with(node, peer, true, known, actions);
+    }
+}
+
 static int receive_hello(struct node *node, const struct node_event *event,
                          const struct packet_header *header,
                          struct node_actions *actions)
@@ -281,9 +307,14 @@ static int receive_hello(struct node *node, const struct node_event *event,
         node->counters.dropped_source++;
         return 0;
     }
-    if (!is_authentic(node, peer, event) || !is_fresh(node, peer, header)) {
+    if (!is_authentic(node, peer, event)) {
         return 0;
     }
+    if (!is_fresh(node, peer, header)) {
+        tell_set_back(node, peer, hello.epoch, header, actions);
+        return 0;
+    }
+    peer->hello_epoch = hello.epoch;
     if (hello.your_epoch != 0) {
         own_heard_epoch(node, hello.your_epoch, actions);
     }

@@ -180,7 +180,7 @@ static int entry_link(struct node *node, struct entry *entry)
     }
     entries_insert(writer, entry);
     node->n_records++;
-    node->fingerprint += entry->hash;
+    node->fingerprint += writer->is_frozen ? 0 : entry->hash;
     node->view_changed_ms = node->now_ms;
     return 0;
 }
@@ -193,7 +193,7 @@ static void entry_unlink(struct node *node, struct entry *entry)
     HASH_DELETE(hh_hash, node->by_hash, entry);
     entries_remove(writer, entry);
     node->n_records--;
-    node->fingerprint -= entry->hash;
+    node->fingerprint -= writer->is_frozen ? 0 : entry->hash;
     node->view_changed_ms = node->now_ms;
     if (writer->member_entry == entry) {
         writer->member_entry = NULL;
@@ -343,21 +343,61 @@ static int refuse_parse(struct node *node, int error)
     }
 }
 
-/* A second, different record under an order already used. */
-static bool is_equivocation(const struct peer *writer,
-                            const struct record *record, const uint8_t *id)
+/* What a record in hand leads to; filled by check, used by take. */
+struct incoming {
+    struct record record;
+    uint8_t id[RECORD_ID_SIZE];
+    struct peer *writer;
+    struct entry *old;
+    uint8_t slot_kind;
+    struct body_certificate certificate;
+};
+
+/* Another record of the writer under the same order, or NULL. */
+static struct entry *find_contradiction(const struct peer *writer,
+                                        const struct record *record,
+                                        const uint8_t *id)
 {
     if (record_order_compare(record->order, writer->high) > 0) {
-        return false;
+        return NULL;
     }
     for (size_t i = 0; i < writer->n_entries; i++) {
-        const struct entry *entry = writer->entries[i];
+        struct entry *entry = writer->entries[i];
 
         if (record_order_compare(entry->record.order, record->order) == 0) {
-            return memcmp(entry->id, id, sizeof(entry->id)) != 0;
+            return memcmp(entry->id, id, sizeof(entry->id)) != 0 ? entry : NULL;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* Nothing more of the writer is taken until a newer certificate.  Everybody
+ * shall know: both records go on, whoever meets both freezes it too.  Since
+ * some took more of it than others by then, its records do not count in
+ * fingerprints any more, or views would differ for ever. */
+static void freeze(struct node *node, struct incoming *in,
+                   const struct entry *other, struct peer *source)
+{
+    struct peer *writer = in->writer;
+
+    if (!writer->is_frozen) {
+        writer->is_frozen = true;
+        node->fingerprint -= writer->fingerprint;
+        writer->frozen_generation =
+            writer->certificate == NULL ? 0 : writer->certificate->generation;
+        spread_add(node, other->bytes, other->record.size, other->hash, NULL,
+                   false);
+        spread_add(node, in->record.bytes, in->record.size, read_be64(in->id),
+                   source, false);
+    }
+}
+
+void view_unfreeze(struct node *node, struct peer *writer)
+{
+    if (writer->is_frozen) {
+        writer->is_frozen = false;
+        node->fingerprint += writer->fingerprint;
+    }
 }
 
 /* A member that left has nothing but its certificates; what it wrote before
@@ -391,16 +431,6 @@ static bool is_over_limit(const struct node *node, const struct peer *writer,
     }
     return n_counted >= LIMIT_RECORDS_PER_WRITER;
 }
-
-/* What a record in hand leads to; filled by check, used by take. */
-struct incoming {
-    struct record record;
-    uint8_t id[RECORD_ID_SIZE];
-    struct peer *writer;
-    struct entry *old;
-    uint8_t slot_kind;
-    struct body_certificate certificate;
-};
 
 static int check_writer(struct node *node, struct incoming *in)
 {
@@ -447,6 +477,7 @@ static int check(struct node *node, const struct view_offer *offer,
                  struct incoming *in)
 {
     struct entry *known;
+    struct entry *other;
     int result = record_parse(offer->bytes, offer->size, &in->record);
 
     if (result != 0) {
@@ -472,12 +503,14 @@ static int check(struct node *node, const struct view_offer *offer,
         return refuse(&node->counters.refused_signature);
     }
     /* Only a signed contradiction counts, so this comes after the check. */
-    if (is_equivocation(in->writer, &in->record, in->id)) {
-        in->writer->is_frozen = true;
-        in->writer->frozen_generation =
-            in->writer->certificate == NULL
-                ? 0
-                : in->writer->certificate->generation;
+    other = find_contradiction(in->writer, &in->record, in->id);
+    if (other != NULL) {
+        freeze(node, in, other, offer->source);
+        /* Of two for one place all keep the same one. */
+        if (other == in->old &&
+            memcmp(in->id, other->id, sizeof(other->id)) < 0) {
+            return VIEW_ACCEPTED;
+        }
     }
     if (in->writer->is_frozen && in->record.kind != RECORD_CERTIFICATE) {
         return refuse(&node->counters.refused_frozen);

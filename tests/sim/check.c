@@ -190,6 +190,19 @@ static void check_accepted(struct check *check, uint32_t node,
     }
 }
 
+/* Two records of one order exist only of writers who cheat. */
+static bool check_is_not_newer(struct check *check, const struct record *record,
+                               struct record_order old)
+{
+    int order = record_order_compare(record->order, old);
+    struct check_seen *seen = NULL;
+    uint8_t hash[CHECK_HASH_SIZE];
+
+    check_order_hash(record, hash);
+    HASH_FIND(hh, check->orders, hash, sizeof(hash), seen);
+    return order < 0 || (order == 0 && seen != NULL);
+}
+
 static void check_store(struct check *check, uint32_t node,
                         const struct record *record, bool is_erase)
 {
@@ -211,7 +224,7 @@ static void check_store(struct check *check, uint32_t node,
         memcpy(slot->hash, hash, sizeof(hash));
         slot->node = node;
         HASH_ADD(hh, check->slots, hash, sizeof(slot->hash), slot);
-    } else if (record_order_compare(record->order, slot->order) <= 0) {
+    } else if (check_is_not_newer(check, record, slot->order)) {
         check_fail(check, node,
                    "stored a %s record of seq %" PRIu64 " after seq %" PRIu64,
                    record_kind_name(record->kind), record->order.seq,

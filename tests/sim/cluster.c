@@ -151,16 +151,6 @@ static void cluster_act(struct cluster *cluster, uint32_t node,
     }
 }
 
-static void cluster_watch(struct cluster *cluster, uint32_t node,
-                          const struct node_action *action)
-{
-    if (cluster->watch != NULL && (action->type == NODE_ACTION_MEMBER ||
-                                   action->type == NODE_ACTION_RECORD ||
-                                   action->type == NODE_ACTION_READY)) {
-        cluster->watch(cluster, node, action, cluster->watch_data);
-    }
-}
-
 /* Has a tick in the queue for when the node wants it. */
 static void cluster_set_tick(struct cluster *cluster, uint32_t node)
 {
@@ -201,7 +191,9 @@ void cluster_carry_out(struct cluster *cluster, uint32_t node)
                           (uint64_t)action->endpoint.address.bytes[3] << 24,
                       action->bytes, action->size);
         cluster_act(cluster, node, action);
-        cluster_watch(cluster, node, action);
+        if (cluster->watch != NULL) {
+            cluster->watch(cluster, node, action, cluster->watch_data);
+        }
     }
     node_actions_clear(actions);
     cluster_set_tick(cluster, node);

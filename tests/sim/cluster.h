@@ -38,7 +38,7 @@
 struct cluster;
 struct cluster_node;
 
-/* Called for each MEMBER, RECORD and READY action. */
+/* Called for each action, after it was carried out. */
 typedef void (*cluster_watch_fn)(struct cluster *cluster, uint32_t node,
                                  const struct node_action *action, void *data);
 

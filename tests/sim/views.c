@@ -259,7 +259,8 @@ void views_check_fingerprints(struct cluster *cluster)
         const struct node *node = cluster->nodes[i].node;
         uint64_t sum = 0;
 
-        if (node == NULL) {
+        /* Frozen writers do not count, and are not told apart here. */
+        if (node == NULL || node_counters_get(node)->refused_frozen > 0) {
             continue;
         }
         (void)node_records_each(node, 0, views_sum, &sum); /* always 0 */
