@@ -103,6 +103,22 @@ void openflow_set_length(struct writer *writer, size_t at, size_t length);
 void openflow_put_match(struct writer *writer, const struct flow_match *match);
 _must_check_ int openflow_parse_match(struct reader *reader,
                                       struct flow_match *ret);
+/* Text under construction; `text` is the caller's at the end. */
+struct openflow_text {
+    char *text;
+    size_t len;
+    size_t capacity;
+    bool has_failed; /* out of memory */
+};
+_printf_(2, 3) void openflow_text_put(struct openflow_text *out,
+                                      const char *format, ...);
+void openflow_text_mac(struct openflow_text *out, const uint8_t mac[6]);
+void openflow_text_port(struct openflow_text *out, uint32_t port);
+void openflow_text_hex(struct openflow_text *out, const uint8_t *bytes,
+                       size_t size);
+void openflow_text_instructions(struct openflow_text *out,
+                                const struct flow *flow);
+
 /* Length of a contiguous mask of `size` bytes, or -1. */
 int openflow_mask_len(const uint8_t *mask, size_t size);
 
