@@ -51,7 +51,7 @@ bool address_clear_host(struct address *address, unsigned len)
 
     for (size_t i = 0; i < size; i++) {
         unsigned kept = len > i * 8 ? len - (unsigned)i * 8 : 0;
-        uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00u >> kept);
+        uint8_t mask = (uint8_t)(0xff00u >> MIN_OF(kept, 8u));
 
         was_set = was_set || (address->bytes[i] & (uint8_t)~mask) != 0;
         address->bytes[i] &= mask;

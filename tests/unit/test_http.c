@@ -341,7 +341,10 @@ static void ask_sized(struct http_fixture *fixture, size_t header, size_t body,
     int fd = http_fixture_connect(fixture);
     size_t len;
 
-    assert_non_null(request);
+    if (request == NULL) {
+        fail(); /* as an assertion does not tell the compiler */
+        return;
+    }
     len = (size_t)sprintf(request,
                           "POST %s HTTP/1.1\r\n%s: %05zu\r\nFiller: ", target,
                           is_chunked ? "Ignored" : "Content-Length", body);
