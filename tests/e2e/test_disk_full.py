@@ -1,0 +1,50 @@
+"""A full disk: writes are refused with the reason, reads go on, nothing is
+lost, and it heals when there is room."""
+import os
+import subprocess
+
+from conftest import LAB_DIR
+
+HOSTS = 2
+
+
+def test_full_disk(lab):
+    lab.register("host2", "kept", 80, "10.0.2.20", "--no-wait")
+    lab("agent", "host2", "stop")
+    # The host's state on a file system of its own, copied there.
+    state = os.path.join(LAB_DIR, "host2", "lib")
+    holder = f"{LAB_DIR}/pids/holder-host2"
+    with open(holder, encoding="ascii") as file:
+        pid = file.read().split()[0]
+    mount = f"""set -e
+        mkdir /run/small && mount -t tmpfs -o size=2m tmpfs /run/small
+        cp -a /var/lib/socketnet/. /run/small/
+        chown --reference=/var/lib/socketnet /run/small
+        chmod --reference=/var/lib/socketnet /run/small
+        mount --bind /run/small /var/lib/socketnet"""
+    subprocess.run(["nsenter", "-t", pid, "-m", "-n", "-r", "-w", "bash", "-c", mount], check=True)
+    assert os.path.isdir(state)
+    lab("agent", "host2", "start")
+    lab.all_alive(["host1", "host2"], 60)
+    lab.sh("host2", "bash", "-c", "cat /dev/zero >/var/lib/socketnet/fill 2>/dev/null || true")
+
+    def refused():
+        result = lab.register("host2", "more", 81, "10.0.2.21", "--no-wait", check=False)
+        if result.status == 0:  # a page was still free
+            lab.deregister("host2", "more", check=False)
+            return False
+        return "space" in result.err + result.out or "full" in result.err + result.out
+    lab.until(refused)
+    # Reads go on, and the cluster still holds it for alive.
+    names = [s["name"] for s in lab.json("host2", "service", "ls")["services"]]
+    assert "kept" in names
+    assert lab.states("host1")["host2"] == "alive"
+    problem = lab.ctl("host2", "status", check=False)
+    assert problem.status == 1 and ("space" in problem.out or "full" in problem.out)
+
+    lab.sh("host2", "rm", "/var/lib/socketnet/fill")
+    lab.until(lambda: lab.register("host2", "more", 81, "10.0.2.21", "--no-wait", check=False).status == 0)
+    lab.until(lambda: lab.ctl("host2", "status", check=False).status == 0)
+    lab("agent", "host2", "kill")
+    lab("agent", "host2", "start")
+    lab.until(lambda: {s["name"] for s in lab.json("host1", "service", "ls")["services"]} == {"kept", "more"})
