@@ -7,7 +7,6 @@
 #include "agent/launcher.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -27,6 +26,7 @@
 #include "agent/ipc.h"
 #include "agent/launcher_dirs.h"
 #include "agent/log.h"
+#include "agent/memory.h"
 #include "agent/privileges.h"
 
 /* A child that dies is started again after this, doubled each time, and
@@ -98,6 +98,36 @@ static void notify_systemd(const char *state)
     (void)close(fd); /* datagrams are gone already */
 }
 
+/* Core gives up its rights before it becomes core; what it then could not
+ * read is said here, with what to do, and not by whoever stumbles over it. */
+static void become_core(const struct launcher *launcher)
+{
+    const struct config *config = launcher->config;
+    const char *paths[] = {config->path, config->state_dir, config->run_dir};
+    _cleanup_(free_pointer) char *text = NULL;
+
+    if (privileges_become_core(config->user, &text) < 0) {
+        log_error("%s", text != NULL ? text : "out of memory");
+        _exit(EXIT_FAILED);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        bool is_file = i == 0;
+
+        if (paths[i] == NULL ||
+            access(paths[i], is_file ? R_OK : R_OK | W_OK | X_OK) == 0 ||
+            (is_file && errno == ENOENT)) {
+            continue;
+        }
+        log_error("core runs as user %s, who cannot %s %s: %s; let that user "
+                  "pass through the directories above it (chmod o+x)%s",
+                  config->user, is_file ? "read" : "write to", paths[i],
+                  strerror(errno),
+                  is_file ? " and read it (chmod o+r; it holds no secret)"
+                          : "");
+        _exit(EXIT_FAILED);
+    }
+}
+
 /* In the new process: never returns. */
 static void become_child(const struct launcher *launcher,
                          const struct child *child, int control, pid_t parent)
@@ -124,6 +154,9 @@ static void become_child(const struct launcher *launcher,
         _exit(EXIT_FAILED);
     }
     privileges_close_from(IPC_CONTROL_FD + 1);
+    if (child == &launcher->core) {
+        become_core(launcher);
+    }
     if (launcher->config->path != NULL &&
         access(launcher->config->path, F_OK) == 0) {
         arguments[n++] = "--config";
@@ -466,9 +499,7 @@ int launcher_main(struct config *config, bool observe)
         if (config->reconcile) {
             start_or_retry(&launcher, &launcher.worker);
         }
-        /* The configuration's parser has left its memory free: give it
-         * back, as this process will hardly need any again. */
-        (void)malloc_trim(0);
+        memory_trim(); /* from now on this process mostly waits */
         run(&launcher);
     }
     if (launcher.signal_fd >= 0) {

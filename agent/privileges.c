@@ -19,16 +19,19 @@
 
 #include "agent/config.h"
 
-/* Sets permitted and effective to `mask`; nothing is inheritable, so that an
- * exec would lose even that. */
-static int set_capabilities(uint64_t mask)
+/* Sets permitted and effective to `mask`; what is not inheritable would be
+ * lost by an exec. */
+static int set_capabilities(uint64_t mask, uint64_t inheritable)
 {
     struct __user_cap_header_struct header = {
         .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
-        {.effective = (uint32_t)mask, .permitted = (uint32_t)mask},
+        {.effective = (uint32_t)mask,
+         .permitted = (uint32_t)mask,
+         .inheritable = (uint32_t)inheritable},
         {.effective = (uint32_t)(mask >> 32),
-         .permitted = (uint32_t)(mask >> 32)},
+         .permitted = (uint32_t)(mask >> 32),
+         .inheritable = (uint32_t)(inheritable >> 32)},
     };
 
     return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
@@ -104,7 +107,11 @@ int privileges_become_core(const char *user, char **ret_error)
         setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) {
         return fail(-errno, "cannot change the user", ret_error);
     }
-    error = set_capabilities(bind_service);
+    error = set_capabilities(bind_service, bind_service);
+    if (error == 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
+                            CAP_NET_BIND_SERVICE, 0, 0) < 0) {
+        error = -errno;
+    }
     if (error == 0) {
         error = follow_parent();
     }
@@ -113,7 +120,7 @@ int privileges_become_core(const char *user, char **ret_error)
 
 int privileges_drop_bind(void)
 {
-    return set_capabilities(0);
+    return set_capabilities(0, 0); /* the ambient set goes with it */
 }
 
 int privileges_become_worker(char **ret_error)
@@ -129,7 +136,7 @@ int privileges_become_worker(char **ret_error)
     }
     error = limit_bounding_set(net_admin);
     if (error == 0) {
-        error = set_capabilities(net_admin);
+        error = set_capabilities(net_admin, 0);
     }
     if (error == 0) {
         error = follow_parent();

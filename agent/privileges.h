@@ -1,7 +1,8 @@
 /*
- * Giving up rights: what core and worker call first, before they read a
- * single byte of anybody.  Capabilities by raw system calls, so that no
- * libcap is linked.
+ * Giving up rights: the launcher's child does it before it becomes core, the
+ * worker as its first step, so that neither reads a byte of anybody with more
+ * than it needs.  Capabilities by raw system calls, so that no libcap is
+ * linked.
  */
 #ifndef SOCKETNET_AGENT_PRIVILEGES_H
 #define SOCKETNET_AGENT_PRIVILEGES_H
@@ -9,8 +10,9 @@
 #include "gossip/base/macros.h"
 
 /*
- * Core: becomes config->user with no supplementary group, keeps nothing but
- * CAP_NET_BIND_SERVICE (until privileges_drop_bind), sets no_new_privs, asks
+ * For core, before its program is executed: becomes `user` with no
+ * supplementary group, keeps nothing but CAP_NET_BIND_SERVICE (ambient, so
+ * that it outlives exec; until privileges_drop_bind), sets no_new_privs, asks
  * to be killed with its parent.  When not root it only does the last two.
  * 0, or negative errno and a malloc'd text.
  */

@@ -17,6 +17,7 @@
 
 #include "agent/identity.h"
 #include "agent/log.h"
+#include "agent/memory.h"
 #include "agent/privileges.h"
 #include "agent/worker_private.h"
 
@@ -229,6 +230,7 @@ static int run(struct config *config, bool observe,
     }
     log_info("worker runs bridge=%s%s", policy->bridge,
              observe ? ", observing only" : "");
+    memory_trim(); /* the configuration is read, the loop needs little */
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT); /* until uv_stop */
     stop(worker);
     free(worker);
