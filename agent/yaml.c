@@ -188,8 +188,13 @@ int yaml_parse(const char *name, const char *text, size_t len,
     *ret_error = NULL;
     r = check_text(name, text, len, ret_error);
     if (r == 0) {
-        copy = strndup(text, len);
-        r = copy == NULL ? -ENOMEM : parse_owned(name, copy, ret, ret_error);
+        copy = malloc(len + 1);
+        r = -ENOMEM;
+        if (copy != NULL) {
+            memcpy(copy, text, len);
+            copy[len] = '\0';
+            r = parse_owned(name, copy, ret, ret_error);
+        }
     }
     return with_error(r, name, ret_error);
 }

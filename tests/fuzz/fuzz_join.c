@@ -28,7 +28,11 @@ static void fuzz_request(const uint8_t *data, size_t size)
 {
     struct join_request request;
 
-    (void)join_request_unpack(data, size, &request); /* must only not crash */
+    if (join_request_unpack(data, size, &request) == 0) {
+        assert(request.n_mesh <= LIMIT_CERT_ADDRESSES);
+        assert(request.n_subnets <= LIMIT_CERT_SUBNETS);
+        assert(strlen(request.name) <= LIMIT_NAME_LEN);
+    }
 }
 
 static void fuzz_answer(const uint8_t *data, size_t size)
@@ -63,12 +67,14 @@ static void fuzz_genesis(const uint8_t *data, size_t size)
 
 static void fuzz_token(const uint8_t *data, size_t size)
 {
-    char *text = strndup((const char *)data, size);
+    char *text = calloc(1, size + 1);
     char encoded[TOKEN_TEXT_SIZE];
     struct token token;
     struct token again;
     char *problem = NULL;
 
+    assert(text != NULL);
+    memcpy(text, data, size);
     if (token_parse(text, &token, &problem) == 0) {
         assert(token_encode(&token, encoded) == 0);
         assert(token_parse(encoded, &again, &problem) == 0);
