@@ -72,16 +72,6 @@ static void check_certificate(const struct core *core,
     }
 }
 
-static void check_services(const struct core *core, struct problems *problems)
-{
-    const char *text = services_problem(core->services);
-
-    if (text != NULL) {
-        add(problems, "warn", "services.d", text,
-            "correct the file; it is read again by itself");
-    }
-}
-
 /* Whether some other host has subnets that are reached by the tunnel. */
 static bool needs_tunnel(const struct core *core)
 {
@@ -198,7 +188,6 @@ json_t *api_health_problems(const struct core *core, bool *ret_healthy)
 
     check_gossip(core, &problems);
     check_certificate(core, &problems);
-    check_services(core, &problems);
     check_worker(core, &problems);
     check_services_dir(core, &problems);
     check_pending(core, &problems);
