@@ -19,11 +19,16 @@ struct ovsdb;
 struct ovsdb_port {
     char name[16];
     int64_t ofport;  /* -1: could not be opened; 0: not yet */
-    int64_t ifindex; /* of the device that ovs-vswitchd holds open; when the
-                        kernel's differs, the device was made anew and the
-                        port is dead.  0: unknown */
-    char error[128]; /* of the interface, "" when fine */
-    bool is_ours;    /* carries external_ids:socketnet */
+    int64_t ifindex; /* of the device that ovs-vswitchd has opened; 0: unknown.
+                        When the kernel's differs, the device was made anew
+                        under that name (a container's restart does it), and
+                        the port is dead although the database calls it
+                        healthy.  Removed and added again, in two steps, it
+                        lives. */
+    int64_t device_ifindex; /* of the device of that name, as the database
+                               last said; 0: none */
+    char error[128];        /* of the interface, "" when fine */
+    bool is_ours;           /* carries external_ids:socketnet */
 };
 
 /* Called inside ovsdb_run; they may call anything here but ovsdb_run, and after

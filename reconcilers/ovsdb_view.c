@@ -32,6 +32,11 @@ struct row {
     bool has_owner;
     int64_t ofport;
     int64_t ifindex;
+    /* ovs-vswitchd writes the index of whatever has the name now, also when
+     * that is another device than it opened: so the first one counts, as long
+     * as the port keeps its number. */
+    int64_t opened_ofport;
+    int64_t opened_ifindex;
     char error[128];
     UT_hash_handle hh;
 };
@@ -214,13 +219,26 @@ static int row_set_columns(struct row *row, const json_t *columns, bool is_diff)
     return 0;
 }
 
+static void row_note_opened(struct row *row)
+{
+    if (row->ofport != row->opened_ofport) {
+        row->opened_ofport = row->ofport;
+        row->opened_ifindex = 0;
+    }
+    if (row->ofport > 0 && row->opened_ifindex == 0) {
+        row->opened_ifindex = row->ifindex;
+    }
+}
+
 /* A row of default values in the place of what was there. */
 static int rows_reset(struct row **rows, const struct ovsdb_uuid *uuid,
                       struct row **ret)
 {
     struct row *row = row_find(*rows, uuid);
+    struct row opened = {0};
 
     if (row != NULL) {
+        opened = *row;
         HASH_DEL(*rows, row);
         (void)row_free(row);
     }
@@ -229,6 +247,8 @@ static int rows_reset(struct row **rows, const struct ovsdb_uuid *uuid,
         return -ENOMEM;
     }
     row->uuid = *uuid;
+    row->opened_ofport = opened.opened_ofport;
+    row->opened_ifindex = opened.opened_ifindex;
     HASH_ADD(hh, *rows, uuid, sizeof(row->uuid), row);
     if (row->hh.tbl == NULL) {
         (void)row_free(row);
@@ -256,8 +276,13 @@ static int rows_update(struct row **rows, const struct ovsdb_uuid *uuid,
     } else if (row == NULL) {
         error = -EBADMSG; /* a change of what we never saw */
     }
-    return error != 0 ? error
-                      : row_set_columns(row, columns, kind == UPDATE_DIFF);
+    if (error == 0) {
+        error = row_set_columns(row, columns, kind == UPDATE_DIFF);
+    }
+    if (error == 0) {
+        row_note_opened(row);
+    }
+    return error;
 }
 
 /* Which kind of update a row update is, and its columns. */
@@ -383,7 +408,8 @@ static void list_add(const struct ovsdb_view *view, const struct row *port,
         memcpy(entry->name, interface->name, len);
         memcpy(entry->error, interface->error, strlen(interface->error));
         entry->ofport = interface->ofport;
-        entry->ifindex = interface->ifindex;
+        entry->ifindex = interface->opened_ifindex;
+        entry->device_ifindex = interface->ifindex;
         entry->is_ours = port->has_owner;
         (*n)++;
     }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -201,7 +201,8 @@ static void test_differences(void **state)
     assert_int_equal(port->ofport, -1);
     port = ovsdb_port_at(ovsdb, 1);
     assert_false(port->is_ours);
-    assert_int_equal(port->ifindex, 0);
+    assert_int_equal(port->device_ifindex, 0);
+    assert_int_equal(port->ifindex, 9);
     assert_int_equal(port->ofport, 7);
 
     /* The same set difference takes it away again. */
@@ -425,14 +426,24 @@ static void test_foreign_port(void **state)
     while ((port = find_port(&seen, "od0")) == NULL || port->ifindex == 0) {
         run_until(&seen, &seen.n_changed, seen.n_changed + 1);
     }
-    /* A veth made anew shows. */
+    /* A veth made anew shows, and a reopened port is told from it. */
     ifindex = port->ifindex;
+    assert_int_equal(port->device_ifindex, ifindex);
     ovs_fixture_shell("ip link del od0 && ip link add od0 type veth peer "
                       "name od1");
     while ((port = find_port(&seen, "od0")) == NULL ||
-           port->ifindex == ifindex) {
+           port->device_ifindex == ifindex || port->device_ifindex == 0) {
         run_until(&seen, &seen.n_changed, seen.n_changed + 1);
     }
+    assert_int_equal(port->ifindex, ifindex);
+    assert_true(port->ofport > 0);
+    ovs_fixture_shell("ovs-vsctl --timeout=10 del-port od0 && "
+                      "ovs-vsctl --timeout=10 add-port socket od0");
+    while ((port = find_port(&seen, "od0")) == NULL ||
+           port->ifindex == ifindex || port->ofport <= 0) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    assert_int_equal(port->ifindex, port->device_ifindex);
     ovs_fixture_shell("ovs-vsctl --timeout=10 del-port od0 && ip link del od0");
     assert_null(ovsdb_close(seen.ovsdb));
 }
@@ -519,6 +530,8 @@ static void test_server_goes(void **state)
     assert_int_equal(ovsdb_add_port(seen.ovsdb, "x0", "x", on_done, &seen),
                      -ENOTCONN);
     assert_null(ovsdb_close(seen.ovsdb));
+    assert_int_equal(waitpid(fixture.database, NULL, 0), fixture.database);
+    fixture.database = 0;
     assert_true(ovsdb_open(fixture.db_path, "socket", &callbacks, &seen,
                            &seen.ovsdb) < 0);
 }
