@@ -185,6 +185,8 @@ static void reset_directory(struct reset *reset, int parent_fd,
     if (!reset->dry_run && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0) {
         if (errno == ENOTEMPTY || errno == EEXIST) {
             (void)printf("%s stays: it holds files that are not ours\n", path);
+        } else if (errno == EBUSY) {
+            (void)printf("%s stays: something is mounted there\n", path);
         } else {
             complain(reset, text, strerror(errno));
         }

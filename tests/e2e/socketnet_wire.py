@@ -3,6 +3,7 @@ and their tags, as far as an injector of bad ones needs them."""
 import hashlib
 import os
 import struct
+import time
 
 import msgpack
 from nacl import bindings
@@ -71,8 +72,8 @@ class Sender:
         self.boot = boot
         self.peer_sign = peer_sign
         self.peer_boot = peer_boot
-        # Far above what the real agent has used in this boot.
-        self.counter = 1 << 40
+        # Far above what the real agent or an earlier sender used in this boot.
+        self.counter = time.monotonic_ns() & ((1 << 47) - 1) | 1 << 46
         shared = bindings.crypto_scalarmult(keys.exchange_secret, peer_exchange)
         low, high = sorted((keys.exchange_public, peer_exchange))
         derived = hashlib.blake2b(shared + low + high, key=b"socketnet/v1/pair", digest_size=64).digest()

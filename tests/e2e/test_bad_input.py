@@ -59,8 +59,8 @@ def test_unknown_cluster(lab):
 
 
 def test_expired_token(lab):
-    token = new_token(lab, "--ttl", "1s")
-    time.sleep(2.5)
+    token = new_token(lab, "--ttl", "10s")
+    time.sleep(11.5)
     result = third_host_joins(lab, token)
     assert result.status == 1 and "expired" in texts(result)
 
