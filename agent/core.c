@@ -166,6 +166,7 @@ static int core_make_node(struct core *core, struct store *store)
         .tuning = NODE_TUNING_DEFAULT,
         .verify = core_verify,
     };
+    struct node_member self;
     int error;
 
     if (core->config->probe_interval_ms != 0) {
@@ -204,8 +205,17 @@ static int core_make_node(struct core *core, struct store *store)
         return CORE_STATUS_FAILED;
     }
     error = core_load_records(store, core->node);
-    return error == 0 ? CORE_STATUS_OK
-                      : core_refuse(NULL, error, "records not loaded");
+    if (error != 0) {
+        return core_refuse(NULL, error, "records not loaded");
+    }
+    if (!node_member_find(core->node, identity->sign_public, &self)) {
+        log_error("%s/db lacks the certificates that make this node's own "
+                  "valid: restore the directory from one backup, or run "
+                  "`agent reset --yes` and join again",
+                  core->config->state_dir);
+        return CORE_STATUS_CONFIG;
+    }
+    return CORE_STATUS_OK;
 }
 
 static void core_problem_changed(const char *problem, void *data)

@@ -26,7 +26,7 @@ static void core_tick(uv_timer_t *timer)
 static void core_set_tick(struct core *core)
 {
     uint64_t deadline_ms = node_deadline_ms(core->node);
-    uint64_t now_ms = core_now_ms();
+    uint64_t now_ms = uv_now(core->loop);
     uv_timer_t *timer = &core->internal->tick;
 
     if (core->internal->phase == CORE_ENDING) {
@@ -36,11 +36,11 @@ static void core_set_tick(struct core *core)
         (void)uv_timer_stop(timer); /* never fails */
         return;
     }
-    /* Timers count from the loop's own clock, which stands still while it
-     * works. */
-    uv_update_time(core->loop);
+    /* From the loop's own clock, which stands still while it works, and never
+     * zero: libuv runs timers until none is due, so that one which is always
+     * due again would keep it from everything else. */
     (void)uv_timer_start(timer, core_tick,
-                         deadline_ms > now_ms ? deadline_ms - now_ms : 0,
+                         deadline_ms > now_ms ? deadline_ms - now_ms : 1,
                          0); /* fails only when closing */
 }
 
@@ -134,9 +134,13 @@ void core_step(struct core *core, struct node_event *event)
     event->wall_ms = core_wall_ms();
     error = node_step(core->node, event, internal->actions);
     if (error != 0) {
-        log_error("event=%d not handled: %s", event->type, strerror(-error));
+        if (error != internal->step_error) {
+            log_error("event=%d not handled: %s", event->type,
+                      strerror(-error));
+        }
         node_actions_clear(internal->actions);
     }
+    internal->step_error = error;
     core_carry_out(core);
     internal->is_stepping = false;
 }

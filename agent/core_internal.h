@@ -55,6 +55,7 @@ struct core_internal {
     struct node_actions *actions;
     struct desire *desire;
     bool is_stepping;   /* actions are being carried out */
+    int step_error;     /* of the last step, so that it is logged once */
     bool is_ready;      /* the node takes writes */
     bool starts_ready;  /* ... and services are still to be told */
     bool is_view_dirty; /* catalogue and desired state are behind */

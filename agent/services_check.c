@@ -56,7 +56,6 @@ static void services_check_wait(struct services_checker *checker,
                                 uint64_t wait_ms)
 {
     checker->phase = phase;
-    uv_update_time(checker->timer.loop);
     (void)uv_timer_start(&checker->timer, services_check_tick, wait_ms,
                          0); /* fails only when closing */
 }
