@@ -92,6 +92,7 @@ int node_new(const struct node_config *config, struct node **ret)
     node->epoch = config->epoch;
     node->flush_ms = NODE_NEVER;
     node->confirm_ms = NODE_NEVER;
+    node->review_ms = NODE_NEVER;
     node->wall_ms = 0;
     node->news = calloc(NODE_NEWS_MAX, sizeof(node->news[0]));
     if (node->news != NULL) {

@@ -225,6 +225,7 @@ struct node {
     size_t n_suspect;
     size_t n_down; /* dead or unknown */
     size_t n_paused;
+    uint64_t cut_off_ms; /* when we were last known to be, 0: never */
 
     struct entry *by_slot; /* uthash */
     struct entry *by_hash; /* uthash */
@@ -236,10 +237,13 @@ struct node {
     size_t n_order;
     size_t order_index;
     uint64_t next_probe_ms;
+    uint64_t review_ms; /* earliest of all suspected peers */
     uint64_t next_down_probe_ms;
     uint64_t looked_ms; /* last look around, 0: never */
     struct probe probes[NODE_PROBES_MAX];
     struct relay relays[NODE_RELAYS_MAX];
+    size_t n_probes; /* under way */
+    size_t n_relays;
     uint16_t nonce;
     struct rtt rtt; /* over all peers */
     unsigned health;     /* Lifeguard's local health multiplier, 0..8 */
@@ -285,6 +289,10 @@ size_t peers_ring_index(const struct node *node, uint64_t id);
 int peers_set_certificate(struct node *node, struct peer *peer,
                           struct entry *entry,
                           const struct body_certificate *certificate);
+/* Derives the pair's packet keys on first use, a tenth of a millisecond each:
+ * a start with thousands of members must not wait for all of them.  False
+ * when there is no certificate or its key is of small order. */
+bool peers_need_keys(const struct node *node, struct peer *peer);
 bool peers_is_issuer(const struct node *node, const struct peer *peer);
 /* Seconds since 1970 for validity: never behind what was stored. */
 uint64_t peers_validity_s(const struct node *node);

@@ -181,9 +181,7 @@ int peers_set_certificate(struct node *node, struct peer *peer,
     if (is_first || memcmp(peer->certificate->exchange_public,
                            certificate->exchange_public, 32) != 0) {
         packet_keys_wipe(&peer->keys);
-        peer->has_keys =
-            packet_keys_derive(node->exchange_secret, node->exchange_public,
-                               certificate->exchange_public, &peer->keys) == 0;
+        peer->has_keys = false;
     }
     if (peer->is_frozen && certificate->generation > peer->frozen_generation) {
         view_unfreeze(node, peer);
@@ -215,6 +213,17 @@ bool peers_is_issuer(const struct node *node, const struct peer *peer)
     /* Only a root makes issuers: the chain has two links at most. */
     signer = peers_find(node, peer->certificate_entry->record.writer);
     return signer != NULL && signer->is_root;
+}
+
+bool peers_need_keys(const struct node *node, struct peer *peer)
+{
+    if (!peer->has_keys && peer->certificate != NULL) {
+        peer->has_keys =
+            packet_keys_derive(node->exchange_secret, node->exchange_public,
+                               peer->certificate->exchange_public,
+                               &peer->keys) == 0;
+    }
+    return peer->has_keys;
 }
 
 static bool is_live(const struct peer *peer)

@@ -106,6 +106,7 @@ static void begin(struct node *node, struct peer *peer,
             .end_ms = node->now_ms + interval(node),
             .stage = 1,
         };
+        node->n_probes++;
         peer->is_probed = true;
         peer->confirm_ms = NODE_NEVER;
         node->counters.probes++;
@@ -121,6 +122,7 @@ static void end(struct node *node, struct probe *probe,
     unsigned missing = probe->n_asked - MIN_OF(probe->n_nacks, probe->n_asked);
 
     probe->peer = NULL;
+    node->n_probes--;
     peer->is_probed = false;
     if (result != PROBE_FAILED) {
         if (node->health > 0) {
@@ -312,12 +314,12 @@ void probe_start(struct node *node)
 
 void probe_tick(struct node *node, struct node_actions *actions)
 {
-    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
+    for (size_t i = 0; i < NODE_PROBES_MAX && node->n_probes > 0; i++) {
         if (node->probes[i].peer != NULL) {
             step_probe(node, &node->probes[i], actions);
         }
     }
-    for (size_t i = 0; i < NODE_RELAYS_MAX; i++) {
+    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
         struct relay *relay = &node->relays[i];
         struct outgoing outgoing;
 
@@ -327,6 +329,7 @@ void probe_tick(struct node *node, struct node_actions *actions)
                 outgoing_flush(&outgoing);
             }
             relay->target = NULL;
+            node->n_relays--;
         }
     }
     if (node->now_ms >= node->confirm_ms) {
@@ -354,14 +357,14 @@ uint64_t probe_deadline(const struct node *node)
     if (node->n_down > 0) {
         deadline = MIN_OF(deadline, node->next_down_probe_ms);
     }
-    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
+    for (size_t i = 0; i < NODE_PROBES_MAX && node->n_probes > 0; i++) {
         const struct probe *probe = &node->probes[i];
 
         if (probe->peer != NULL) {
             deadline = MIN_OF(deadline, MIN_OF(probe->next_ms, probe->end_ms));
         }
     }
-    for (size_t i = 0; i < NODE_RELAYS_MAX; i++) {
+    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
         if (node->relays[i].target != NULL) {
             deadline = MIN_OF(deadline, node->relays[i].end_ms);
         }
@@ -440,7 +443,7 @@ void probe_on_ack(struct node *node, struct peer *peer,
             end(node, probe, PROBE_ANSWERED, actions);
         }
     }
-    for (size_t i = 0; i < NODE_RELAYS_MAX; i++) {
+    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
         struct relay *relay = &node->relays[i];
         struct outgoing outgoing;
 
@@ -452,6 +455,7 @@ void probe_on_ack(struct node *node, struct peer *peer,
                 outgoing_flush(&outgoing);
             }
             relay->target = NULL;
+            node->n_relays--;
         }
     }
     /* A relayed answer comes from the helper, with the probe's nonce. */
@@ -501,6 +505,7 @@ void probe_on_request(struct node *node, struct peer *peer,
                     node->now_ms + (uint64_t)node->tuning.probe_timeout_ms *
                                        PROBE_NACK_PERCENT / 100,
             };
+            node->n_relays++;
             send_ping(node, target, relay->nonce, actions);
             return;
         }

@@ -194,15 +194,24 @@ static uint64_t suspicion_ms(const struct node *node, const struct peer *peer)
     return (uint64_t)fmax(min_ms, max_ms - (max_ms - min_ms) * share);
 }
 
+static void set_review(struct node *node, struct peer *peer, uint64_t at_ms)
+{
+    peer->review_ms = at_ms;
+    node->review_ms = MIN_OF(node->review_ms, at_ms);
+}
+
 static void plan_review(struct node *node, struct peer *peer)
 {
     uint64_t end_ms = peer->state_since_ms + suspicion_ms(node, peer);
 
-    /* Each accusation, our own too, leaves time for an answer to it. */
-    peer->review_ms =
-        peer->state == NODE_MEMBER_SUSPECT
-            ? MAX_OF(end_ms, peer->accused_ms + node->tuning.probe_timeout_ms)
-            : NODE_NEVER;
+    if (peer->state == NODE_MEMBER_SUSPECT) {
+        /* Each accusation, our own too, leaves time for an answer to it. */
+        set_review(
+            node, peer,
+            MAX_OF(end_ms, peer->accused_ms + node->tuning.probe_timeout_ms));
+    } else {
+        peer->review_ms = NODE_NEVER;
+    }
 }
 
 static bool add_accusation(const struct node *node, struct peer *peer,
@@ -408,14 +417,25 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
     }
 }
 
+/* Cut off now, or until a moment ago: when the way is open again, those who
+ * are still suspect need time to be heard. */
+static bool is_cut_off_lately(struct node *node, const struct peer *peer)
+{
+    if (node_is_cut_off(node)) {
+        node->cut_off_ms = node->now_ms;
+    }
+    return node->cut_off_ms != 0 &&
+           node->now_ms < node->cut_off_ms + suspicion_ms(node, peer);
+}
+
 static void judge(struct node *node, struct peer *peer,
                   struct node_actions *actions)
 {
     size_t wanted =
         node->n_alive >= SUSPICION_TWO_ACCUSERS_FROM ? SUSPICION_ACCUSERS : 1;
+    bool is_cut_off = is_cut_off_lately(node, peer);
 
-    if (peer->has_failed && peer->n_accusations >= wanted &&
-        !node_is_cut_off(node)) {
+    if (peer->has_failed && peer->n_accusations >= wanted && !is_cut_off) {
         suspicion_set_state(node, peer, NODE_MEMBER_DEAD, actions);
         peer->review_ms = NODE_NEVER;
         return;
@@ -425,39 +445,32 @@ static void judge(struct node *node, struct peer *peer,
     } else {
         accuse(node, peer, actions);
     }
-    peer->review_ms = node->now_ms + node->tuning.probe_interval_ms;
+    set_review(node, peer, node->now_ms + node->tuning.probe_interval_ms);
 }
 
 void suspicion_tick(struct node *node, struct node_actions *actions)
 {
-    if (node->n_suspect == 0) {
+    if (node->n_suspect == 0 || node->now_ms < node->review_ms) {
         return;
     }
+    node->review_ms = NODE_NEVER;
     for (size_t i = 0; i < node->n_peers; i++) {
         struct peer *peer = node->peers[i];
 
-        if (peer->state == NODE_MEMBER_SUSPECT && !peer->is_self &&
-            node->now_ms >= peer->review_ms) {
+        if (peer->state != NODE_MEMBER_SUSPECT || peer->is_self) {
+            continue;
+        }
+        if (node->now_ms >= peer->review_ms) {
             judge(node, peer, actions);
+        } else {
+            set_review(node, peer, peer->review_ms);
         }
     }
 }
 
 uint64_t suspicion_deadline(const struct node *node)
 {
-    uint64_t deadline = NODE_NEVER;
-
-    if (node->n_suspect == 0) {
-        return deadline;
-    }
-    for (size_t i = 0; i < node->n_peers; i++) {
-        const struct peer *peer = node->peers[i];
-
-        if (peer->state == NODE_MEMBER_SUSPECT && !peer->is_self) {
-            deadline = MIN_OF(deadline, peer->review_ms);
-        }
-    }
-    return deadline;
+    return node->n_suspect == 0 ? NODE_NEVER : node->review_ms;
 }
 
 const char *node_member_state_name(enum node_member_state state)

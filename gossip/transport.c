@@ -43,7 +43,7 @@ static void send_packet(struct node *node, struct peer *peer, uint8_t type,
     struct endpoint endpoint;
     size_t size;
 
-    if (!peer->has_keys || !transport_endpoint(peer, &endpoint)) {
+    if (!peers_need_keys(node, peer) || !transport_endpoint(peer, &endpoint)) {
         return;
     }
     size = packet_build(&header, &context, &peer->keys, datagram);
@@ -101,7 +101,7 @@ static void start_payload(struct outgoing *outgoing)
 bool outgoing_begin(struct outgoing *outgoing, struct node *node,
                     struct peer *peer, struct node_actions *actions)
 {
-    if (peer->is_self || !peer->has_keys) {
+    if (peer->is_self || peer->certificate == NULL) {
         return false;
     }
     if (peer->boot == 0) {
@@ -164,12 +164,12 @@ static bool is_certified_source(const struct peer *peer,
     return false;
 }
 
-static bool is_authentic(struct node *node, const struct peer *peer,
+static bool is_authentic(struct node *node, struct peer *peer,
                          const struct node_event *event)
 {
     struct packet_context context = {node->cluster, peer->key, node->self->key};
 
-    if (!peer->has_keys ||
+    if (!peers_need_keys(node, peer) ||
         packet_verify(event->bytes, event->size, &context, &peer->keys) != 0) {
         node->counters.dropped_tag++;
         return false;

@@ -27,7 +27,6 @@ struct check_seen {
 
 struct check_slot {
     uint8_t hash[CHECK_HASH_SIZE];
-    uint32_t node;
     struct record_order order;
     UT_hash_handle hh;
 };
@@ -37,6 +36,13 @@ struct check_verified {
     int result;
     UT_hash_handle hh;
 };
+
+void check_init(struct check *check, uint32_t n_nodes)
+{
+    *check = (struct check){.n_nodes = n_nodes};
+    check->slots = calloc(n_nodes, sizeof(struct check_slot *));
+    assert(check->slots != NULL);
+}
 
 int check_verify(const struct record *record, void *data)
 {
@@ -101,7 +107,7 @@ static void check_order_hash(const struct record *record,
     crypto_generichash_final(&state, ret, CHECK_HASH_SIZE);
 }
 
-static void check_slot_hash(uint32_t node, const struct record *record,
+static void check_slot_hash(const struct record *record,
                             uint8_t ret[CHECK_HASH_SIZE])
 {
     struct body_tombstone tombstone;
@@ -113,7 +119,6 @@ static void check_slot_hash(uint32_t node, const struct record *record,
         kind = tombstone.kind;
     }
     crypto_generichash_init(&state, NULL, 0, CHECK_HASH_SIZE);
-    crypto_generichash_update(&state, (const uint8_t *)&node, sizeof(node));
     crypto_generichash_update(&state, record->writer, RECORD_WRITER_SIZE);
     crypto_generichash_update(&state, &kind, 1);
     crypto_generichash_update(&state, record->key, record->key_size);
@@ -209,11 +214,11 @@ static void check_store(struct check *check, uint32_t node,
     struct check_slot *slot = NULL;
     uint8_t hash[CHECK_HASH_SIZE];
 
-    check_slot_hash(node, record, hash);
-    HASH_FIND(hh, check->slots, hash, sizeof(hash), slot);
+    check_slot_hash(record, hash);
+    HASH_FIND(hh, check->slots[node], hash, sizeof(hash), slot);
     if (is_erase) {
         if (slot != NULL) {
-            HASH_DEL(check->slots, slot);
+            HASH_DEL(check->slots[node], slot);
             free(slot);
         }
         return;
@@ -222,8 +227,7 @@ static void check_store(struct check *check, uint32_t node,
         slot = calloc(1, sizeof(*slot));
         assert(slot != NULL);
         memcpy(slot->hash, hash, sizeof(hash));
-        slot->node = node;
-        HASH_ADD(hh, check->slots, hash, sizeof(slot->hash), slot);
+        HASH_ADD(hh, check->slots[node], hash, sizeof(slot->hash), slot);
     } else if (check_is_not_newer(check, record, slot->order)) {
         check_fail(check, node,
                    "stored a %s record of seq %" PRIu64 " after seq %" PRIu64,
@@ -252,7 +256,7 @@ static void check_record(struct check *check, uint32_t node,
     if (record.kind == RECORD_ACCUSATION) {
         check_fail(check, node, "keeps an accusation");
     }
-    if (action->type != NODE_ACTION_ERASE) {
+    if (action->type == NODE_ACTION_STORE) {
         check_accepted(check, node, &record);
     }
     if (action->type != NODE_ACTION_RECORD) {
@@ -294,11 +298,9 @@ void check_forget(struct check *check, uint32_t node)
     struct check_slot *slot;
     struct check_slot *next;
 
-    HASH_ITER (hh, check->slots, slot, next) {
-        if (slot->node == node) {
-            HASH_DEL(check->slots, slot);
-            free(slot);
-        }
+    HASH_ITER (hh, check->slots[node], slot, next) {
+        HASH_DEL(check->slots[node], slot);
+        free(slot);
     }
 }
 
@@ -315,17 +317,15 @@ static void check_seen_free(struct check_seen *set)
 
 void check_done(struct check *check)
 {
-    struct check_slot *slot;
-    struct check_slot *next_slot;
     struct check_verified *known;
     struct check_verified *next_known;
 
     check_seen_free(check->seen);
     check_seen_free(check->orders);
-    HASH_ITER (hh, check->slots, slot, next_slot) {
-        HASH_DEL(check->slots, slot);
-        free(slot);
+    for (uint32_t i = 0; i < check->n_nodes; i++) {
+        check_forget(check, i);
     }
+    free(check->slots);
     HASH_ITER (hh, check->verified, known, next_known) {
         HASH_DEL(check->verified, known);
         free(known);

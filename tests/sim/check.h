@@ -33,7 +33,8 @@ struct check_verified;
 struct check {
     struct check_seen *seen;   /* legitimate records, by id */
     struct check_seen *orders; /* (writer, epoch, seq) of honest writers */
-    struct check_slot *slots;  /* newest stored, by node and place */
+    struct check_slot **slots; /* of each node: newest stored, by place */
+    uint32_t n_nodes;
     struct check_verified *verified;
     uint64_t n_verified;
     size_t n_failures;
@@ -42,6 +43,7 @@ struct check {
     uint64_t now_us; /* for the text; set by the cluster */
 };
 
+void check_init(struct check *check, uint32_t n_nodes);
 /* A node_verify_fn that remembers what sign_verify said of the same bytes;
  * `data` is a struct check. */
 int check_verify(const struct record *record, void *data);

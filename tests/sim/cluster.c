@@ -12,6 +12,8 @@
 
 /* A node that wants so many ticks within one millisecond hangs. */
 #define CLUSTER_TICKS_MAX 1000
+/* Bytes of either end of an action's that the trace takes. */
+#define CLUSTER_TRACE_SIZE 32
 /* The store thread lets foreign records wait for company so long. */
 #define CLUSTER_FOREIGN_SYNC_US 50000
 
@@ -70,6 +72,32 @@ static void cluster_trace(struct cluster *cluster, uint64_t a, uint64_t b,
     if (size > 0) {
         crypto_generichash_update(&cluster->trace, bytes, size);
     }
+}
+
+/* A packet ends with its tag and a record with its signature: where the whole
+ * is long, its beginning and end tell as much. */
+static void cluster_trace_action(struct cluster *cluster,
+                                 const struct node_action *action)
+{
+    uint8_t ends[2 * CLUSTER_TRACE_SIZE];
+    const uint8_t *bytes = action->bytes;
+    size_t size = action->size;
+
+    if (size > sizeof(ends)) {
+        memcpy(ends, bytes, CLUSTER_TRACE_SIZE);
+        memcpy(ends + CLUSTER_TRACE_SIZE, bytes + size - CLUSTER_TRACE_SIZE,
+               CLUSTER_TRACE_SIZE);
+        bytes = ends;
+        size = sizeof(ends);
+    }
+    cluster_trace(cluster, action->type ^ (uint64_t)action->size << 16,
+                  action->stream ^ (uint64_t)action->is_own << 32 ^
+                      (uint64_t)action->endpoint.port << 40,
+                  (uint64_t)action->old_state << 16 ^
+                      (uint64_t)action->new_state << 8 ^
+                      (uint64_t)action->change ^
+                      (uint64_t)action->endpoint.address.bytes[3] << 24,
+                  bytes, size);
 }
 
 /* Queues a datagram's copies. */
@@ -182,14 +210,7 @@ void cluster_carry_out(struct cluster *cluster, uint32_t node)
     for (size_t i = 0; i < node_actions_count(actions); i++) {
         const struct node_action *action = node_actions_at(actions, i);
 
-        cluster_trace(cluster, action->type,
-                      action->stream ^ (uint64_t)action->is_own << 32 ^
-                          (uint64_t)action->endpoint.port << 40,
-                      (uint64_t)action->old_state << 16 ^
-                          (uint64_t)action->new_state << 8 ^
-                          (uint64_t)action->change ^
-                          (uint64_t)action->endpoint.address.bytes[3] << 24,
-                      action->bytes, action->size);
+        cluster_trace_action(cluster, action);
         cluster_act(cluster, node, action);
         if (cluster->watch != NULL) {
             cluster->watch(cluster, node, action, cluster->watch_data);
@@ -210,8 +231,9 @@ void cluster_step(struct cluster *cluster, uint32_t node,
     cluster->n_events++;
     event->now_ms = cluster_node_now_ms(cluster, node);
     event->wall_ms = cluster_node_wall_ms(cluster, node);
-    cluster_trace(cluster, 1000 + event->type, node, event->order.seq,
-                  event->bytes, event->size);
+    /* Its bytes were traced when they were sent. */
+    cluster_trace(cluster, 1000 + event->type, node,
+                  event->order.seq ^ (uint64_t)event->size << 32, NULL, 0);
     result = node_step(self->node, event, cluster->actions);
     assert(result == 0);
     cluster_carry_out(cluster, node);

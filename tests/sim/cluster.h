@@ -70,6 +70,7 @@ struct cluster_node {
     uint64_t last_tick_ms;
     uint32_t n_ticks; /* at last_tick_ms */
     bool is_ready;
+    uint64_t started_us; /* of this life */
     bool has_left;
     struct node_counters past; /* of earlier lives */
     uint64_t stream_bytes;     /* payload sent on streams */

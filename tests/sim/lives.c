@@ -69,6 +69,7 @@ struct cluster *cluster_new(const struct cluster_config *config)
     network_init(&cluster->network, config->n_nodes, config->seed,
                  &config->network);
     cluster->random = random_init(config->seed, 2);
+    check_init(&cluster->check, config->n_nodes);
     result = node_actions_new(&cluster->actions);
     assert(result == 0);
     crypto_generichash_init(&cluster->trace, NULL, 0, 16);
@@ -184,6 +185,7 @@ void cluster_start(struct cluster *cluster, uint32_t node)
     self->life++;
     self->is_ready = false;
     self->tick_us = 0;
+    self->started_us = cluster->now_us;
     check_forget(&cluster->check, node);
     lives_load(cluster, node);
     cluster_step(cluster, node, &event);
