@@ -110,6 +110,7 @@ struct peer {
     uint64_t confirm_ms; /* when to probe out of turn; NODE_NEVER: not */
     uint64_t review_ms;  /* when a suspicion is judged next */
     bool has_failed;     /* the last finished probe of ours got no answer */
+    uint64_t failed_ms;  /* when that probe began */
     unsigned n_indirect; /* probes in a row that only helpers answered */
     bool is_probed;      /* a probe is under way */
     bool is_reachable;

@@ -130,6 +130,7 @@ static void end(struct node *node, struct probe *probe,
         }
     } else {
         node->counters.probes_failed++;
+        peer->failed_ms = probe->started_ms;
         /* Only missing answers of helpers tell something about ourselves;
          * without helpers a failed probe does, unless the peer is known to
          * be down. */

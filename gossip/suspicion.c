@@ -417,30 +417,26 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
     }
 }
 
-/* Cut off now, or until a moment ago: when the way is open again, those who
- * are still suspect need time to be heard. */
-static bool is_cut_off_lately(struct node *node, const struct peer *peer)
-{
-    if (node_is_cut_off(node)) {
-        node->cut_off_ms = node->now_ms;
-    }
-    return node->cut_off_ms != 0 &&
-           node->now_ms < node->cut_off_ms + suspicion_ms(node, peer);
-}
-
 static void judge(struct node *node, struct peer *peer,
                   struct node_actions *actions)
 {
     size_t wanted =
         node->n_alive >= SUSPICION_TWO_ACCUSERS_FROM ? SUSPICION_ACCUSERS : 1;
-    bool is_cut_off = is_cut_off_lately(node, peer);
+    bool is_cut_off = node_is_cut_off(node);
+    bool has_failed;
 
-    if (peer->has_failed && peer->n_accusations >= wanted && !is_cut_off) {
+    if (is_cut_off) {
+        node->cut_off_ms = node->now_ms;
+    }
+    /* When the way is open again, a failure from before says nothing. */
+    has_failed =
+        peer->has_failed && (is_cut_off || peer->failed_ms > node->cut_off_ms);
+    if (has_failed && peer->n_accusations >= wanted && !is_cut_off) {
         suspicion_set_state(node, peer, NODE_MEMBER_DEAD, actions);
         peer->review_ms = NODE_NEVER;
         return;
     }
-    if (!peer->has_failed) {
+    if (!has_failed) {
         probe_confirm(node, peer, node->now_ms);
     } else {
         accuse(node, peer, actions);
