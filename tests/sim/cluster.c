@@ -124,6 +124,7 @@ static void cluster_send(struct cluster *cluster, uint32_t node,
 
         assert(item.bytes != NULL);
         memcpy(item.bytes, action->bytes, action->size);
+        network_damage(&cluster->network, item.bytes, item.size);
         queue_push(&cluster->queue, &item);
     }
 }
@@ -272,7 +273,10 @@ struct cluster_committed {
 static void cluster_committed(struct record_order order, void *data)
 {
     const struct cluster_committed *committed = data;
-    struct node_event event = {.type = NODE_EVENT_COMMITTED, .order = order};
+    bool is_failed = committed->cluster->nodes[committed->node].is_disk_full;
+    struct node_event event = {.type = is_failed ? NODE_EVENT_STORE_FAILED
+                                                 : NODE_EVENT_COMMITTED,
+                               .order = order};
 
     cluster_step(committed->cluster, committed->node, &event);
 }
@@ -281,8 +285,13 @@ void cluster_sync(struct cluster *cluster, uint32_t node, uint64_t number)
 {
     struct cluster_committed committed = {cluster, node};
 
-    disk_sync(&cluster->nodes[node].disk, number, cluster_committed,
-              &committed);
+    if (cluster->nodes[node].is_disk_full) {
+        disk_fail(&cluster->nodes[node].disk, number, cluster_committed,
+                  &committed);
+    } else {
+        disk_sync(&cluster->nodes[node].disk, number, cluster_committed,
+                  &committed);
+    }
 }
 
 static void cluster_handle(struct cluster *cluster, struct queue_item *item)

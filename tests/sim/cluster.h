@@ -72,6 +72,7 @@ struct cluster_node {
     bool is_ready;
     uint64_t started_us; /* of this life */
     bool has_left;
+    bool is_disk_full;         /* own writes fail, foreign ones wait */
     struct node_counters past; /* of earlier lives */
     uint64_t stream_bytes;     /* payload sent on streams */
 };

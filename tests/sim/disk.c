@@ -102,28 +102,62 @@ static void disk_drop(struct disk *disk, struct disk_write *entry)
     free(entry);
 }
 
+/* Orders of own records that left the queue. */
+struct disk_orders {
+    struct record_order *orders;
+    size_t n_orders;
+};
+
+static void disk_note(struct disk_orders *list, const struct disk_write *entry)
+{
+    struct record record;
+
+    if (entry->is_own &&
+        record_parse(entry->bytes, entry->size, &record) == 0) {
+        list->orders =
+            realloc(list->orders, (list->n_orders + 1) * sizeof(*list->orders));
+        assert(list->orders != NULL);
+        list->orders[list->n_orders++] = record.order;
+    }
+}
+
+/* Only now: what is told may write again. */
+static void disk_tell(struct disk_orders *list, disk_own_fn fn, void *data)
+{
+    for (size_t i = 0; i < list->n_orders; i++) {
+        fn(list->orders[i], data);
+    }
+    free(list->orders);
+}
+
 void disk_sync(struct disk *disk, uint64_t number, disk_own_fn fn, void *data)
 {
-    struct record_order *orders = NULL;
-    size_t n_orders = 0;
+    struct disk_orders list = {0};
 
     while (disk->waiting != NULL && disk->waiting->number <= number) {
         struct disk_write *entry = disk->waiting;
-        struct record record;
 
         disk_apply(disk, entry->is_erase, entry->bytes, entry->size);
-        if (entry->is_own &&
-            record_parse(entry->bytes, entry->size, &record) == 0) {
-            orders = realloc(orders, (n_orders + 1) * sizeof(*orders));
-            assert(orders != NULL);
-            orders[n_orders++] = record.order;
-        }
+        disk_note(&list, entry);
         disk_drop(disk, entry);
     }
-    for (size_t i = 0; i < n_orders; i++) {
-        fn(orders[i], data);
+    disk_tell(&list, fn, data);
+}
+
+void disk_fail(struct disk *disk, uint64_t number, disk_own_fn fn, void *data)
+{
+    struct disk_orders list = {0};
+    struct disk_write *entry;
+    struct disk_write *next;
+
+    DL_FOREACH_SAFE(disk->waiting, entry, next)
+    {
+        if (entry->is_own && entry->number <= number) {
+            disk_note(&list, entry);
+            disk_drop(disk, entry);
+        }
     }
-    free(orders);
+    disk_tell(&list, fn, data);
 }
 
 void disk_preload(struct disk *disk, const uint8_t *bytes, size_t size)

@@ -41,6 +41,9 @@ uint64_t disk_write(struct disk *disk, bool is_erase, bool is_own,
 /* Makes everything up to `number` durable, then calls fn for each own record
  * among it, in order. */
 void disk_sync(struct disk *disk, uint64_t number, disk_own_fn fn, void *data);
+/* The sync failed: own records up to `number` are dropped and fn is called
+ * for each, the others stay for the next sync (agent/store_thread.h). */
+void disk_fail(struct disk *disk, uint64_t number, disk_own_fn fn, void *data);
 /* Durable at once. */
 void disk_preload(struct disk *disk, const uint8_t *bytes, size_t size);
 /* Loses what is not synced. */

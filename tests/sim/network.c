@@ -58,6 +58,16 @@ size_t network_draw(struct network *network, uint32_t from, uint32_t to,
     return n_copies;
 }
 
+void network_damage(struct network *network, uint8_t *bytes, size_t size)
+{
+    struct random *random = &network->random;
+
+    if (random_chance(random, network->config.bit_flips)) {
+        bytes[random_below(random, size)] ^=
+            (uint8_t)(1u << random_below(random, 8));
+    }
+}
+
 uint32_t network_draw_segment(struct network *network)
 {
     uint32_t delay_us = network_draw_delay(network);

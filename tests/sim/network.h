@@ -16,6 +16,7 @@ struct network_config {
     uint32_t loss;
     uint32_t duplicates;
     uint32_t stragglers; /* arrive 50 to 500 ms late */
+    uint32_t bit_flips;  /* arrive with one bit wrong */
     uint32_t delay_min_us;
     uint32_t delay_max_us;
 };
@@ -44,6 +45,8 @@ bool network_is_cut(const struct network *network, uint32_t from, uint32_t to);
 /* Draws the fate of a datagram: how many copies arrive, and when. */
 size_t network_draw(struct network *network, uint32_t from, uint32_t to,
                     uint32_t ret_delays_us[NETWORK_COPIES_MAX]);
+/* May damage one copy of a datagram. */
+void network_damage(struct network *network, uint8_t *bytes, size_t size);
 /* Delay of a segment of a TCP stream: what is lost is sent again. */
 uint32_t network_draw_segment(struct network *network);
 

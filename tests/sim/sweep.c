@@ -20,6 +20,9 @@
 #define SWEEP_ROLL_2_MS 60000
 #define SWEEP_ROLL_3_MS 172000
 
+/* A node that started before that should be known to be back. */
+#define SWEEP_KNOWN_US 3000000
+
 #define SWEEP_SERVICES 12 /* instances a node may have */
 
 struct sweep {
@@ -75,6 +78,8 @@ static void sweep_watch(struct cluster *cluster, uint32_t node,
         subject = cluster_find_key(cluster, action->peer);
         if (subject != CLUSTER_NONE && cluster_is_running(cluster, subject) &&
             cluster->nodes[subject].is_ready &&
+            cluster->now_us - cluster->nodes[subject].started_us >=
+                SWEEP_KNOWN_US &&
             !network_is_cut(&cluster->network, subject, node) &&
             !network_is_cut(&cluster->network, node, subject)) {
             sweep->n_unjust++;
@@ -251,6 +256,7 @@ void sweep_run(uint64_t seed, uint32_t n_nodes, struct sweep_result *ret)
     config.network.loss = SWEEP_LOSS;
     config.network.duplicates = 10000;
     config.network.stragglers = 1000;
+    config.network.bit_flips = 1000;
     sweep.cluster = cluster_new(&config);
     sweep.present = calloc(n_nodes, SWEEP_SERVICES * sizeof(*sweep.present));
     assert(sweep.present != NULL);

@@ -21,7 +21,8 @@ struct sweep_result {
     uint64_t n_packets; /* datagrams sent */
     uint64_t n_syncs;   /* exchanges started */
     uint64_t n_deaths;  /* declared, by each observer */
-    uint64_t n_unjust;  /* of them, of nodes that ran and could be heard */
+    uint64_t n_unjust;  /* of them, of nodes that ran for some
+                            seconds and could be heard */
     uint64_t n_restarts;
     char *problems; /* text, owned; NULL when ok */
 };

@@ -445,6 +445,167 @@ static void test_restored_backup_alone(void **state)
     scenario_end(&scenario);
 }
 
+/* A full disk for a while: what is not durable is nowhere, and the node does
+ * not wear the disk out by trying. */
+static void test_full_disk(void **state)
+{
+    struct scenario scenario;
+    struct cluster *cluster;
+    uint64_t n_writes;
+
+    (void)state;
+    scenario_begin(&scenario, 4, 0);
+    cluster = scenario.cluster;
+    scenario_settle(&scenario, 5000);
+    records_register(cluster, 1, 0, 1);
+    cluster_run_for(cluster, 1000);
+    cluster->nodes[1].is_disk_full = true;
+    records_register(cluster, 1, 1, 3);
+    records_deregister(cluster, 1, 0, 1);
+    cluster_run_for(cluster, 10000);
+    assert_true(records_is_nowhere(cluster, 1, "i1"));
+    assert_true(records_is_everywhere(cluster, 1, "i0"));
+    cluster->nodes[1].is_disk_full = false;
+    records_register(cluster, 1, 2, 4);
+    cluster_run_for(cluster, 1000);
+    assert_true(records_is_nowhere(cluster, 1, "i1"));
+    assert_true(records_is_everywhere(cluster, 1, "i2"));
+    scenario_settle(&scenario, 5000);
+    /* And at a start: it comes when there is room again. */
+    cluster_crash(cluster, 1);
+    cluster->nodes[1].is_disk_full = true;
+    n_writes = cluster->nodes[1].disk.next_number;
+    cluster_start(cluster, 1);
+    cluster_run_for(cluster, 30000);
+    assert_false(cluster->nodes[1].is_ready);
+    assert_in_range(cluster->nodes[1].disk.next_number - n_writes, 1, 100);
+    cluster->nodes[1].is_disk_full = false;
+    cluster_run_for(cluster, 5000);
+    scenario_settle(&scenario, 10000);
+    assert_true(records_is_everywhere(cluster, 1, "i2"));
+    scenario_end(&scenario);
+}
+
+/* More records than one writer may have. */
+static void test_too_many_records(void **state)
+{
+    struct record_order order = {(uint64_t)ATTACKER_BOOT << 32, 0};
+    struct scenario scenario;
+    struct cluster *cluster;
+    const struct simkeys *evil;
+
+    (void)state;
+    scenario_begin(&scenario, 4, 1);
+    cluster = scenario.cluster;
+    evil = &cluster->nodes[3].keys;
+    scenario_settle(&scenario, 5000);
+    for (uint32_t i = 0; i <= LIMIT_RECORDS_PER_WRITER; i++) {
+        struct simkeys_record record;
+        char instance[16];
+
+        order.seq++;
+        (void)snprintf(instance, sizeof(instance), "i%u", i); /* fits */
+        attacker_service(cluster, evil, evil, 3, order, instance, 80, &record);
+        check_allow(&cluster->check, record.bytes, record.size);
+        attacker_send(cluster, 3, 0, i + 1, &record);
+        cluster_run_for(cluster, 5);
+    }
+    cluster_run_for(cluster, 20000);
+    assert_int_equal(node_counters_get(cluster->nodes[0].node)->refused_limit,
+                     1);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(records_count(cluster, i, 3, RECORD_SERVICE).n,
+                         LIMIT_RECORDS_PER_WRITER);
+    }
+    assert_true(views_are_equal(cluster));
+    scenario_end(&scenario);
+}
+
+/* Datagrams heard on the way, sent once more: later, and after the receiver
+ * or the sender started anew. */
+struct records_tape {
+    uint8_t *bytes[256];
+    size_t sizes[256];
+    size_t n;
+    size_t n_changes;
+    bool is_full;
+};
+
+static void records_listen(struct cluster *cluster, uint32_t node,
+                           const struct node_action *action, void *data)
+{
+    struct records_tape *tape = data;
+    struct endpoint target = simkeys_endpoint(0);
+
+    (void)cluster;
+    if (node == 0 && (action->type == NODE_ACTION_MEMBER ||
+                      action->type == NODE_ACTION_RECORD)) {
+        tape->n_changes++;
+    }
+    if (node == 1 && action->type == NODE_ACTION_SEND && !tape->is_full &&
+        endpoint_equal(&action->endpoint, &target)) {
+        tape->bytes[tape->n] = malloc(action->size);
+        assert_non_null(tape->bytes[tape->n]);
+        memcpy(tape->bytes[tape->n], action->bytes, action->size);
+        tape->sizes[tape->n++] = action->size;
+        tape->is_full = tape->n == ARRAY_SIZE(tape->bytes);
+    }
+}
+
+static void records_replay(struct cluster *cluster, struct records_tape *tape)
+{
+    struct endpoint from = simkeys_endpoint(1);
+    const struct node_counters *counters =
+        node_counters_get(cluster->nodes[0].node);
+    uint64_t n_dropped =
+        counters->dropped_replay + counters->dropped_stale_boot;
+
+    tape->n_changes = 0;
+    for (size_t i = 0; i < tape->n; i++) {
+        cluster_inject(cluster, 0, &from, tape->bytes[i], tape->sizes[i]);
+    }
+    assert_int_equal(counters->dropped_replay + counters->dropped_stale_boot -
+                         n_dropped,
+                     tape->n);
+    assert_int_equal(tape->n_changes, 0);
+}
+
+static void test_replay(void **state)
+{
+    struct records_tape tape = {.n = 0};
+    struct scenario scenario;
+    struct cluster *cluster;
+
+    (void)state;
+    scenario_begin(&scenario, 3, 0);
+    cluster = scenario.cluster;
+    cluster->watch = records_listen;
+    cluster->watch_data = &tape;
+    records_register(cluster, 1, 0, 0);
+    cluster_run_for(cluster, 20000);
+    records_register(cluster, 1, 0, 1);
+    cluster_run_for(cluster, 1000);
+    records_deregister(cluster, 1, 0, 1);
+    cluster_run_for(cluster, 1000);
+    assert_true(tape.n > 10);
+    tape.is_full = true;
+    records_replay(cluster, &tape);
+    cluster_crash(cluster, 1);
+    cluster_start(cluster, 1);
+    cluster_run_for(cluster, 10000);
+    records_replay(cluster, &tape);
+    cluster_crash(cluster, 0);
+    cluster_start(cluster, 0);
+    cluster_run_for(cluster, 10000);
+    records_replay(cluster, &tape);
+    cluster->watch = NULL;
+    scenario_settle(&scenario, 5000);
+    for (size_t i = 0; i < tape.n; i++) {
+        free(tape.bytes[i]);
+    }
+    scenario_end(&scenario);
+}
+
 /* Clocks wrong by a day change nothing. */
 static void test_skew(void **state)
 {
@@ -506,6 +667,9 @@ int main(void)
         cmocka_unit_test(test_bulk_sync),
         cmocka_unit_test(test_restored_backup),
         cmocka_unit_test(test_restored_backup_alone),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_too_many_records),
+        cmocka_unit_test(test_replay),
         cmocka_unit_test(test_skew),
         cmocka_unit_test(test_same_seed_same_trace),
     };
