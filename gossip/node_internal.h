@@ -125,11 +125,11 @@ struct peer {
     struct packet_window window;
     uint64_t counter;
     uint64_t hello_epoch; /* of the peer's last hello, 0: none */
-    uint64_t hello_ms;   /* last hello sent, 0: never */
-    uint64_t nudge_ms;   /* last accusation sent to a down peer */
-    uint64_t sync_ms;    /* last exchange started with it */
-    uint64_t differs_ms; /* since when its fingerprint differs, 0: not */
-    uint64_t stream_ms;  /* last stream asked for */
+    uint64_t hello_ms;    /* last hello sent, 0: never */
+    uint64_t nudge_ms;    /* last accusation sent to a down peer */
+    uint64_t sync_ms;     /* last exchange started with it */
+    uint64_t differs_ms;  /* since when its fingerprint differs, 0: not */
+    uint64_t stream_ms;   /* last stream asked for */
 };
 
 struct probe {
@@ -246,7 +246,7 @@ struct node {
     size_t n_probes; /* under way */
     size_t n_relays;
     uint16_t nonce;
-    struct rtt rtt; /* over all peers */
+    struct rtt rtt;      /* over all peers */
     unsigned health;     /* Lifeguard's local health multiplier, 0..8 */
     uint64_t confirm_ms; /* earliest confirm_ms of all peers */
 
@@ -454,6 +454,10 @@ void spread_done(struct node *node);
 /* A peer told its fingerprint. */
 void sync_on_fingerprint(struct node *node, struct peer *peer,
                          uint64_t fingerprint, struct node_actions *actions);
+/* First contact with a peer: compare at once, as news of before was not sent
+ * to it. */
+void sync_greet(struct node *node, struct peer *peer,
+                struct node_actions *actions);
 /* HEADS, HAVE, WANT by packet (stream 0) or stream. */
 void sync_on_message(struct node *node, struct peer *peer, uint32_t stream,
                      const struct message *message,

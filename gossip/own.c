@@ -274,6 +274,7 @@ static void ask_epoch(struct node *node, struct node_actions *actions)
 void own_tick(struct node *node, struct node_actions *actions)
 {
     if (node->phase == NODE_PHASE_NEW) {
+        node->first_tombstone_ms = node->now_ms; /* of those loaded */
         ask_epoch(node, actions);
         node->phase = NODE_PHASE_ASKING;
         node->asking_until_ms =

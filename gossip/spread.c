@@ -19,6 +19,8 @@
 #define SPREAD_HASHES_MAX 128
 /* An announcement is not asked after twice within this time. */
 #define SPREAD_WANT_MS 300
+/* News is offered again after this when nobody could be told. */
+#define SPREAD_RETRY_MS 100
 /* Packets of one burst to one peer, for each of the two budgets. */
 #define SPREAD_BUDGET (NODE_BURST_PACKETS / 2)
 
@@ -158,6 +160,7 @@ static void send_out(struct node *node, size_t n_eager, size_t n_lazy,
     struct peer *peers[80];
     size_t n = peers_random(node, peers,
                             MIN_OF(n_eager + n_lazy, ARRAY_SIZE(peers)), NULL);
+    unsigned n_told = 0;
 
     prefer_near(peers, n);
     for (size_t i = 0; i < n; i++) {
@@ -173,13 +176,19 @@ static void send_out(struct node *node, size_t n_eager, size_t n_lazy,
             announce_fresh(&outgoing);
         }
         outgoing_flush(&outgoing);
+        n_told++;
+    }
+    if (n > 0 && n_told == 0) {
+        /* Hellos went out instead; their answers are back by then. */
+        node->flush_ms = node->now_ms + SPREAD_RETRY_MS;
+        return;
     }
     for (size_t i = 0; i < node->n_news; i++) {
         struct news *news = news_at(node, i);
 
         if (news->is_fresh) {
             news->is_fresh = false;
-            news->copies_left -= MIN_OF(news->copies_left, (unsigned)n);
+            news->copies_left -= MIN_OF(news->copies_left, n_told);
             node->counters.records_forwarded++;
         }
     }

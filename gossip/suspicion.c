@@ -251,9 +251,10 @@ static bool can_be_suspected(const struct node *node, const struct peer *peer)
 static uint64_t hash_of(const struct record *record)
 {
     uint8_t id[RECORD_ID_SIZE];
-    struct reader reader = reader_init(id, 8);
+    struct reader reader;
 
     record_id(record, id);
+    reader = reader_init(id, 8);
     return reader_u64(&reader);
 }
 

@@ -391,6 +391,24 @@ static void begin(struct node *node, struct peer *peer,
     }
 }
 
+static void start(struct node *node, struct peer *peer,
+                  struct node_actions *actions)
+{
+    if (peer->sync_ms == 0 || node->now_ms - peer->sync_ms >= SYNC_AGAIN_MS) {
+        peer->sync_ms = node->now_ms;
+        node->counters.syncs_started++;
+        begin(node, peer, NULL, actions);
+    }
+}
+
+void sync_greet(struct node *node, struct peer *peer,
+                struct node_actions *actions)
+{
+    if (node->phase == NODE_PHASE_READY) {
+        start(node, peer, actions);
+    }
+}
+
 void sync_on_fingerprint(struct node *node, struct peer *peer,
                          uint64_t fingerprint, struct node_actions *actions)
 {
@@ -405,13 +423,10 @@ void sync_on_fingerprint(struct node *node, struct peer *peer,
         peer->differs_ms = node->now_ms;
     }
     if (node->phase != NODE_PHASE_READY ||
-        (!is_quiet && node->now_ms - peer->differs_ms < SYNC_PATIENCE_MS) ||
-        (peer->sync_ms != 0 && node->now_ms - peer->sync_ms < SYNC_AGAIN_MS)) {
+        (!is_quiet && node->now_ms - peer->differs_ms < SYNC_PATIENCE_MS)) {
         return;
     }
-    peer->sync_ms = node->now_ms;
-    node->counters.syncs_started++;
-    begin(node, peer, NULL, actions);
+    start(node, peer, actions);
 }
 
 /* --- Streams -----------------------------------------------------------------

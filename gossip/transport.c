@@ -283,6 +283,7 @@ static int receive_hello(struct node *node, const struct node_event *event,
     struct packet_hello hello;
     struct record record;
     struct peer *peer;
+    bool is_first;
     int result;
 
     if (packet_parse_hello(header, &hello) != 0 ||
@@ -310,6 +311,7 @@ static int receive_hello(struct node *node, const struct node_event *event,
     if (!is_authentic(node, peer, event)) {
         return 0;
     }
+    is_first = peer->boot == 0;
     if (!is_fresh(node, peer, header)) {
         tell_set_back(node, peer, hello.epoch, header, actions);
         return 0;
@@ -322,6 +324,9 @@ static int receive_hello(struct node *node, const struct node_event *event,
         node->n_answers++;
     } else {
         transport_hello(node, peer, true, actions);
+    }
+    if (is_first) {
+        sync_greet(node, peer, actions);
     }
     return 0;
 }

@@ -31,7 +31,9 @@ static inline struct reader reader_init(const void *bytes, size_t size)
 {
     const uint8_t *start = bytes;
 
-    return (struct reader){.pos = start, .end = start + size};
+    /* NULL + 0 is undefined in C. */
+    return (struct reader){.pos = start,
+                           .end = size == 0 ? start : start + size};
 }
 
 static inline size_t reader_left(const struct reader *reader)
@@ -99,7 +101,8 @@ static inline struct writer writer_init(void *buffer, size_t size)
 {
     uint8_t *start = buffer;
 
-    return (struct writer){.start = start, .pos = start, .end = start + size};
+    return (struct writer){
+        .start = start, .pos = start, .end = size == 0 ? start : start + size};
 }
 
 static inline size_t writer_size(const struct writer *writer)
