@@ -27,6 +27,7 @@ struct reconcile {
     struct worker_neighbors neighbors;
     struct plan_port *ports; /* owned */
     size_t n_ports;
+    bool is_tunnel_port_missing;
     struct plan_observed observed;
     size_t n_refused;
 };
@@ -119,6 +120,7 @@ static int assume_ports(struct reconcile *reconcile)
 static int observe_ports(struct reconcile *reconcile)
 {
     size_t n = ovsdb_n_ports(reconcile->sync.ovsdb);
+    uint32_t highest = 0;
 
     reconcile->ports = calloc(n + 1, sizeof(*reconcile->ports));
     if (reconcile->ports == NULL) {
@@ -129,7 +131,12 @@ static int observe_ports(struct reconcile *reconcile)
 
         add_port(reconcile, port->name,
                  port->ofport > 0 ? (uint32_t)port->ofport : 0);
+        highest = MAX_OF(highest, reconcile->ports[i].ofport);
     }
+    /* As it would be, with a number that the switch may not give it. */
+    reconcile->is_tunnel_port_missing =
+        !has_port(reconcile, reconcile->policy.tunnel_device);
+    add_port(reconcile, reconcile->policy.tunnel_device, highest + 1);
     return 0;
 }
 
@@ -178,8 +185,7 @@ static int print_changes(struct reconcile *reconcile, const struct plan *plan,
     if (error < 0) {
         (void)printf("the kernel would refuse: %s\n", text);
     }
-    if (plan->needs_tunnel &&
-        !has_port(reconcile, reconcile->policy.tunnel_device)) {
+    if (plan->needs_tunnel && reconcile->is_tunnel_port_missing) {
         (void)printf("would add port %s to %s\n",
                      reconcile->policy.tunnel_device, reconcile->policy.bridge);
         n++;

@@ -18,6 +18,16 @@ static void on_note(const char *text, void *data)
     (void)fprintf(out, "would %s\n", text);
 }
 
+static bool has_tunnel_port(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->n_ports; i++) {
+        if (strcmp(worker->ports[i].name, worker->policy.tunnel_device) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print(FILE *out, struct worker *worker)
 {
     char text[160] = "";
@@ -35,6 +45,10 @@ static void print(FILE *out, struct worker *worker)
                           on_note, out, &n_kernel, text);
     if (error < 0) {
         (void)fprintf(out, "would fail: %s\n", text);
+    }
+    if (worker->plan.needs_tunnel && !has_tunnel_port(worker)) {
+        (void)fprintf(out, "would add port %s to %s\n",
+                      worker->policy.tunnel_device, worker->policy.bridge);
     }
     n = worker_text_diff(out, "would ", &worker->diff);
     worker_text_pending(out, &worker->plan);

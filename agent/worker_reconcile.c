@@ -26,12 +26,35 @@ worker_reconcile_rules(const struct worker *worker)
                                            .n_ports = worker->n_ports};
 }
 
+/* Who only observes plans as if the tunnel's port were there already, as it
+ * would be: with a number that the switch may not give it.  Returns the number
+ * of ports. */
+static size_t assume_tunnel_port(struct worker *worker)
+{
+    size_t n = worker->n_ports;
+    uint32_t highest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(worker->ports[i].name, worker->policy.tunnel_device) == 0) {
+            return n;
+        }
+        highest = MAX_OF(highest, worker->ports[i].ofport);
+    }
+    if (!worker->observe || !worker->has_ports) {
+        return n;
+    }
+    worker->ports[n] = (struct plan_port){.ofport = highest + 1};
+    (void)snprintf(worker->ports[n].name, sizeof(worker->ports[n].name), "%s",
+                   worker->policy.tunnel_device);
+    return n + 1;
+}
+
 int worker_reconcile_plan(struct worker *worker, struct plan *ret)
 {
     struct plan_observed observed = {
         .is_bridge_up = worker->has_present,
         .ports = worker->ports,
-        .n_ports = worker->n_ports,
+        .n_ports = assume_tunnel_port(worker),
         .neighbors = worker->neighbors.entries,
         .n_neighbors = worker->neighbors.n_entries,
         .mesh_mtu = worker->mesh_mtu,
@@ -390,7 +413,7 @@ void worker_reconcile_ports(struct worker *worker)
     if (!worker->is_ovsdb_synced) {
         return; /* as last seen */
     }
-    ports = calloc(MAX_OF(n, (size_t)1), sizeof(*ports));
+    ports = calloc(n + 1, sizeof(*ports)); /* see assume_tunnel_port */
     if (ports == NULL) {
         return; /* the old list stays until the next change */
     }
