@@ -6,7 +6,8 @@
  *   node.c       events in, deadline out, getters
  *   actions.c    the list of duties that leaves a step
  *   peers.c      the table of keys: roots, members, their certificates
- *   view.c       the live record set;  rights.c  who may write what
+ *   view.c       the live record set;  view_offer.c  what enters it
+ *   rights.c     who may write what
  *   transport.c  packets, keys, hello
  *   probe.c      pings, indirect pings, local health
  *   suspicion.c  accusations, member states
