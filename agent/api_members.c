@@ -84,6 +84,34 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
     return root;
 }
 
+/* Whether a member that left has a successor of its name: the same host that
+ * joined again, with another key.  Of several that left, the last counts. */
+static bool is_replaced(const struct core *core,
+                        const struct node_member *member)
+{
+    char name[BODY_NAME_SIZE];
+    char other_name[BODY_NAME_SIZE];
+    struct node_member other;
+
+    if (member->state != NODE_MEMBER_LEFT ||
+        body_name_canonical(member->certificate->name, name) != 0) {
+        return false;
+    }
+    for (size_t i = 0; node_member_at(core->node, i, &other); i++) {
+        if (other.certificate == NULL ||
+            memcmp(other.key, member->key, 32) == 0 ||
+            body_name_canonical(other.certificate->name, other_name) != 0 ||
+            strcmp(name, other_name) != 0) {
+            continue;
+        }
+        if (other.state != NODE_MEMBER_LEFT ||
+            other.certificate->not_after_s > member->certificate->not_after_s) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     const json_t *const *left = a;
@@ -120,7 +148,7 @@ void api_members_get(struct http_exchange *exchange, void *data)
     members = calloc(n + 1, sizeof(json_t *));
     for (size_t i = 0; members != NULL && i < n; i++) {
         if (node_member_at(core->node, i, &member) &&
-            member.certificate != NULL) {
+            member.certificate != NULL && !is_replaced(core, &member)) {
             members[used] = member_json(&member, now_ms);
             used += members[used] != NULL;
         }
