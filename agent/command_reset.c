@@ -195,6 +195,23 @@ static void reset_directory(struct reset *reset, int parent_fd,
     say(reset, text);
 }
 
+static bool is_run_file(const char *name)
+{
+    return strcmp(name, "agent.lock") == 0 || strcmp(name, "api.sock") == 0;
+}
+
+static void reset_run(struct reset *reset)
+{
+    const char *path = reset->config->run_dir;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0) {
+        reset_files(reset, fd, path, is_run_file);
+        (void)close(fd); /* read from only */
+        reset_directory(reset, AT_FDCWD, path, path);
+    }
+}
+
 static void reset_state(struct reset *reset)
 {
     const char *path = reset->config->state_dir;
@@ -239,6 +256,7 @@ int command_reset(struct config *config, bool dry_run)
         reset_kernel(&reset);
     }
     reset_state(&reset);
+    reset_run(&reset);
     if (reset.n_done == 0 && !reset.has_failed) {
         (void)printf("nothing of ours is here\n");
     }

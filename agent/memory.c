@@ -34,10 +34,15 @@ static int drop_code(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
+void memory_trim_heap(void)
+{
+    (void)malloc_trim(0); /* says only whether there was anything */
+}
+
 void memory_trim(void)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
-    (void)malloc_trim(0); /* says only whether there was anything */
+    memory_trim_heap();
     (void)dl_iterate_phdr(drop_code, &page);
 }

@@ -9,4 +9,7 @@
  * processes that mostly wait and have just done the most they ever will. */
 void memory_trim(void);
 
+/* Only the heap's free parts: after work that needed much for a moment. */
+void memory_trim_heap(void);
+
 #endif

@@ -27,6 +27,10 @@
 #define WORKER_RETRY_MIN_MS 1000
 #define WORKER_RETRY_MAX_MS 60000
 
+/* A round needs several times what is kept; without another one for so long
+ * the rest is given back. */
+#define WORKER_IDLE_MS 1000
+
 struct worker_query;
 struct worker_probe;
 
@@ -87,6 +91,7 @@ struct worker {
     /* worker_reconcile.c */
     uv_timer_t cycle_timer; /* coalescing */
     uv_timer_t later_timer; /* holds that end, retries */
+    uv_timer_t idle_timer;  /* memory is given back when nothing happens */
     bool is_dirty;
     uint64_t dirty_ns; /* since when */
     bool has_present;  /* `present` is what the switch holds */

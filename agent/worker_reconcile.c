@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/log.h"
+#include "agent/memory.h"
 #include "agent/worker_observe.h"
 #include "agent/worker_private.h"
 #include "reconcilers/openflow.h"
@@ -221,6 +222,12 @@ static void start_dump(struct worker *worker)
     arm_later(worker);
 }
 
+static void on_idle(uv_timer_t *timer)
+{
+    (void)timer;
+    memory_trim_heap();
+}
+
 static void finish_round(struct worker *worker, size_t n_changes,
                          const char *error)
 {
@@ -232,6 +239,8 @@ static void finish_round(struct worker *worker, size_t n_changes,
     }
     worker_core_send_applied(worker, n_changes, error);
     arm_later(worker);
+    /* Cannot fail on an open timer. */
+    (void)uv_timer_start(&worker->idle_timer, on_idle, WORKER_IDLE_MS, 0);
     if (worker->is_dirty) {
         worker_reconcile_soon(worker);
     }
@@ -449,9 +458,10 @@ void worker_reconcile_forget(struct worker *worker)
 
 void worker_reconcile_start(struct worker *worker)
 {
-    /* Neither can fail on a running loop. */
+    /* None of them fails on a running loop. */
     (void)uv_timer_init(&worker->loop, &worker->cycle_timer);
     (void)uv_timer_init(&worker->loop, &worker->later_timer);
+    (void)uv_timer_init(&worker->loop, &worker->idle_timer);
     worker->cycle_timer.data = worker;
     worker->later_timer.data = worker;
     worker->needs_recovery = true;
@@ -466,4 +476,5 @@ void worker_reconcile_stop(struct worker *worker)
     free(worker->last_observed);
     uv_close((uv_handle_t *)&worker->cycle_timer, NULL);
     uv_close((uv_handle_t *)&worker->later_timer, NULL);
+    uv_close((uv_handle_t *)&worker->idle_timer, NULL);
 }
