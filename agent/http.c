@@ -245,7 +245,9 @@ void http_connection_next(struct http_connection *connection)
     connection->waiting_size = 0;
     http_connection_arm(connection, connection->server->config.idle_ms);
     used = process(connection, bytes, size);
-    keep_waiting(connection, bytes + used, size - used);
+    if (used < size) {
+        keep_waiting(connection, bytes + used, size - used);
+    }
     free(bytes);
     if (connection->is_ended && connection->exchange == NULL) {
         http_connection_close(connection);
