@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <sodium.h>
 
@@ -133,14 +134,22 @@ static int run_run(struct config *config, const struct ctl_args *args)
     return launcher_main(config, ctl_args_get(args, "--observe") != NULL);
 }
 
+/* The launcher executes /proc/self/exe: ps, top and ss would say "exe". */
+static void name_process(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0); /* cannot fail */
+}
+
 static int run_core(struct config *config, const struct ctl_args *args)
 {
     (void)args;
+    name_process("agent-core");
     return core_run(config, true);
 }
 
 static int run_worker(struct config *config, const struct ctl_args *args)
 {
+    name_process("agent-worker");
     return worker_main(config, ctl_args_get(args, "--observe") != NULL);
 }
 
