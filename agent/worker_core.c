@@ -95,11 +95,13 @@ void worker_core_send_ports(struct worker *worker)
     }
     /* Both lists are sorted by name. */
     while (i < worker->n_told_ports || j < worker->n_ports) {
-        const struct worker_port *old = &worker->told_ports[i];
-        const struct plan_port *new = &worker->ports[j];
-        int order = i == worker->n_told_ports ? 1
-                    : j == worker->n_ports    ? -1
-                                              : strcmp(old->name, new->name);
+        const struct worker_port *old =
+            i < worker->n_told_ports ? &worker->told_ports[i] : NULL;
+        const struct plan_port *new =
+            j < worker->n_ports ? &worker->ports[j] : NULL;
+        int order = old == NULL   ? 1
+                    : new == NULL ? -1
+                                  : strcmp(old->name, new->name);
 
         if (order < 0) {
             send_port(worker, old->name, -1);
