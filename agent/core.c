@@ -204,6 +204,12 @@ static int core_make_node(struct core *core, struct store *store)
     if (error != 0) {
         return CORE_STATUS_FAILED;
     }
+    error = store_expire(store, core_wall_ms() / 1000);
+    if (error != 0) {
+        /* What is over does no harm; the next start tries again. */
+        log_warning("old records not removed: %s",
+                    store_thread_error_text(error));
+    }
     error = core_load_records(store, core->node);
     if (error != 0) {
         return core_refuse(NULL, error, "records not loaded");
