@@ -91,6 +91,8 @@ int node_new(const struct node_config *config, struct node **ret)
     node->nonce = (uint16_t)rng_next(&node->rng);
     node->epoch = config->epoch;
     node->flush_ms = NODE_NEVER;
+    node->announce_ms = NODE_NEVER;
+    node->want_ms = NODE_NEVER;
     node->confirm_ms = NODE_NEVER;
     node->review_ms = NODE_NEVER;
     node->wall_ms = 0;

@@ -162,12 +162,15 @@ struct news {
     struct peer *source; /* who sent it to us; NULL: ourselves */
     bool is_membership;
     bool is_fresh;        /* not yet sent eagerly */
+    bool is_recent; /* sent, not yet announced */
     unsigned copies_left; /* announcements still to be made */
 };
 
 struct wanted {
     uint64_t hash;
-    uint64_t until_ms;
+    struct peer *peer; /* who has it; NULL: free */
+    uint64_t again_ms;
+    unsigned n_again;
 };
 
 /* An own record that waits for the disk. */
@@ -255,8 +258,10 @@ struct node {
     size_t news_first;
     size_t n_news;
     uint64_t flush_ms;
+    uint64_t announce_ms;
     struct wanted wanted[NODE_WANTED_MAX];
     size_t wanted_next;
+    uint64_t want_ms; /* earliest again_ms */
 
     struct pending pending[NODE_PENDING_MAX];
     size_t n_pending;
@@ -446,7 +451,11 @@ void spread_on_ihave(struct node *node, struct peer *peer,
 void spread_on_want(struct node *node, struct peer *peer,
                     const struct message *message,
                     struct node_actions *actions);
-bool spread_note_wanted(struct node *node, uint64_t hash);
+/* Remembers that the record is asked for from the peer; false when it is
+ * already. */
+bool spread_note_wanted(struct node *node, uint64_t hash, struct peer *peer);
+/* The peer sent a record that was refused: not to be asked for at once. */
+void spread_note_refused(struct node *node, uint64_t hash, struct peer *peer);
 const struct news *spread_find(const struct node *node, uint64_t hash);
 void spread_done(struct node *node);
 

@@ -12,13 +12,18 @@
 
 #include <stdlib.h>
 
-/* Peers that get an announcement when news goes out. */
-#define SPREAD_LAZY_PEERS 3
+/* A little after news went out, so many more peers get an announcement: by
+ * then most have it from others, and only who was missed asks for it. */
+#define SPREAD_LAZY_PEERS 5
+#define SPREAD_LAZY_MS    20
 /* Announcements added to a packet that leaves anyway, and per message. */
 #define SPREAD_PIGGYBACK  8
 #define SPREAD_HASHES_MAX 128
-/* An announcement is not asked after twice within this time. */
-#define SPREAD_WANT_MS 300
+/* What was asked for is asked for again after this time, so often. */
+#define SPREAD_WANT_MS    100
+#define SPREAD_WANT_AGAIN 4
+/* What was refused is not asked for within this time. */
+#define SPREAD_REFUSED_MS 2000
 /* News is offered again after this when nobody could be told. */
 #define SPREAD_RETRY_MS 100
 /* Packets of one burst to one peer, for each of the two budgets. */
@@ -118,7 +123,7 @@ static void send_fresh(struct outgoing *outgoing, bool is_membership)
     }
 }
 
-static void announce_fresh(struct outgoing *outgoing)
+static void announce_recent(struct outgoing *outgoing)
 {
     struct node *node = outgoing->node;
     uint64_t hashes[SPREAD_HASHES_MAX];
@@ -128,7 +133,7 @@ static void announce_fresh(struct outgoing *outgoing)
     for (size_t i = node->n_news; i > 0 && n < ARRAY_SIZE(hashes); i--) {
         const struct news *news = news_at(node, i - 1);
 
-        if (news->is_fresh && news->source != outgoing->peer) {
+        if (news->is_recent && news->source != outgoing->peer) {
             hashes[n++] = news->hash;
         }
     }
@@ -154,12 +159,12 @@ static void prefer_near(struct peer **peers, size_t n)
     }
 }
 
-static void send_out(struct node *node, size_t n_eager, size_t n_lazy,
+static void send_out(struct node *node, size_t n_peers,
                      struct node_actions *actions)
 {
     struct peer *peers[80];
-    size_t n = peers_random(node, peers,
-                            MIN_OF(n_eager + n_lazy, ARRAY_SIZE(peers)), NULL);
+    size_t n =
+        peers_random(node, peers, MIN_OF(n_peers, ARRAY_SIZE(peers)), NULL);
     unsigned n_told = 0;
 
     prefer_near(peers, n);
@@ -169,12 +174,8 @@ static void send_out(struct node *node, size_t n_eager, size_t n_lazy,
         if (!outgoing_begin(&outgoing, node, peers[i], actions)) {
             continue;
         }
-        if (i < n_eager) {
-            send_fresh(&outgoing, true);
-            send_fresh(&outgoing, false);
-        } else {
-            announce_fresh(&outgoing);
-        }
+        send_fresh(&outgoing, true);
+        send_fresh(&outgoing, false);
         outgoing_flush(&outgoing);
         n_told++;
     }
@@ -188,32 +189,43 @@ static void send_out(struct node *node, size_t n_eager, size_t n_lazy,
 
         if (news->is_fresh) {
             news->is_fresh = false;
+            news->is_recent = true;
             news->copies_left -= MIN_OF(news->copies_left, n_told);
             node->counters.records_forwarded++;
         }
     }
     node->flush_ms = NODE_NEVER;
+    node->announce_ms =
+        MIN_OF(node->announce_ms, node->now_ms + SPREAD_LAZY_MS);
+}
+
+static void announce(struct node *node, struct node_actions *actions)
+{
+    struct peer *peers[SPREAD_LAZY_PEERS];
+    size_t n = peers_random(node, peers, ARRAY_SIZE(peers), NULL);
+
+    for (size_t i = 0; i < n; i++) {
+        struct outgoing outgoing;
+
+        if (outgoing_begin(&outgoing, node, peers[i], actions)) {
+            announce_recent(&outgoing);
+            outgoing_flush(&outgoing);
+        }
+    }
+    for (size_t i = 0; i < node->n_news; i++) {
+        struct news *news = news_at(node, i);
+
+        if (news->is_recent) {
+            news->is_recent = false;
+            news->copies_left -= MIN_OF(news->copies_left, (unsigned)n);
+        }
+    }
+    node->announce_ms = NODE_NEVER;
 }
 
 void spread_to_many(struct node *node, size_t n, struct node_actions *actions)
 {
-    send_out(node, n, 0, actions);
-}
-
-void spread_tick(struct node *node, struct node_actions *actions)
-{
-    if (node->now_ms >= node->flush_ms) {
-        send_out(node, node->tuning.eager_peers, SPREAD_LAZY_PEERS, actions);
-    }
-    while (node->n_news > 0 && !news_at(node, 0)->is_fresh &&
-           news_at(node, 0)->copies_left == 0) {
-        drop_first(node);
-    }
-}
-
-uint64_t spread_deadline(const struct node *node)
-{
-    return node->flush_ms;
+    send_out(node, n, actions);
 }
 
 void spread_piggyback(struct outgoing *outgoing)
@@ -243,18 +255,86 @@ void spread_piggyback(struct outgoing *outgoing)
 /* --- Announcements and pulls ------------------------------------------------
  */
 
-bool spread_note_wanted(struct node *node, uint64_t hash)
+static struct wanted *find_wanted(struct node *node, uint64_t hash)
 {
     for (size_t i = 0; i < NODE_WANTED_MAX; i++) {
-        if (node->wanted[i].hash == hash &&
-            node->wanted[i].until_ms > node->now_ms) {
-            return false;
+        if (node->wanted[i].peer != NULL && node->wanted[i].hash == hash) {
+            return &node->wanted[i];
         }
     }
-    node->wanted[node->wanted_next] =
-        (struct wanted){hash, node->now_ms + SPREAD_WANT_MS};
+    return NULL;
+}
+
+static struct wanted *add_wanted(struct node *node, uint64_t hash,
+                                 struct peer *peer, uint64_t again_ms)
+{
+    struct wanted *wanted = &node->wanted[node->wanted_next];
+
+    *wanted = (struct wanted){.hash = hash, .peer = peer, .again_ms = again_ms};
     node->wanted_next = (node->wanted_next + 1) % NODE_WANTED_MAX;
+    node->want_ms = MIN_OF(node->want_ms, again_ms);
+    return wanted;
+}
+
+bool spread_note_wanted(struct node *node, uint64_t hash, struct peer *peer)
+{
+    struct wanted *wanted = find_wanted(node, hash);
+
+    if (wanted != NULL) {
+        wanted->peer = peer; /* asked next time */
+        return false;
+    }
+    (void)add_wanted(node, hash, peer, node->now_ms + SPREAD_WANT_MS);
     return true;
+}
+
+void spread_note_refused(struct node *node, uint64_t hash, struct peer *peer)
+{
+    struct wanted *wanted = find_wanted(node, hash);
+    uint64_t until_ms = node->now_ms + SPREAD_REFUSED_MS;
+
+    if (wanted == NULL) {
+        wanted = add_wanted(node, hash, peer, until_ms);
+    }
+    wanted->again_ms = until_ms;
+    wanted->n_again = SPREAD_WANT_AGAIN; /* that is, never */
+}
+
+static void want(struct node *node, struct peer *peer, const uint64_t *hashes,
+                 size_t n, struct node_actions *actions)
+{
+    struct outgoing outgoing;
+
+    if (n > 0 && outgoing_begin(&outgoing, node, peer, actions)) {
+        message_put_hashes(&outgoing.writer, MESSAGE_WANT, hashes, n);
+        outgoing_flush(&outgoing);
+    }
+}
+
+/* Asks again for what has not come, the last who announced it; not for
+ * ever, since it may be something that we refuse. */
+static void want_again(struct node *node, struct node_actions *actions)
+{
+    node->want_ms = NODE_NEVER;
+    for (size_t i = 0; i < NODE_WANTED_MAX; i++) {
+        struct wanted *wanted = &node->wanted[i];
+
+        if (wanted->peer == NULL) {
+            continue;
+        }
+        if (node->now_ms >= wanted->again_ms) {
+            if (wanted->n_again == SPREAD_WANT_AGAIN ||
+                view_find_hash(node, wanted->hash) != NULL ||
+                spread_find(node, wanted->hash) != NULL) {
+                wanted->peer = NULL;
+                continue;
+            }
+            wanted->n_again++;
+            wanted->again_ms = node->now_ms + SPREAD_WANT_MS;
+            want(node, wanted->peer, &wanted->hash, 1, actions);
+        }
+        node->want_ms = MIN_OF(node->want_ms, wanted->again_ms);
+    }
 }
 
 void spread_on_ihave(struct node *node, struct peer *peer,
@@ -263,20 +343,17 @@ void spread_on_ihave(struct node *node, struct peer *peer,
 {
     uint64_t hashes[SPREAD_HASHES_MAX];
     size_t n = 0, n_items = MIN_OF(message->n_items, ARRAY_SIZE(hashes));
-    struct outgoing outgoing;
 
     for (size_t i = 0; i < n_items; i++) {
         uint64_t hash = message_hash_at(message, i);
 
         if (view_find_hash(node, hash) == NULL &&
-            spread_find(node, hash) == NULL && spread_note_wanted(node, hash)) {
+            spread_find(node, hash) == NULL &&
+            spread_note_wanted(node, hash, peer)) {
             hashes[n++] = hash;
         }
     }
-    if (n > 0 && outgoing_begin(&outgoing, node, peer, actions)) {
-        message_put_hashes(&outgoing.writer, MESSAGE_WANT, hashes, n);
-        outgoing_flush(&outgoing);
-    }
+    want(node, peer, hashes, n, actions);
 }
 
 void spread_on_want(struct node *node, struct peer *peer,
@@ -307,4 +384,29 @@ void spread_on_want(struct node *node, struct peer *peer,
     if (needs_stream) {
         sync_ask_stream(node, peer, actions);
     }
+}
+
+/* --- Time -------------------------------------------------------------------
+ */
+
+void spread_tick(struct node *node, struct node_actions *actions)
+{
+    if (node->now_ms >= node->flush_ms) {
+        send_out(node, node->tuning.eager_peers, actions);
+    }
+    if (node->now_ms >= node->announce_ms) {
+        announce(node, actions);
+    }
+    if (node->now_ms >= node->want_ms) {
+        want_again(node, actions);
+    }
+    while (node->n_news > 0 && !news_at(node, 0)->is_fresh &&
+           !news_at(node, 0)->is_recent && news_at(node, 0)->copies_left == 0) {
+        drop_first(node);
+    }
+}
+
+uint64_t spread_deadline(const struct node *node)
+{
+    return MIN_OF(MIN_OF(node->flush_ms, node->announce_ms), node->want_ms);
 }

@@ -286,7 +286,7 @@ static void ask_missing(struct channel *channel, const struct message *message)
 
         if (view_find_hash(channel->node, hash) == NULL &&
             (channel->stream != NULL ||
-             spread_note_wanted(channel->node, hash))) {
+             spread_note_wanted(channel->node, hash, channel->peer))) {
             hashes[n++] = hash;
         }
     }

@@ -350,20 +350,12 @@ static int take(struct node *node, const struct view_offer *offer,
     return error;
 }
 
-int view_offer(struct node *node, const struct view_offer *offer,
-               struct node_actions *actions)
+static int offer_record(struct node *node, const struct view_offer *offer,
+                        struct node_actions *actions)
 {
     struct incoming in;
-    struct record record;
-    int result;
+    int result = check(node, offer, &in);
 
-    if (record_parse(offer->bytes, offer->size, &record) == 0 &&
-        record.kind == RECORD_ACCUSATION) {
-        return offer->is_loaded ? VIEW_REFUSED
-                                : suspicion_on_accusation(
-                                      node, &record, offer->source, actions);
-    }
-    result = check(node, offer, &in);
     if (result != VIEW_ACCEPTED) {
         return result;
     }
@@ -372,4 +364,28 @@ int view_offer(struct node *node, const struct view_offer *offer,
     }
     result = take(node, offer, &in, actions);
     return result < 0 ? result : VIEW_ACCEPTED;
+}
+
+int view_offer(struct node *node, const struct view_offer *offer,
+               struct node_actions *actions)
+{
+    uint8_t id[RECORD_ID_SIZE];
+    struct record record;
+    bool is_parsed = record_parse(offer->bytes, offer->size, &record) == 0;
+    int result;
+
+    if (!is_parsed || record.kind != RECORD_ACCUSATION) {
+        result = offer_record(node, offer, actions);
+    } else {
+        result = offer->is_loaded ? VIEW_REFUSED
+                                  : suspicion_on_accusation(
+                                        node, &record, offer->source, actions);
+    }
+    /* Without its writer's certificate it may be wanted again soon. */
+    if (result == VIEW_REFUSED && is_parsed && offer->source != NULL &&
+        peers_find(node, record.writer) != NULL) {
+        record_id(&record, id);
+        spread_note_refused(node, view_hash_of_id(id), offer->source);
+    }
+    return result;
 }
