@@ -162,7 +162,7 @@ struct news {
     struct peer *source; /* who sent it to us; NULL: ourselves */
     bool is_membership;
     bool is_fresh;        /* not yet sent eagerly */
-    bool is_recent; /* sent, not yet announced */
+    bool is_recent;       /* sent, not yet announced */
     unsigned copies_left; /* announcements still to be made */
 };
 
