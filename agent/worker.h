@@ -10,6 +10,7 @@
  *   worker_holddown.c   who keeps rewriting what is ours (pure)
  *   worker_neighbors.c  containers' addresses learned from ARP (pure)
  *   worker_probe.c      asking for addresses by ARP
+ *   worker_hold.c       packets for containers not known yet
  *   worker_query.c      JSON answers to core
  *   worker_observe.c    printing the plan for --observe
  */

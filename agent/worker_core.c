@@ -85,7 +85,6 @@ void worker_core_send_ports(struct worker *worker)
 {
     struct worker_port *told = NULL;
     size_t i = 0;
-    size_t j = 0;
 
     if (worker->n_ports > 0) {
         told = calloc(worker->n_ports, sizeof(*told));
@@ -94,27 +93,26 @@ void worker_core_send_ports(struct worker *worker)
         }
     }
     /* Both lists are sorted by name. */
-    while (i < worker->n_told_ports || j < worker->n_ports) {
-        const struct worker_port *old =
-            i < worker->n_told_ports ? &worker->told_ports[i] : NULL;
-        const struct plan_port *new =
-            j < worker->n_ports ? &worker->ports[j] : NULL;
-        int order = old == NULL   ? 1
-                    : new == NULL ? -1
-                                  : strcmp(old->name, new->name);
+    for (size_t j = 0; j < worker->n_ports; j++) {
+        const struct plan_port *new = &worker->ports[j];
+        bool is_known;
 
-        if (order < 0) {
-            send_port(worker, old->name, -1);
-        } else {
-            memcpy(told[j].name, new->name, sizeof(told[j].name));
-            told[j].ofport = new->ofport;
-            told[j].is_dead = order == 0 && old->is_dead;
-            if (order > 0 || old->ofport != told[j].ofport) {
-                send_port(worker, new->name, told[j].ofport);
-            }
+        while (i < worker->n_told_ports &&
+               strcmp(worker->told_ports[i].name, new->name) < 0) {
+            send_port(worker, worker->told_ports[i++].name, -1);
         }
-        i += order <= 0;
-        j += order >= 0;
+        is_known = i < worker->n_told_ports &&
+                   strcmp(worker->told_ports[i].name, new->name) == 0;
+        memcpy(told[j].name, new->name, sizeof(told[j].name));
+        told[j].ofport = new->ofport;
+        told[j].is_dead = is_known && worker->told_ports[i].is_dead;
+        if (!is_known || worker->told_ports[i].ofport != told[j].ofport) {
+            send_port(worker, new->name, told[j].ofport);
+        }
+        i += is_known;
+    }
+    while (i < worker->n_told_ports) {
+        send_port(worker, worker->told_ports[i++].name, -1);
     }
     free(worker->told_ports);
     worker->told_ports = told;

@@ -61,9 +61,10 @@ static void add_unknown(struct plan_builder *builder)
         plan_put_flood(builder);
         plan_add_flow(builder, TABLE_ROUTE, priority, cookie, &match,
                       "not known yet: ask, and try all local ports");
+        /* Whole, as the worker hands it on once the container is known. */
         plan_match_class(&match, CLASS_TUNNEL, UINT32_MAX);
         openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
-                            COPY_LEN);
+                            UINT16_MAX);
         plan_add_flow(builder, TABLE_ROUTE, priority + 1, cookie, &match,
                       "not known yet: ask");
     }
