@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +23,7 @@
 #include "agent/config.h"
 #include "agent/ipc.h"
 #include "agent/launcher_dirs.h"
+#include "agent/launcher_notify.h"
 #include "agent/log.h"
 #include "agent/memory.h"
 #include "agent/privileges.h"
@@ -69,33 +68,6 @@ static uint64_t now_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* sd_notify(3): one datagram to the socket that NOTIFY_SOCKET names. */
-static void notify_systemd(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t len = path != NULL ? strlen(path) : 0;
-    int fd;
-
-    if (len < 2 || len >= sizeof(address.sun_path)) {
-        return;
-    }
-    memcpy(address.sun_path, path, len);
-    if (path[0] == '@') {
-        address.sun_path[0] = '\0'; /* an abstract address */
-    }
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return;
-    }
-    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-               (const struct sockaddr *)&address,
-               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
-        log_warning("cannot tell systemd %s: %s", state, strerror(errno));
-    }
-    (void)close(fd); /* datagrams are gone already */
 }
 
 /* Core gives up its rights before it becomes core; what it then could not
@@ -258,7 +230,7 @@ static void stop(struct launcher *launcher, int status)
     if (!launcher->is_stopping) {
         launcher->is_stopping = true;
         launcher->status = status;
-        notify_systemd("STOPPING=1");
+        launcher_notify("STOPPING=1");
     }
     core->restart_ms = 0;
     worker->restart_ms = 0;
@@ -358,7 +330,7 @@ static void read_control(struct launcher *launcher, struct child *child)
         if (message.type == IPC_READY && !child->was_ready) {
             child->was_ready = true;
             if (child == &launcher->core) {
-                notify_systemd("READY=1");
+                launcher_notify("READY=1");
             }
         }
     }

@@ -32,6 +32,7 @@
 #define WORKER_IDLE_MS 1000
 
 struct worker_query;
+struct worker_hold;
 struct worker_probe;
 
 /* A port as core was last told, and the device that it had. */
@@ -79,6 +80,8 @@ struct worker {
     struct ovsdb *ovsdb;
     struct watch *ovsdb_watch;
     bool is_ovsdb_synced;
+    uint64_t learn_second; /* the one that n_learned counts in */
+    uint32_t n_learned;
     struct netlink *netlink;
     struct watch *netlink_watch;
     uv_timer_t reconnect_timer;
@@ -122,6 +125,7 @@ struct worker {
     char tunnel_problem[160];
 
     struct worker_probe *probe;   /* owned */
+    struct worker_hold *hold;     /* owned, NULL while nothing is held */
     struct worker_query *queries; /* owned */
 };
 
@@ -209,6 +213,15 @@ bool worker_kernel_is_dead(const struct worker *worker,
 /* Removes everything of ours from the kernel and our port from OVSDB. */
 void worker_kernel_remove(struct worker *worker);
 void worker_kernel_done(struct worker *worker);
+
+/* --- worker_hold.c --- */
+/* Keeps a packet from the tunnel until its container is known, or hands it
+ * on at once. */
+void worker_hold_packet(struct worker *worker,
+                        const struct openflow_packet_in *packet);
+/* A container was learned: what waited for it goes. */
+void worker_hold_release(struct worker *worker);
+void worker_hold_free(struct worker *worker);
 
 /* --- worker_probe.c --- */
 _must_check_ int worker_probe_new(struct worker *worker);

@@ -11,10 +11,12 @@
 #include "reconcilers/openflow.h"
 
 /* A registered address: five times at once, then slowly for as long as it
- * is registered. */
-#define PROBE_FAST_MS 200
-#define PROBE_FAST_N  5
-#define PROBE_SLOW_MS 5000
+ * is registered.  The second question comes early, as the first one may have
+ * been faster than the flows that let its answer through. */
+#define PROBE_FIRST_MS 20
+#define PROBE_FAST_MS  200
+#define PROBE_FAST_N   5
+#define PROBE_SLOW_MS  5000
 /* Addresses that packets are sent to: at most so many questions a second,
  * and the same one not twice within PROBE_FAST_MS. */
 #define PROBE_UNKNOWN_PER_S 100
@@ -122,8 +124,10 @@ static void on_timer(uv_timer_t *timer)
         }
         ask(worker, &target->address, target->ofport);
         target->n_sent++;
-        target->next_ms = now + (target->n_sent < PROBE_FAST_N ? PROBE_FAST_MS
-                                                               : PROBE_SLOW_MS);
+        target->next_ms =
+            now + (target->n_sent == 1             ? PROBE_FIRST_MS
+                   : target->n_sent < PROBE_FAST_N ? PROBE_FAST_MS
+                                                   : PROBE_SLOW_MS);
     }
     arm(worker);
 }

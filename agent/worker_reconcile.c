@@ -413,6 +413,16 @@ static void on_cycle(uv_timer_t *timer)
 
 /* --- observations --- */
 
+static bool has_open_port(const struct worker *worker, const char *name)
+{
+    for (size_t i = 0; i < worker->n_ports; i++) {
+        if (strcmp(worker->ports[i].name, name) == 0) {
+            return worker->ports[i].ofport != 0;
+        }
+    }
+    return false;
+}
+
 void worker_reconcile_ports(struct worker *worker)
 {
     struct worker_neighbors_rules rules;
@@ -428,10 +438,17 @@ void worker_reconcile_ports(struct worker *worker)
     }
     for (size_t i = 0; i < n; i++) {
         const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
-        bool is_good = port->ofport > 0 && !worker_kernel_is_dead(worker, port);
+        bool is_dead = worker_kernel_is_dead(worker, port);
 
         memcpy(ports[i].name, port->name, sizeof(ports[i].name));
-        ports[i].ofport = is_good ? (uint32_t)port->ofport : 0;
+        ports[i].ofport =
+            port->ofport > 0 && !is_dead ? (uint32_t)port->ofport : 0;
+        if (is_dead && !port->is_ours && has_open_port(worker, port->name)) {
+            worker_core_note(worker, CONFIG_LOG_WARNING,
+                             "port %s is dead, its device was made anew: "
+                             "`ovs-vsctl del-port %s`, then add it again",
+                             port->name, port->name);
+        }
     }
     free(worker->ports);
     worker->ports = ports;

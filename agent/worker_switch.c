@@ -18,6 +18,9 @@
 #define RECONNECT_MAX_MS 1000
 /* When the directory changed: a socket is bound before it listens. */
 #define RECONNECT_SOON_MS 5
+/* Changes of the neighbour table in a second; a host starts fewer
+ * containers. */
+#define LEARN_PER_S 200
 
 static void set_ovs(struct worker *worker, bool is_up, const char *text)
 {
@@ -139,18 +142,37 @@ static void on_of_port_changed(void *data)
     worker_reconcile_dump(data); /* the bridge's own MAC is in it */
 }
 
+/* A container that changes its address or MAC all the time must not keep us
+ * rewriting flows. */
+static bool may_learn(struct worker *worker)
+{
+    uint64_t second = worker_now_ms() / 1000;
+
+    if (worker->learn_second != second) {
+        worker->learn_second = second;
+        worker->n_learned = 0;
+    }
+    return worker->n_learned < LEARN_PER_S;
+}
+
 static void on_packet_in(const struct openflow_packet_in *packet, void *data)
 {
     struct worker *worker = data;
     struct worker_neighbors_rules rules = worker_reconcile_rules(worker);
-    int result =
-        worker_neighbors_learn(&worker->neighbors, &rules, packet->in_port,
-                               packet->frame, packet->frame_size);
+    int result = 0;
 
+    if (may_learn(worker)) {
+        result =
+            worker_neighbors_learn(&worker->neighbors, &rules, packet->in_port,
+                                   packet->frame, packet->frame_size);
+    }
     if (result == 1) {
+        worker->n_learned++;
+        worker_hold_release(worker);
         worker_probe_update(worker);
         worker_reconcile_soon(worker);
     } else if (result == 0) {
+        worker_hold_packet(worker, packet);
         worker_probe_unknown(worker, packet->in_port, packet->frame,
                              packet->frame_size);
     }

@@ -115,6 +115,16 @@ static pid_t start_container(void)
     return pid;
 }
 
+static void add_container_link(void)
+{
+    ovs_fixture_shell(
+        "ip link add veth200 type veth peer name eth0 netns %d && "
+        "ip link set veth200 up && "
+        "nsenter -t %d -n sh -c 'ip addr add 10.0.1.200/24 dev eth0 && "
+        "ip link set eth0 up && ip route add default via 10.0.1.1'",
+        world.container, world.container);
+}
+
 static void start_worker(bool observe)
 {
     int control[2];
@@ -483,6 +493,27 @@ static void test_makes_the_tunnel_again(void **state)
     wait_until(worker_link_status(world.core.worker)->is_tunnel_up);
 }
 
+/* What a restarted container leaves: OVSDB calls the port healthy. */
+static void test_reports_a_dead_port(void **state)
+{
+    (void)state;
+    world.events[0] = '\0';
+    ovs_fixture_shell("ip link del veth200");
+    add_container_link();
+    wait_until(strstr(worker_link_port_problem(world.core.worker, "veth200"),
+                      "could not be opened") != NULL);
+    wait_until(strstr(world.events, "is dead") != NULL);
+    ovs_fixture_shell("ovs-vsctl del-port veth200");
+    wait_until(strstr(worker_link_port_problem(world.core.worker, "veth200"),
+                      "no port veth200") != NULL);
+    ovs_fixture_shell("ovs-vsctl add-port socket veth200");
+    wait_until(worker_link_port_problem(world.core.worker, "veth200")[0] ==
+               '\0');
+    wait_until(prints("ovs-ofctl -OOpenFlow15 dump-flows socket table=7 | "
+                      "grep nw_dst=10.0.1.200"));
+    ovs_fixture_shell("ping -c1 -W2 10.0.1.200 >/dev/null");
+}
+
 static void test_holds_down(void **state)
 {
     (void)state;
@@ -590,13 +621,10 @@ static int setup(void **state)
     ovs_fixture_shell(
         "ip link add nm-privacy mtu 1420 type veth peer name nm-peer && "
         "ip addr add 100.104.70.1/24 dev nm-privacy && "
-        "ip link set nm-privacy up && ip link set nm-peer up && "
-        "ip link add veth200 type veth peer name eth0 netns %d && "
-        "ip link set veth200 up && "
-        "nsenter -t %d -n sh -c 'ip addr add 10.0.1.200/24 dev eth0 && "
-        "ip link set eth0 up && ip route add default via 10.0.1.1' && "
-        "ovs-vsctl add-port socket veth200 && ip link set socket up",
-        world.container, world.container);
+        "ip link set nm-privacy up && ip link set nm-peer up");
+    add_container_link();
+    ovs_fixture_shell(
+        "ovs-vsctl add-port socket veth200 && ip link set socket up");
     assert_int_equal(uv_loop_init(&world.loop), 0);
     world.core.loop = &world.loop;
     world.core.config = &world.config;
@@ -638,6 +666,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_repairs_flows_and_groups),
         cmocka_unit_test(test_survives_vswitchd),
         cmocka_unit_test(test_makes_the_tunnel_again),
+        cmocka_unit_test(test_reports_a_dead_port),
         cmocka_unit_test(test_holds_down),
         cmocka_unit_test(test_refuses_what_policy_forbids),
         cmocka_unit_test(test_is_replaced),
