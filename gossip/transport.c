@@ -9,6 +9,9 @@
  * which may not run at all, less often. */
 #define TRANSPORT_HELLO_MS         1000
 #define TRANSPORT_HELLO_UNKNOWN_MS 5000
+/* So many old packets with no new one between are not the network's work: the
+ * sender was set back to an earlier state, and a hello tells it. */
+#define TRANSPORT_STALE_MAX 8
 
 bool transport_endpoint(const struct peer *peer, struct endpoint *ret)
 {
@@ -197,6 +200,7 @@ static bool is_fresh(struct node *node, struct peer *peer,
         peer->boot = header->source_boot;
     }
     peer->last_heard_ms = node->now_ms;
+    peer->n_stale = 0;
     return true;
 }
 
@@ -374,6 +378,9 @@ int transport_receive(struct node *node, const struct node_event *event,
     }
     if (is_fresh(node, peer, &header)) {
         receive_messages(node, peer, &header, actions);
+    } else if (++peer->n_stale >= TRANSPORT_STALE_MAX) {
+        peer->n_stale = 0;
+        transport_hello(node, peer, false, actions);
     }
     return 0;
 }
