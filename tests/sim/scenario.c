@@ -197,3 +197,78 @@ void scenario_end(struct scenario *scenario)
     free(scenario->trace);
     scenario->trace = NULL;
 }
+
+void scenario_register(struct cluster *cluster, uint32_t node, uint32_t from,
+                       uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        char instance[16];
+
+        (void)snprintf(instance, sizeof(instance), "i%u", i); /* fits */
+        assert_int_equal(cluster_register(cluster, node, "redis", instance, 80),
+                         0);
+        cluster_run_for(cluster, 10);
+    }
+}
+
+void scenario_deregister(struct cluster *cluster, uint32_t node, uint32_t from,
+                         uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        char instance[16];
+
+        (void)snprintf(instance, sizeof(instance), "i%u", i); /* fits */
+        assert_int_equal(cluster_deregister(cluster, node, "redis", instance),
+                         0);
+        cluster_run_for(cluster, 10);
+    }
+}
+
+bool scenario_is_nowhere(const struct cluster *cluster, uint32_t owner,
+                         const char *instance)
+{
+    for (uint32_t i = 0; i < cluster->config.n_nodes; i++) {
+        if (cluster_has_service(cluster, i, owner, "redis", instance)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool scenario_is_everywhere(const struct cluster *cluster, uint32_t owner,
+                            const char *instance)
+{
+    for (uint32_t i = 0; i < cluster->config.n_nodes; i++) {
+        if (cluster_is_running(cluster, i) &&
+            !cluster_has_service(cluster, i, owner, "redis", instance)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int scenario_count_one(const struct record *record, void *data)
+{
+    struct scenario_count *count = data;
+
+    if (record->kind == count->kind &&
+        memcmp(record->writer, count->writer, 32) == 0) {
+        count->n++;
+        count->size_max =
+            record->size > count->size_max ? record->size : count->size_max;
+    }
+    return 0;
+}
+
+struct scenario_count scenario_count(const struct cluster *cluster,
+                                     uint32_t observer, uint32_t writer,
+                                     uint8_t kind)
+{
+    struct scenario_count count = {
+        .writer = cluster->nodes[writer].keys.sign_public, .kind = kind};
+
+    assert_int_equal(node_records_each(cluster->nodes[observer].node, 0,
+                                       scenario_count_one, &count),
+                     0);
+    return count;
+}

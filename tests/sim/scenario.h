@@ -48,4 +48,28 @@ size_t scenario_n_accusers(const struct scenario *scenario, uint32_t subject);
 bool scenario_all_see(const struct scenario *scenario, uint32_t subject,
                       enum node_member_state state);
 
+/* Registers, or takes back, "redis/iFROM" up to below TO at the node, 10 ms
+ * apart. */
+void scenario_register(struct cluster *cluster, uint32_t node, uint32_t from,
+                       uint32_t to);
+void scenario_deregister(struct cluster *cluster, uint32_t node, uint32_t from,
+                         uint32_t to);
+/* Whether no node, or each running one, has "redis/INSTANCE" of the owner. */
+bool scenario_is_nowhere(const struct cluster *cluster, uint32_t owner,
+                         const char *instance);
+bool scenario_is_everywhere(const struct cluster *cluster, uint32_t owner,
+                            const char *instance);
+
+/* Kinds of live records of a writer at an observer. */
+struct scenario_count {
+    const uint8_t *writer;
+    uint8_t kind;
+    size_t n;
+    size_t size_max;
+};
+
+struct scenario_count scenario_count(const struct cluster *cluster,
+                                     uint32_t observer, uint32_t writer,
+                                     uint8_t kind);
+
 #endif
