@@ -182,6 +182,31 @@ static void check_pending(const struct core *core, struct problems *problems)
     }
 }
 
+/* A container's restart leaves its port dead.  The worker revives those that
+ * a registered instance names; the others are not ours to touch. */
+static void check_ports(const struct core *core, struct problems *problems)
+{
+    const char *bridge = core->config->bridge;
+    const char *name;
+
+    for (size_t i = 0; core->worker != NULL &&
+                       (name = worker_link_dead_port(core->worker, i)) != NULL;
+         i++) {
+        char text[192];
+        char next[384];
+
+        (void)snprintf(text, sizeof(text),
+                       "port %.15s on %.64s is dead: its device was made "
+                       "anew, and Open vSwitch holds the old one",
+                       name, bridge);
+        (void)snprintf(next, sizeof(next),
+                       "ovs-vsctl del-port %.64s %.15s && ovs-vsctl add-port "
+                       "%.64s %.15s (with its tag, if it has one)",
+                       bridge, name, bridge, name);
+        add(problems, "warn", "port", text, next);
+    }
+}
+
 json_t *api_health_problems(const struct core *core, bool *ret_healthy)
 {
     struct problems problems = {.list = json_array(), .is_healthy = true};
@@ -190,6 +215,7 @@ json_t *api_health_problems(const struct core *core, bool *ret_healthy)
     check_certificate(core, &problems);
     check_worker(core, &problems);
     check_services_dir(core, &problems);
+    check_ports(core, &problems);
     check_pending(core, &problems);
     *ret_healthy = problems.is_healthy;
     return problems.list;

@@ -95,6 +95,7 @@ void worker_core_send_ports(struct worker *worker)
     /* Both lists are sorted by name. */
     for (size_t j = 0; j < worker->n_ports; j++) {
         const struct plan_port *new = &worker->ports[j];
+        bool is_dead = worker_kernel_is_port_dead(worker, new->name);
         bool is_known;
 
         while (i < worker->n_told_ports &&
@@ -105,9 +106,11 @@ void worker_core_send_ports(struct worker *worker)
                    strcmp(worker->told_ports[i].name, new->name) == 0;
         memcpy(told[j].name, new->name, sizeof(told[j].name));
         told[j].ofport = new->ofport;
-        told[j].is_dead = is_known && worker->told_ports[i].is_dead;
-        if (!is_known || worker->told_ports[i].ofport != told[j].ofport) {
-            send_port(worker, new->name, told[j].ofport);
+        told[j].is_dead = is_dead;
+        if (!is_known || worker->told_ports[i].ofport != told[j].ofport ||
+            worker->told_ports[i].is_dead != is_dead) {
+            send_port(worker, new->name,
+                      is_dead ? IPC_PORT_DEAD : told[j].ofport);
         }
         i += is_known;
     }

@@ -159,6 +159,14 @@ static const struct ovsdb_port *find_port(const struct worker *worker,
     return NULL;
 }
 
+bool worker_kernel_is_port_dead(const struct worker *worker, const char *name)
+{
+    const struct ovsdb_port *port =
+        worker->is_ovsdb_synced ? find_port(worker, name) : NULL;
+
+    return port != NULL && worker_kernel_is_dead(worker, port);
+}
+
 static void change_port(struct worker *worker, bool is_add);
 
 /* "remove" was asked: the port goes, and then the asker hears of it. */
@@ -278,6 +286,7 @@ void worker_kernel_remove(struct worker *worker)
 
 void worker_kernel_done(struct worker *worker)
 {
+    worker_revive_done(worker);
     plan_done(&worker->kernel);
     worker->kernel = (struct plan)PLAN_INIT;
 }

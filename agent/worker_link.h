@@ -56,6 +56,9 @@ const struct worker_status *worker_link_status(const struct worker_link *link);
 /* "" when the port is there; else why not: "no port veth203 on socket". */
 const char *worker_link_port_problem(const struct worker_link *link,
                                      const char *port_name);
+/* Name of the index-th port that carries nothing, since its device was made
+ * anew behind the switch's back; NULL after the last. */
+const char *worker_link_dead_port(const struct worker_link *link, size_t index);
 /* "" or why the worker refuses the item of this key text. */
 const char *worker_link_refusal(const struct worker_link *link,
                                 const char *item_key);

@@ -96,14 +96,15 @@ static void take_port(struct worker_link *link,
     }
     copy_text(name, sizeof(name), message->name, message->name_len);
     is_known = find_port(link, name, &index);
-    if (!is_known && (message->value < 0 || !insert_port(link, index, name))) {
+    if (!is_known &&
+        (message->value == -1 || !insert_port(link, index, name))) {
         return;
     }
     if (link->ports[index].ofport == message->value) {
         return;
     }
     link->ports[index].ofport = message->value;
-    if (message->value < 0) {
+    if (message->value == -1) {
         memmove(&link->ports[index], &link->ports[index + 1],
                 (link->n_ports - index - 1) * sizeof(*link->ports));
         link->n_ports--;
@@ -287,10 +288,24 @@ const char *worker_link_port_problem(const struct worker_link *link,
     } else if (link->ports[index].ofport == 0) {
         (void)snprintf(text, size, "port %.15s on %.100s could not be opened",
                        port_name, bridge);
+    } else if (link->ports[index].ofport == IPC_PORT_DEAD) {
+        (void)snprintf(text, size,
+                       "port %.15s on %.100s is dead: its device was made anew",
+                       port_name, bridge);
     } else {
         text[0] = '\0';
     }
     return text;
+}
+
+const char *worker_link_dead_port(const struct worker_link *link, size_t index)
+{
+    for (size_t i = 0; link->status.is_ovs_up && i < link->n_ports; i++) {
+        if (link->ports[i].ofport == IPC_PORT_DEAD && index-- == 0) {
+            return link->ports[i].name;
+        }
+    }
+    return NULL;
 }
 
 const char *worker_link_refusal(const struct worker_link *link,

@@ -34,6 +34,7 @@
 struct worker_query;
 struct worker_hold;
 struct worker_probe;
+struct worker_revive;
 
 /* A port as core was last told, and the device that it had. */
 struct worker_port {
@@ -124,6 +125,7 @@ struct worker {
     bool is_adding_port; /* ... which is an addition */
     char tunnel_problem[160];
 
+    struct worker_revive *revive; /* owned, NULL: nothing was revived yet */
     struct worker_probe *probe;   /* owned */
     struct worker_hold *hold;     /* owned, NULL while nothing is held */
     struct worker_query *queries; /* owned */
@@ -210,6 +212,8 @@ void worker_kernel_tunnel_port(struct worker *worker, const struct plan *plan);
  * such a port carries nothing. */
 bool worker_kernel_is_dead(const struct worker *worker,
                            const struct ovsdb_port *port);
+/* The same by its name; false while the database is away. */
+bool worker_kernel_is_port_dead(const struct worker *worker, const char *name);
 /* Removes everything of ours from the kernel and our port from OVSDB. */
 void worker_kernel_remove(struct worker *worker);
 void worker_kernel_done(struct worker *worker);
@@ -222,6 +226,13 @@ void worker_hold_packet(struct worker *worker,
 /* A container was learned: what waited for it goes. */
 void worker_hold_release(struct worker *worker);
 void worker_hold_free(struct worker *worker);
+
+/* --- worker_revive.c --- */
+/* Revives dead ports that registered instances name, one at a time. */
+void worker_revive_ports(struct worker *worker);
+/* The database is gone: what was on its way is not heard of again. */
+void worker_revive_forget(struct worker *worker);
+void worker_revive_done(struct worker *worker);
 
 /* --- worker_probe.c --- */
 _must_check_ int worker_probe_new(struct worker *worker);

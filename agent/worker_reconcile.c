@@ -380,6 +380,7 @@ static void run_round(struct worker *worker)
     /* Devices first: a flow may lead to the tunnel. */
     n_kernel = worker_kernel_apply(worker, &worker->plan);
     worker_kernel_tunnel_port(worker, &worker->plan);
+    worker_revive_ports(worker);
     apply_diff(worker, n_kernel);
 }
 
@@ -445,9 +446,8 @@ void worker_reconcile_ports(struct worker *worker)
             port->ofport > 0 && !is_dead ? (uint32_t)port->ofport : 0;
         if (is_dead && !port->is_ours && has_open_port(worker, port->name)) {
             worker_core_note(worker, CONFIG_LOG_WARNING,
-                             "port %s is dead, its device was made anew: "
-                             "`ovs-vsctl del-port %s`, then add it again",
-                             port->name, port->name);
+                             "port %s is dead: its device was made anew",
+                             port->name);
         }
     }
     free(worker->ports);

@@ -252,6 +252,7 @@ static void ovsdb_lost(struct worker *worker)
     worker->ovsdb = ovsdb_close(worker->ovsdb);
     worker->is_ovsdb_synced = false;
     worker->is_porting = false;
+    worker_revive_forget(worker);
 }
 
 static void on_ovsdb_watch(short events, void *data)

@@ -62,11 +62,13 @@ int ovsdb_send(struct ovsdb *ovsdb, json_t *message)
  * other names are of no interest; "monitor" cannot leave them out. */
 static json_t *monitor_tables(const struct ovsdb *ovsdb, bool is_conditional)
 {
-    json_t *tables = json_pack(
-        "{s:[{s:[s]}], s:[{s:[s,s]}], s:[{s:[s,s,s]}], s:[{s:[s,s,s,s]}]}",
-        "Open_vSwitch", "columns", "cur_cfg", "Bridge", "columns", "name",
-        "ports", "Port", "columns", "name", "interfaces", "external_ids",
-        "Interface", "columns", "name", "ofport", "ifindex", "error");
+    json_t *tables =
+        json_pack("{s:[{s:[s]}], s:[{s:[s,s]}], s:[{s:[s,s,s]}], "
+                  "s:[{s:[s,s,s,s,s]}]}",
+                  "Open_vSwitch", "columns", "cur_cfg", "Bridge", "columns",
+                  "name", "ports", "Port", "columns", "name", "interfaces",
+                  "external_ids", "Interface", "columns", "name", "ofport",
+                  "ofport_request", "ifindex", "error");
     json_t *where;
 
     if (tables != NULL && is_conditional) {

@@ -23,8 +23,9 @@ struct ovsdb_port {
                         When the kernel's differs, the device was made anew
                         under that name (a container's restart does it), and
                         the port is dead although the database calls it
-                        healthy.  Removed and added again, in two steps, it
-                        lives. */
+                        healthy.  Removed and added again, in two steps, or
+                        given another number, it lives. */
+    int64_t request; /* the number that somebody asked for; 0: none */
     int64_t device_ifindex; /* of the device of that name, as the database
                                last said; 0: none */
     char error[128];        /* of the interface, "" when fine */
@@ -71,5 +72,12 @@ _must_check_ int ovsdb_add_port(struct ovsdb *ovsdb, const char *name,
                                 void *data);
 _must_check_ int ovsdb_remove_port(struct ovsdb *ovsdb, const char *name,
                                    ovsdb_done_fn fn, void *data);
+/* Asks for another OpenFlow number of a port, whoever owns it (0: for none in
+ * particular).  When that is another than it has, ovs-vswitchd closes the
+ * device and opens it again, which is what revives a dead port; its row, with
+ * tag and external_ids, stays as it is.  Returns and calls as above. */
+_must_check_ int ovsdb_request_number(struct ovsdb *ovsdb, const char *name,
+                                      uint16_t number, ovsdb_done_fn fn,
+                                      void *data);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Adding and removing a port: one transaction each, guarded by "wait"
- * operations against what others do at the same time, and finished when
+ * Adding, removing and renumbering a port: one transaction each, guarded by
+ * "wait" operations against what others do at the same time, and finished when
  * ovs-vswitchd says by cur_cfg that it has applied it (as ovs-vsctl does).
  * Part of ovsdb.c.
  */
@@ -308,4 +308,38 @@ int ovsdb_remove_port(struct ovsdb *ovsdb, const char *name, ovsdb_done_fn fn,
         "next_cfg", "+=", 1, "op", "select", "table", "Open_vSwitch", "where",
         "columns", "next_cfg");
     return change_send(ovsdb, name, false, operations, fn, data);
+}
+
+int ovsdb_request_number(struct ovsdb *ovsdb, const char *name, uint16_t number,
+                         ovsdb_done_fn fn, void *data)
+{
+    struct ovsdb_uuid uuid;
+    char owner[OVSDB_OWNER_SIZE];
+    json_t *value;
+    int error = change_check(ovsdb, name);
+
+    if (error != 0) {
+        return error;
+    }
+    if (!ovsdb_view_port_row(ovsdb->view, name, &uuid, owner)) {
+        return -ENOENT;
+    }
+    value = number != 0 ? json_integer(number) : json_pack("[s, []]", "set");
+    /* An interface's name is unique in the database. */
+    return change_send(
+        ovsdb, name, false,
+        json_pack("[s,"
+                  "{s:s, s:s, s:i, s:[[s,s,s]], s:[s], s:s, s:[{s:s}]},"
+                  "{s:s, s:s, s:[[s,s,s]], s:{s:o}},"
+                  "{s:s, s:s, s:[], s:[[s,s,i]]},"
+                  "{s:s, s:s, s:[], s:[s]}]",
+                  "Open_vSwitch", "op", "wait", "table", "Interface", "timeout",
+                  0, "where", "name", "==", name, "columns", "name", "until",
+                  "==", "rows", "name", name, "op", "update", "table",
+                  "Interface", "where", "name", "==", name, "row",
+                  "ofport_request", value, "op", "mutate", "table",
+                  "Open_vSwitch", "where", "mutations", "next_cfg", "+=", 1,
+                  "op", "select", "table", "Open_vSwitch", "where", "columns",
+                  "next_cfg"),
+        fn, data);
 }

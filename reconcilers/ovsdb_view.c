@@ -31,6 +31,7 @@ struct row {
     char owner[OVSDB_OWNER_SIZE];
     bool has_owner;
     int64_t ofport;
+    int64_t request;
     int64_t ifindex;
     /* ovs-vswitchd writes the index of whatever has the name now, also when
      * that is another device than it opened: so the first one counts, as long
@@ -207,6 +208,8 @@ static int row_set_columns(struct row *row, const json_t *columns, bool is_diff)
             row_set_owner(row, value, is_diff);
         } else if (strcmp(key, "ofport") == 0) {
             row_set_integer(&row->ofport, value);
+        } else if (strcmp(key, "ofport_request") == 0) {
+            row_set_integer(&row->request, value);
         } else if (strcmp(key, "ifindex") == 0) {
             row_set_integer(&row->ifindex, value);
         } else if (strcmp(key, "error") == 0) {
@@ -408,6 +411,7 @@ static void list_add(const struct ovsdb_view *view, const struct row *port,
         memcpy(entry->name, interface->name, len);
         memcpy(entry->error, interface->error, strlen(interface->error));
         entry->ofport = interface->ofport;
+        entry->request = interface->request;
         entry->ifindex = interface->opened_ifindex;
         entry->device_ifindex = interface->ifindex;
         entry->is_ours = port->has_owner;

@@ -448,6 +448,62 @@ static void test_foreign_port(void **state)
     assert_null(ovsdb_close(seen.ovsdb));
 }
 
+static int renumber(struct seen *seen, const char *name, uint16_t number)
+{
+    seen->n_done = 0;
+    assert_int_equal(
+        ovsdb_request_number(seen->ovsdb, name, number, on_done, seen), 0);
+    run_until(seen, &seen->n_done, 1);
+    assert_int_equal(seen->n_done, 1);
+    return seen->error;
+}
+
+/* Another number opens the device again, and leaves the rows as they are. */
+static void test_request_number(void **state)
+{
+    struct seen seen = {0};
+    const struct ovsdb_port *port;
+    int64_t ifindex, number;
+    char *text;
+
+    (void)state;
+    NEEDS_OVS();
+    ovs_fixture_shell("ip link add od0 type veth peer name od1");
+    connect_to(&seen);
+    ovs_fixture_shell("ovs-vsctl --timeout=10 add-port socket od0 tag=7 -- "
+                      "set port od0 external_ids:whose=theirs");
+    while ((port = find_port(&seen, "od0")) == NULL || port->ifindex == 0) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    ifindex = port->ifindex;
+    number = port->ofport;
+    assert_int_equal(port->request, 0);
+    ovs_fixture_shell("ip link del od0 && ip link add od0 type veth peer "
+                      "name od1");
+    while ((port = find_port(&seen, "od0")) == NULL ||
+           port->device_ifindex == ifindex || port->device_ifindex == 0) {
+        run_until(&seen, &seen.n_changed, seen.n_changed + 1);
+    }
+    assert_int_equal(renumber(&seen, "od0", 99), 0);
+    port = find_port(&seen, "od0");
+    assert_int_equal(port->ofport, 99);
+    assert_int_equal(port->request, 99);
+    assert_int_equal(port->ifindex, port->device_ifindex);
+    assert_int_equal(renumber(&seen, "od0", (uint16_t)number), 0);
+    assert_int_equal(renumber(&seen, "od0", 0), 0);
+    port = find_port(&seen, "od0");
+    assert_int_equal(port->ofport, number);
+    assert_int_equal(port->request, 0);
+    text = ovs_fixture_output("ovs-vsctl get port od0 tag external_ids && "
+                              "ovs-vsctl get interface od0 ofport_request");
+    assert_string_equal(text, "7\n{whose=theirs}\n[]\n");
+    free(text);
+    assert_int_equal(
+        ovsdb_request_number(seen.ovsdb, "none", 9, on_done, &seen), -ENOENT);
+    ovs_fixture_shell("ovs-vsctl --timeout=10 del-port od0 && ip link del od0");
+    assert_null(ovsdb_close(seen.ovsdb));
+}
+
 static void test_no_device(void **state)
 {
     struct seen seen = {0};
@@ -565,6 +621,7 @@ int main(void)
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_add_and_remove),
         cmocka_unit_test(test_foreign_port),
+        cmocka_unit_test(test_request_number),
         cmocka_unit_test(test_no_device),
         cmocka_unit_test(test_bridge_comes_and_goes),
         cmocka_unit_test(test_switch_is_down),

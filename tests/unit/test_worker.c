@@ -494,15 +494,23 @@ static void test_makes_the_tunnel_again(void **state)
 }
 
 /* What a restarted container leaves: OVSDB calls the port healthy. */
-static void test_reports_a_dead_port(void **state)
+static void test_revives_a_dead_port(void **state)
 {
     (void)state;
     world.events[0] = '\0';
     ovs_fixture_shell("ip link del veth200");
     add_container_link();
-    wait_until(strstr(worker_link_port_problem(world.core.worker, "veth200"),
-                      "could not be opened") != NULL);
     wait_until(strstr(world.events, "is dead") != NULL);
+    wait_until(strstr(world.events, "revived port veth200") != NULL);
+    wait_until(worker_link_port_problem(world.core.worker, "veth200")[0] ==
+               '\0');
+    assert_null(worker_link_dead_port(world.core.worker, 0));
+    assert_true(prints("ovs-vsctl get interface veth200 ofport_request | "
+                       "grep -Fx '[]'"));
+    wait_until(prints("ovs-ofctl -OOpenFlow15 dump-flows socket table=7 | "
+                      "grep nw_dst=10.0.1.200"));
+    ovs_fixture_shell("ping -c1 -W2 10.0.1.200 >/dev/null");
+    /* Taken away and added by hand it is a port like any other. */
     ovs_fixture_shell("ovs-vsctl del-port veth200");
     wait_until(strstr(worker_link_port_problem(world.core.worker, "veth200"),
                       "no port veth200") != NULL);
@@ -666,7 +674,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_repairs_flows_and_groups),
         cmocka_unit_test(test_survives_vswitchd),
         cmocka_unit_test(test_makes_the_tunnel_again),
-        cmocka_unit_test(test_reports_a_dead_port),
+        cmocka_unit_test(test_revives_a_dead_port),
         cmocka_unit_test(test_holds_down),
         cmocka_unit_test(test_refuses_what_policy_forbids),
         cmocka_unit_test(test_is_replaced),
