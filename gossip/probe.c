@@ -313,6 +313,26 @@ void probe_start(struct node *node)
         node->now_ms + rng_below(&node->rng, down_interval(node));
 }
 
+/* Tells the asker what became of the ping made for it. */
+static void end_relay(struct node *node, struct relay *relay, bool is_answered,
+                      struct node_actions *actions)
+{
+    struct outgoing outgoing;
+
+    if (outgoing_begin(&outgoing, node, relay->asker, actions)) {
+        if (is_answered) {
+            /* The fingerprint of a relayed answer is our own. */
+            message_put_ping(&outgoing.writer, MESSAGE_ACK, relay->asker_nonce,
+                             node->fingerprint);
+        } else {
+            message_put_nack(&outgoing.writer, relay->asker_nonce);
+        }
+        outgoing_flush(&outgoing);
+    }
+    relay->target = NULL;
+    node->n_relays--;
+}
+
 void probe_tick(struct node *node, struct node_actions *actions)
 {
     for (size_t i = 0; i < NODE_PROBES_MAX && node->n_probes > 0; i++) {
@@ -322,15 +342,9 @@ void probe_tick(struct node *node, struct node_actions *actions)
     }
     for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
         struct relay *relay = &node->relays[i];
-        struct outgoing outgoing;
 
         if (relay->target != NULL && node->now_ms >= relay->end_ms) {
-            if (outgoing_begin(&outgoing, node, relay->asker, actions)) {
-                message_put_nack(&outgoing.writer, relay->asker_nonce);
-                outgoing_flush(&outgoing);
-            }
-            relay->target = NULL;
-            node->n_relays--;
+            end_relay(node, relay, false, actions);
         }
     }
     if (node->now_ms >= node->confirm_ms) {
@@ -446,17 +460,9 @@ void probe_on_ack(struct node *node, struct peer *peer,
     }
     for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
         struct relay *relay = &node->relays[i];
-        struct outgoing outgoing;
 
         if (relay->target == peer && relay->nonce == message->nonce) {
-            if (outgoing_begin(&outgoing, node, relay->asker, actions)) {
-                /* The fingerprint of a relayed answer is our own. */
-                message_put_ping(&outgoing.writer, MESSAGE_ACK,
-                                 relay->asker_nonce, node->fingerprint);
-                outgoing_flush(&outgoing);
-            }
-            relay->target = NULL;
-            node->n_relays--;
+            end_relay(node, relay, true, actions);
         }
     }
     /* A relayed answer comes from the helper, with the probe's nonce. */

@@ -566,23 +566,29 @@ static uint64_t stream_end(const struct sync_stream *stream)
                : end;
 }
 
+static void end_stream(struct node *node, struct sync_stream *stream,
+                       struct node_actions *actions)
+{
+    struct channel channel;
+
+    if (stream->is_initiator &&
+        channel_open(&channel, node, stream->peer, stream, actions)) {
+        message_put_done(&channel.writer);
+        channel_close(&channel);
+    }
+    close_stream(stream, actions);
+}
+
 void sync_tick(struct node *node, struct node_actions *actions)
 {
     for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
         struct sync_stream *stream = &node->streams[i];
-        struct channel channel;
 
-        if (stream->stream == 0 ||
-            (node->now_ms < stream_end(stream) &&
-             stream->n_bytes <= LIMIT_SYNC_STREAM_BYTES)) {
-            continue;
+        if (stream->stream != 0 &&
+            (node->now_ms >= stream_end(stream) ||
+             stream->n_bytes > LIMIT_SYNC_STREAM_BYTES)) {
+            end_stream(node, stream, actions);
         }
-        if (stream->is_initiator &&
-            channel_open(&channel, node, stream->peer, stream, actions)) {
-            message_put_done(&channel.writer);
-            channel_close(&channel);
-        }
-        close_stream(stream, actions);
     }
 }
 

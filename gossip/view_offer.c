@@ -94,7 +94,6 @@ struct incoming {
     struct peer *writer;
     struct entry *old;
     uint8_t slot_kind;
-    struct body_certificate certificate;
 };
 
 /* Another record of the writer under the same order, or NULL. */
@@ -176,13 +175,19 @@ static bool is_over_limit(const struct node *node, const struct peer *writer,
     return n_counted >= LIMIT_RECORDS_PER_WRITER;
 }
 
+/* In a function of its own: the body is large, and most records have none. */
+static bool is_good_certificate(struct node *node, const struct record *record)
+{
+    struct body_certificate certificate;
+
+    return rights_check_certificate(node, record, &certificate) == 0;
+}
+
 static int check_writer(struct node *node, struct incoming *in)
 {
-    if (in->record.kind == RECORD_CERTIFICATE) {
-        if (rights_check_certificate(node, &in->record, &in->certificate) !=
-            0) {
-            return VIEW_REFUSED;
-        }
+    if (in->record.kind == RECORD_CERTIFICATE &&
+        !is_good_certificate(node, &in->record)) {
+        return VIEW_REFUSED;
     }
     in->writer = peers_find(node, in->record.writer);
     if (in->writer == NULL) {
@@ -262,19 +267,26 @@ static int check(struct node *node, const struct view_offer *offer,
     return VIEW_ACCEPTED;
 }
 
+static int take_certificate(struct node *node, struct entry *entry)
+{
+    struct peer *subject = peers_get(node, entry->record.key);
+    struct body_certificate certificate;
+
+    /* It decoded when it was checked. */
+    if (subject == NULL ||
+        body_get_certificate(&entry->record, &certificate) != 0) {
+        return -ENOMEM;
+    }
+    return peers_set_certificate(node, subject, entry, &certificate);
+}
+
 /* Consequences by kind, once the record is in the view. */
 static int take_effect(struct node *node, struct incoming *in,
                        struct entry *entry, struct node_actions *actions)
 {
-    struct peer *subject;
-
     switch (in->record.kind) {
     case RECORD_CERTIFICATE:
-        subject = peers_get(node, entry->record.key);
-        if (subject == NULL) {
-            return -ENOMEM;
-        }
-        return peers_set_certificate(node, subject, entry, &in->certificate);
+        return take_certificate(node, entry);
     case RECORD_MEMBER:
         in->writer->member_entry = entry;
         suspicion_on_member(node, in->writer, &entry->record, actions);
