@@ -194,6 +194,7 @@ static void stop(struct worker *worker)
     worker_core_detach(worker);
     worker_switch_stop(worker);
     worker_probe_free(worker);
+    worker_hold_free(worker);
     worker_reconcile_stop(worker);
     worker_kernel_done(worker);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
