@@ -79,6 +79,7 @@ int ctl_flow_ls(struct ctl *ctl)
     }
     foreign = json_object_get(root, "foreign");
     if (!ctl->is_quiet) {
+        (void)fflush(stdout); /* the table first, also where both go one way */
         (void)fprintf(stderr,
                       "%zu flows and %zu groups of ours on %s; "
                       "%" JSON_INTEGER_FORMAT " and %" JSON_INTEGER_FORMAT

@@ -404,6 +404,67 @@ static void conflicts_are_named_and_keep_the_token(void **state)
     expect(fixture, &joiner, JOIN_OK, "welcome");
 }
 
+/* The joiner's own record that it left, as gossip would bring it. */
+static void say_left(struct join_fixture *fixture, const struct joiner *joiner,
+                     uint64_t serial)
+{
+    const struct body_member member = {.state = BODY_MEMBER_LEFT,
+                                       .version = "test",
+                                       .protocol_min = 1,
+                                       .protocol_max = 1};
+    uint8_t body[LIMIT_RECORD_SIZE];
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    struct record_fields fields = {
+        .kind = RECORD_MEMBER,
+        .cluster = fixture->identity.genesis.cluster_id,
+        .writer = joiner->keys.sign_public,
+        .serial = serial,
+        .order = {.epoch = UINT64_C(1) << 32, .seq = 1},
+        .hlc = (JOIN_FIXTURE_NOW_S * 1000) << 16,
+        .body = body,
+    };
+    size_t size;
+
+    assert_int_equal(
+        body_put_member(&member, body, sizeof(body), &fields.body_size), 0);
+    size = record_build(&fields, bytes, sizeof(bytes));
+    assert_int_equal(sign_record(bytes, size, joiner->keys.sign_secret), 0);
+    assert_int_equal(
+        node_load(fixture->core.node, bytes, size, JOIN_FIXTURE_NOW_S * 1000),
+        0);
+}
+
+/* A host that left and was reset comes with another key: its name, its
+ * address and its subnets are its again, and nobody else's while it is in. */
+static void who_left_blocks_nothing(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct token token;
+    struct joiner first;
+    struct joiner again;
+    struct node_member member;
+
+    join_fixture_token(fixture, 600, &token);
+    first = make_joiner(&token, 2);
+    expect(fixture, &first, JOIN_OK, "welcome");
+    join_fixture_token(fixture, 600, &token);
+    again = make_joiner(&token, 2);
+    expect(fixture, &again, JOIN_NAME_REFUSED,
+           "the name \"host2\" belongs to another node");
+
+    assert_true(
+        node_member_find(fixture->core.node, first.keys.sign_public, &member));
+    say_left(fixture, &first, member.certificate->serial);
+    assert_true(
+        node_member_find(fixture->core.node, first.keys.sign_public, &member));
+    assert_int_equal(member.state, NODE_MEMBER_LEFT);
+    expect(fixture, &again, JOIN_OK, "welcome");
+
+    join_fixture_token(fixture, 600, &token);
+    again = make_joiner(&token, 2);
+    expect(fixture, &again, JOIN_NAME_REFUSED, "belongs to another node");
+}
+
 static void malformed_requests_are_answered(void **state)
 {
     struct join_fixture *fixture = *state;
@@ -626,6 +687,7 @@ int main(void)
         JOIN_TEST(same_key_gets_the_same_certificate_again),
         JOIN_TEST(bad_tokens_are_refused),
         JOIN_TEST(conflicts_are_named_and_keep_the_token),
+        JOIN_TEST(who_left_blocks_nothing),
         JOIN_TEST(malformed_requests_are_answered),
         JOIN_TEST(an_issuer_that_cannot_write_says_so),
         JOIN_TEST(of_two_at_once_one_is_admitted),
