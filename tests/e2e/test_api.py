@@ -336,7 +336,7 @@ def test_writes_need_rights(nodes):
 
     def ask(uid, gid):
         return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups",
-                               "python3", "-c", program, nodes[0].socket], capture_output=True,
+                               "/usr/bin/python3", "-c", program, nodes[0].socket], capture_output=True,
                               text=True, timeout=30, check=False)
 
     assert "PermissionError" in ask(12345, 12345).stderr
