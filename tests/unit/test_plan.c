@@ -235,7 +235,7 @@ static void test_routes(void **state)
     expect_flow(&plan, "table=7,priority=324,ip,nw_dst=10.0.1.0/24",
                 "CONTROLLER:128,output:200,output:201");
     expect_flow(&plan, "table=7,priority=325,ip,reg0=0x2,nw_dst=10.0.1.0/24",
-                "CONTROLLER");
+                "CONTROLLER:65535");
     expect_flow(&plan, "table=7,priority=200,reg0=0x2", "drop");
     expect_flow(&plan, "table=7,priority=100,reg0=0x1",
                 "set_field:0a:00:00:00:01:01->eth_dst,LOCAL");
