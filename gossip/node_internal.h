@@ -12,7 +12,7 @@
  *   probe.c      pings, indirect pings, local health
  *   suspicion.c  accusations, member states
  *   spread.c     news: eager copies, announcements, pulls
- *   sync.c       anti-entropy
+ *   sync.c       anti-entropy;  sync_stream.c  its bulk exchanges
  *   own.c        own records: write, commit, member record, manifest
  */
 #ifndef SOCKETNET_GOSSIP_NODE_INTERNAL_H

@@ -9,9 +9,8 @@
  * between them.  A handful of packets answer one packet; when more is missing
  * than that, a stream is asked for and runs the same messages in frames.
  */
-#include "gossip/node_internal.h"
+#include "gossip/sync_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define SYNC_SPLIT       16
@@ -23,26 +22,10 @@
 /* A fingerprint that differs for so long is followed even while news keeps
  * arriving. */
 #define SYNC_PATIENCE_MS 5000
-/* A stream is asked for at most this often of one peer, and closed by its
- * initiator when it was silent for so long. */
-#define SYNC_STREAM_AGAIN_MS 5000
-#define SYNC_STREAM_IDLE_MS  1000
 
-/* Where answers go: packets to a peer, or frames of a stream. */
-struct channel {
-    struct node *node;
-    struct peer *peer;
-    struct node_actions *actions;
-    struct sync_stream *stream; /* NULL: packets */
-    struct outgoing outgoing;
-    struct writer writer; /* of the frame */
-    uint8_t *frame;       /* LIMIT_FRAME_SIZE bytes, streams only */
-    bool is_full;
-};
-
-static bool channel_open(struct channel *channel, struct node *node,
-                         struct peer *peer, struct sync_stream *stream,
-                         struct node_actions *actions)
+bool sync_channel_open(struct sync_channel *channel, struct node *node,
+                       struct peer *peer, struct sync_stream *stream,
+                       struct node_actions *actions)
 {
     channel->node = node;
     channel->peer = peer;
@@ -58,7 +41,7 @@ static bool channel_open(struct channel *channel, struct node *node,
     return channel->frame != NULL;
 }
 
-static void flush_frame(struct channel *channel)
+static void flush_frame(struct sync_channel *channel)
 {
     size_t size = writer_size(&channel->writer);
     struct node_action *action;
@@ -76,7 +59,7 @@ static void flush_frame(struct channel *channel)
 }
 
 /* Room for one more message, or NULL when the budget is used up. */
-static struct writer *channel_room(struct channel *channel, size_t size)
+struct writer *sync_channel_room(struct sync_channel *channel, size_t size)
 {
     if (channel->stream != NULL) {
         if (channel->stream->n_bytes > LIMIT_SYNC_STREAM_BYTES ||
@@ -95,7 +78,7 @@ static struct writer *channel_room(struct channel *channel, size_t size)
     return &channel->outgoing.writer;
 }
 
-static void channel_close(struct channel *channel)
+void sync_channel_close(struct sync_channel *channel)
 {
     if (channel->stream != NULL) {
         flush_frame(channel);
@@ -126,10 +109,10 @@ static struct message_head head_of(const struct node *node, uint64_t first,
     return head;
 }
 
-static void put_heads(struct channel *channel, const struct message_head *heads,
-                      size_t n_heads)
+static void put_heads(struct sync_channel *channel,
+                      const struct message_head *heads, size_t n_heads)
 {
-    struct writer *writer = channel_room(
+    struct writer *writer = sync_channel_room(
         channel, MESSAGE_HEADER_SIZE + n_heads * MESSAGE_HEADS_ITEM_SIZE);
 
     if (writer != NULL) {
@@ -140,7 +123,7 @@ static void put_heads(struct channel *channel, const struct message_head *heads,
 /* Cuts the range into parts of about equally many writers of ours; together
  * they cover the whole range, so that what only the peer has falls into one
  * of them. */
-static void split(struct channel *channel, uint64_t first, uint64_t last)
+static void split(struct sync_channel *channel, uint64_t first, uint64_t last)
 {
     const struct node *node = channel->node;
     struct message_head heads[SYNC_SPLIT];
@@ -206,7 +189,8 @@ static uint64_t *own_hashes(const struct node *node, uint64_t first,
 
 /* Tells all we hold in the range, in as many messages as it takes; together
  * they cover every hash from 0 to the highest. */
-static void tell_have(struct channel *channel, uint64_t first, uint64_t last)
+static void tell_have(struct sync_channel *channel, uint64_t first,
+                      uint64_t last)
 {
     size_t n, index = 0;
     uint64_t *hashes = own_hashes(channel->node, first, last, &n);
@@ -216,7 +200,7 @@ static void tell_have(struct channel *channel, uint64_t first, uint64_t last)
         size_t part = MIN_OF(n - index, (size_t)SYNC_HASHES_MAX);
         bool is_last = index + part == n;
         uint64_t highest = is_last ? UINT64_MAX : hashes[index + part] - 1;
-        struct writer *writer = channel_room(
+        struct writer *writer = sync_channel_room(
             channel, MESSAGE_HEADER_SIZE + MESSAGE_HAVE_SIZE + part * 8);
 
         if (writer == NULL) {
@@ -240,10 +224,10 @@ static bool message_has(const struct message *message, uint64_t hash)
     return false;
 }
 
-static void push(struct channel *channel, const struct entry *entry)
+static void push(struct sync_channel *channel, const struct entry *entry)
 {
     struct writer *writer =
-        channel_room(channel, MESSAGE_HEADER_SIZE + entry->record.size);
+        sync_channel_room(channel, MESSAGE_HEADER_SIZE + entry->record.size);
 
     if (writer != NULL) {
         message_put_record(writer, entry->bytes, entry->record.size);
@@ -252,7 +236,8 @@ static void push(struct channel *channel, const struct entry *entry)
 
 /* Sends what the peer lacks; certificates first, as nothing of their subject
  * is accepted before them. */
-static void push_missing(struct channel *channel, const struct message *message)
+static void push_missing(struct sync_channel *channel,
+                         const struct message *message)
 {
     const struct node *node = channel->node;
 
@@ -275,7 +260,8 @@ static void push_missing(struct channel *channel, const struct message *message)
     }
 }
 
-static void ask_missing(struct channel *channel, const struct message *message)
+static void ask_missing(struct sync_channel *channel,
+                        const struct message *message)
 {
     uint64_t hashes[SYNC_HASHES_MAX];
     size_t n = 0;
@@ -293,7 +279,7 @@ static void ask_missing(struct channel *channel, const struct message *message)
     if (n == 0) {
         return;
     }
-    writer = channel_room(channel, MESSAGE_HEADER_SIZE + n * 8);
+    writer = sync_channel_room(channel, MESSAGE_HEADER_SIZE + n * 8);
     if (writer != NULL) {
         message_put_hashes(writer, MESSAGE_WANT, hashes, n);
     }
@@ -302,7 +288,8 @@ static void ask_missing(struct channel *channel, const struct message *message)
 /* --- Messages ----------------------------------------------------------------
  */
 
-static void on_head(struct channel *channel, const struct message_head *theirs)
+static void on_head(struct sync_channel *channel,
+                    const struct message_head *theirs)
 {
     struct message_head ours =
         head_of(channel->node, theirs->first, theirs->last);
@@ -327,7 +314,7 @@ static void on_head(struct channel *channel, const struct message_head *theirs)
     }
 }
 
-static void answer(struct channel *channel, const struct message *message)
+void sync_answer(struct sync_channel *channel, const struct message *message)
 {
     switch (message->type) {
     case MESSAGE_HEADS:
@@ -356,38 +343,28 @@ static void answer(struct channel *channel, const struct message *message)
     }
 }
 
-static struct sync_stream *find_stream(struct node *node, uint32_t stream)
-{
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS && stream != 0; i++) {
-        if (node->streams[i].stream == stream) {
-            return &node->streams[i];
-        }
-    }
-    return NULL;
-}
-
 void sync_on_message(struct node *node, struct peer *peer, uint32_t stream,
                      const struct message *message,
                      struct node_actions *actions)
 {
-    struct channel channel;
+    struct sync_channel channel;
 
-    if (channel_open(&channel, node, peer, find_stream(node, stream),
-                     actions)) {
-        answer(&channel, message);
-        channel_close(&channel);
+    if (sync_channel_open(&channel, node, peer, sync_find_stream(node, stream),
+                          actions)) {
+        sync_answer(&channel, message);
+        sync_channel_close(&channel);
     }
 }
 
-static void begin(struct node *node, struct peer *peer,
-                  struct sync_stream *stream, struct node_actions *actions)
+void sync_begin(struct node *node, struct peer *peer,
+                struct sync_stream *stream, struct node_actions *actions)
 {
     struct message_head all = head_of(node, 0, UINT64_MAX);
-    struct channel channel;
+    struct sync_channel channel;
 
-    if (channel_open(&channel, node, peer, stream, actions)) {
+    if (sync_channel_open(&channel, node, peer, stream, actions)) {
         put_heads(&channel, &all, 1);
-        channel_close(&channel);
+        sync_channel_close(&channel);
     }
 }
 
@@ -397,7 +374,7 @@ static void start(struct node *node, struct peer *peer,
     if (peer->sync_ms == 0 || node->now_ms - peer->sync_ms >= SYNC_AGAIN_MS) {
         peer->sync_ms = node->now_ms;
         node->counters.syncs_started++;
-        begin(node, peer, NULL, actions);
+        sync_begin(node, peer, NULL, actions);
     }
 }
 
@@ -427,179 +404,4 @@ void sync_on_fingerprint(struct node *node, struct peer *peer,
         return;
     }
     start(node, peer, actions);
-}
-
-/* --- Streams -----------------------------------------------------------------
- */
-
-void sync_ask_stream(struct node *node, struct peer *peer,
-                     struct node_actions *actions)
-{
-    struct node_action *action;
-    struct endpoint endpoint;
-    size_t n_streams = 0;
-
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
-        n_streams += node->streams[i].stream != 0;
-        if (node->streams[i].stream != 0 && node->streams[i].peer == peer) {
-            return;
-        }
-    }
-    if (n_streams == LIMIT_SYNC_STREAMS ||
-        !transport_endpoint(peer, &endpoint) ||
-        (peer->stream_ms != 0 &&
-         node->now_ms - peer->stream_ms < SYNC_STREAM_AGAIN_MS)) {
-        return;
-    }
-    peer->stream_ms = node->now_ms;
-    action = actions_add(actions, NODE_ACTION_STREAM_OPEN, NULL, 0);
-    if (action != NULL) {
-        memcpy(action->peer, peer->key, 32);
-        action->endpoint = endpoint;
-        node->counters.streams_opened++;
-    }
-}
-
-static void close_stream(struct sync_stream *stream,
-                         struct node_actions *actions)
-{
-    struct node_action *action =
-        actions_add(actions, NODE_ACTION_STREAM_CLOSE, NULL, 0);
-
-    if (action != NULL) {
-        action->stream = stream->stream;
-    }
-    *stream = (struct sync_stream){0};
-}
-
-static void on_opened(struct node *node, const struct node_event *event,
-                      struct node_actions *actions)
-{
-    struct peer *peer = peers_find(node, event->peer);
-    struct node_action *action;
-
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS && peer != NULL; i++) {
-        struct sync_stream *stream = &node->streams[i];
-
-        if (stream->stream == 0) {
-            *stream = (struct sync_stream){
-                .stream = event->stream,
-                .peer = peer,
-                .is_initiator = event->is_initiator,
-                .started_ms = node->now_ms,
-                .active_ms = node->now_ms,
-            };
-            if (event->is_initiator) {
-                begin(node, peer, stream, actions);
-            }
-            return;
-        }
-    }
-    action = actions_add(actions, NODE_ACTION_STREAM_CLOSE, NULL, 0);
-    if (action != NULL) {
-        action->stream = event->stream;
-    }
-}
-
-static int on_frame(struct node *node, const struct node_event *event,
-                    struct node_actions *actions)
-{
-    struct sync_stream *stream = find_stream(node, event->stream);
-    struct reader reader = reader_init(event->bytes, event->size);
-    struct message message;
-    struct channel channel;
-    int result = 0;
-
-    if (stream == NULL) {
-        return 0;
-    }
-    stream->active_ms = node->now_ms;
-    stream->n_bytes += event->size;
-    stream->peer->last_heard_ms = node->now_ms;
-    if (!channel_open(&channel, node, stream->peer, stream, actions)) {
-        return -ENOMEM;
-    }
-    while (reader_left(&reader) > 0 && result == 0) {
-        struct view_offer offer = {.source = stream->peer};
-
-        if (message_next(&reader, &message) != 0) {
-            node->counters.dropped_message++;
-            break;
-        }
-        offer.bytes = message.bytes;
-        offer.size = message.size;
-        if (message.type == MESSAGE_RECORD) {
-            result = MIN_OF(view_offer(node, &offer, actions), 0);
-        } else {
-            answer(&channel, &message);
-        }
-    }
-    channel_close(&channel);
-    return result;
-}
-
-int sync_on_stream(struct node *node, const struct node_event *event,
-                   struct node_actions *actions)
-{
-    struct sync_stream *stream;
-
-    if (event->type == NODE_EVENT_STREAM_OPENED) {
-        on_opened(node, event, actions);
-        return 0;
-    }
-    if (event->type == NODE_EVENT_STREAM_FRAME) {
-        return on_frame(node, event, actions);
-    }
-    stream = find_stream(node, event->stream);
-    if (stream != NULL) {
-        *stream = (struct sync_stream){0};
-    }
-    return 0;
-}
-
-static uint64_t stream_end(const struct sync_stream *stream)
-{
-    uint64_t end = stream->started_ms + LIMIT_SYNC_STREAM_MS;
-
-    return stream->is_initiator
-               ? MIN_OF(end, stream->active_ms + SYNC_STREAM_IDLE_MS)
-               : end;
-}
-
-static void end_stream(struct node *node, struct sync_stream *stream,
-                       struct node_actions *actions)
-{
-    struct channel channel;
-
-    if (stream->is_initiator &&
-        channel_open(&channel, node, stream->peer, stream, actions)) {
-        message_put_done(&channel.writer);
-        channel_close(&channel);
-    }
-    close_stream(stream, actions);
-}
-
-void sync_tick(struct node *node, struct node_actions *actions)
-{
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
-        struct sync_stream *stream = &node->streams[i];
-
-        if (stream->stream != 0 &&
-            (node->now_ms >= stream_end(stream) ||
-             stream->n_bytes > LIMIT_SYNC_STREAM_BYTES)) {
-            end_stream(node, stream, actions);
-        }
-    }
-}
-
-uint64_t sync_deadline(const struct node *node)
-{
-    uint64_t deadline = NODE_NEVER;
-
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
-        if (node->streams[i].stream != 0) {
-            deadline = MIN_OF(deadline, stream_end(&node->streams[i]));
-        }
-    }
-    return deadline;
 }
