@@ -231,7 +231,9 @@ const char *ctl_duration(json_int_t us, char text[24])
 {
     json_int_t s = us / 1000000;
 
-    if (us < 10000) {
+    if (us == 0) {
+        (void)snprintf(text, 24, "0s");
+    } else if (us < 10000) {
         (void)snprintf(text, 24, "%.2fms", (double)us / 1e3);
     } else if (us < 1000000) {
         (void)snprintf(text, 24, "%.0fms", (double)us / 1e3);
