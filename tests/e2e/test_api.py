@@ -84,7 +84,7 @@ class Node:
             file.write(CONFIG.format(name=self.name, dir=self.dir, n=n))
 
     def agent(self, *arguments):
-        done = subprocess.run(["ip", "netns", "exec", NAMESPACE, AGENT, *arguments, "--config",
+        done = subprocess.run(["nsenter", f"--net=/run/netns/{NAMESPACE}", AGENT, *arguments, "--config",
                                self.config], capture_output=True, text=True, timeout=60,
                               env=ENVIRONMENT, check=False)
         assert done.returncode == 0, Result(done)
@@ -92,7 +92,7 @@ class Node:
     def start(self):
         with open(os.path.join(self.dir, "log"), "ab") as log:
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", NAMESPACE, AGENT, "run", "--config", self.config],
+                ["nsenter", f"--net=/run/netns/{NAMESPACE}", AGENT, "run", "--config", self.config],
                 stdout=log, stderr=log, env=ENVIRONMENT)
         Lab.until(lambda: os.path.exists(self.socket) and self.curl("/ready")[0] == 200)
 
@@ -142,7 +142,7 @@ def nodes_fixture(tmp_path_factory):
     subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
     nodes = []
     try:
-        subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
+        subprocess.run(["nsenter", f"--net=/run/netns/{NAMESPACE}", "ip", "link", "set", "lo", "up"], check=True)
         nodes = [Node(directory, 1), Node(directory, 2)]
         nodes[0].agent("init", "--cluster", "lab")
         nodes[0].start()
@@ -351,7 +351,7 @@ def test_writes_need_rights(nodes):
 
 
 def test_second_agent_is_refused(nodes):
-    done = subprocess.run(["ip", "netns", "exec", NAMESPACE, AGENT, "run", "--config", nodes[0].config],
+    done = subprocess.run(["nsenter", f"--net=/run/netns/{NAMESPACE}", AGENT, "run", "--config", nodes[0].config],
                           capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False)
     assert done.returncode != 0
     assert nodes[0].json("status", "status")["healthy"]
