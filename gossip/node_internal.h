@@ -320,6 +320,9 @@ int rights_check(struct node *node, const struct peer *writer,
                  const struct record *record);
 /* What own code asks before signing: 0 or NODE_E_*. */
 int rights_check_own(struct node *node, const struct record *record);
+/* Kinds that live by rules of their own: no tombstone ends them, no manifest
+ * speaks of them, no quota counts them. */
+bool rights_is_exempt(uint8_t kind);
 /* The kind whose place this record takes: a tombstone's target, else its
  * own.  The body must have been checked. */
 uint8_t rights_slot_kind(const struct record *record);

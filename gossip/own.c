@@ -129,13 +129,6 @@ int own_write_member(struct node *node, struct node_actions *actions)
 /* --- Manifest ----------------------------------------------------------------
  */
 
-static bool is_listed(uint8_t kind)
-{
-    return kind != RECORD_MEMBER && kind != RECORD_MANIFEST &&
-           kind != RECORD_TOMBSTONE && kind != RECORD_CERTIFICATE &&
-           kind != RECORD_REVOCATION;
-}
-
 static int compare_ids(const void *a, const void *b)
 {
     return memcmp(a, b, BODY_MANIFEST_ID_SIZE);
@@ -153,7 +146,8 @@ static void write_manifest(struct node *node, struct node_actions *actions)
     for (size_t i = 0; i < self->n_entries && ids != NULL; i++) {
         const struct entry *entry = self->entries[i];
 
-        if (is_listed(entry->record.kind)) {
+        if (!rights_is_exempt(entry->record.kind) &&
+            entry->record.kind != RECORD_TOMBSTONE) {
             memcpy(ids + body.n_ids++ * BODY_MANIFEST_ID_SIZE, entry->id,
                    BODY_MANIFEST_ID_SIZE);
         }

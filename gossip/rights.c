@@ -59,12 +59,11 @@ static bool is_service_allowed(const struct body_certificate *certificate,
            body_certificate_allows_address(certificate, &service->address);
 }
 
-/* Kinds whose end is not said by a tombstone. */
-static bool can_be_buried(uint8_t kind)
+bool rights_is_exempt(uint8_t kind)
 {
-    return kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
-           kind != RECORD_MEMBER && kind != RECORD_MANIFEST &&
-           kind != RECORD_ACCUSATION && kind != RECORD_TOMBSTONE;
+    return kind == RECORD_CERTIFICATE || kind == RECORD_REVOCATION ||
+           kind == RECORD_MEMBER || kind == RECORD_MANIFEST ||
+           kind == RECORD_ACCUSATION;
 }
 
 enum rights_verdict {
@@ -124,7 +123,8 @@ static enum rights_verdict judge(const struct node *node,
         return judge_body(body_get_member(record, &member) == 0);
     case RECORD_TOMBSTONE:
         return judge_body(body_get_tombstone(record, &tombstone) == 0 &&
-                          can_be_buried(tombstone.kind));
+                          !rights_is_exempt(tombstone.kind) &&
+                          tombstone.kind != RECORD_TOMBSTONE);
     case RECORD_MANIFEST:
         return judge_body(body_get_manifest(record, &manifest) == 0);
     case RECORD_ACCUSATION:

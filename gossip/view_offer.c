@@ -32,21 +32,13 @@ static bool manifest_lists(const struct body_manifest *manifest,
     return false;
 }
 
-/* Kinds that a manifest says nothing about. */
-static bool is_exempt(uint8_t kind)
-{
-    return kind == RECORD_MEMBER || kind == RECORD_MANIFEST ||
-           kind == RECORD_ACCUSATION || kind == RECORD_CERTIFICATE ||
-           kind == RECORD_REVOCATION;
-}
-
 /* Whether the writer's manifest says that this record is gone for good. */
 static bool is_ended(const struct peer *writer, const struct record *record,
                      const uint8_t *id)
 {
     struct body_manifest manifest;
 
-    if (writer->manifest_entry == NULL || is_exempt(record->kind) ||
+    if (writer->manifest_entry == NULL || rights_is_exempt(record->kind) ||
         body_get_manifest(&writer->manifest_entry->record, &manifest) != 0) {
         return false;
     }
@@ -170,7 +162,7 @@ static bool is_over_limit(const struct node *node, const struct peer *writer,
     size_t n_counted = 0;
 
     for (size_t i = 0; i < writer->n_entries; i++) {
-        n_counted += !is_exempt(writer->entries[i]->record.kind);
+        n_counted += !rights_is_exempt(writer->entries[i]->record.kind);
     }
     return n_counted >= LIMIT_RECORDS_PER_WRITER;
 }
