@@ -17,10 +17,6 @@
 #define HOLD_FRAME_SIZE 2048
 #define HOLD_MS         1000
 
-#define IPV4_FRAME_MIN 34
-#define IPV4_AT        14
-#define IPV4_TO        16 /* within its header */
-
 struct hold_frame {
     struct address to;
     uint64_t until_ms;
@@ -42,21 +38,6 @@ static bool is_tunnel(const struct worker *worker, uint32_t ofport)
         }
     }
     return false;
-}
-
-/* Where an IPv4 frame goes, if to a container of ours. */
-static bool find_destination(const struct worker *worker, const uint8_t *frame,
-                             size_t size, struct address *ret)
-{
-    struct address to = {.family = 4};
-
-    if (size < IPV4_FRAME_MIN || frame[12] != 0x08 || frame[13] != 0x00 ||
-        frame[IPV4_AT] >> 4 != 4) {
-        return false;
-    }
-    memcpy(to.bytes, frame + IPV4_AT + IPV4_TO, 4);
-    *ret = to;
-    return worker_neighbors_allows(&worker->policy, &to);
 }
 
 /* To the container's MAC, from the bridge's own. */
@@ -85,7 +66,8 @@ void worker_hold_packet(struct worker *worker,
 
     if (packet->frame_size > HOLD_FRAME_SIZE || worker->observe ||
         !is_tunnel(worker, packet->in_port) ||
-        !find_destination(worker, packet->frame, packet->frame_size, &to)) {
+        !worker_neighbors_destination(&worker->policy, packet->frame,
+                                      packet->frame_size, &to)) {
         return;
     }
     if (worker->hold == NULL) {

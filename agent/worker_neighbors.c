@@ -11,11 +11,14 @@
 #include "gossip/base/cursor.h"
 #include "reconcilers/openflow.h"
 
-#define ETH_TYPE_ARP  0x0806
-#define ETH_TYPE_IPV4 0x0800
-#define ARP_ETHERNET  1
-#define ARP_REQUEST   1
-#define ARP_REPLY     2
+#define ETH_TYPE_ARP   0x0806
+#define ETH_TYPE_IPV4  0x0800
+#define ARP_ETHERNET   1
+#define ARP_REQUEST    1
+#define ARP_REPLY      2
+#define IPV4_FRAME_MIN 34
+#define IPV4_AT        14
+#define IPV4_TO        16 /* within its header */
 /* OpenFlow 1.5.1, 7.2.6.1: numbers from here on are reserved. */
 #define PORT_MAX UINT32_C(0xffffff00)
 
@@ -149,6 +152,24 @@ bool worker_neighbors_allows(const struct plan_policy *policy,
         return mask == 0 || ((host & mask) != 0 && (host & mask) != mask);
     }
     return false;
+}
+
+bool worker_neighbors_destination(const struct plan_policy *policy,
+                                  const uint8_t *frame, size_t size,
+                                  struct address *ret)
+{
+    struct address to = {.family = 4};
+
+    if (size < IPV4_FRAME_MIN || frame[12] != 0x08 || frame[13] != 0x00 ||
+        frame[IPV4_AT] >> 4 != 4) {
+        return false;
+    }
+    memcpy(to.bytes, frame + IPV4_AT + IPV4_TO, 4);
+    if (!worker_neighbors_allows(policy, &to)) {
+        return false;
+    }
+    *ret = to;
+    return true;
 }
 
 /* Puts a checked entry.  1: changed; 0; -ENOMEM. */

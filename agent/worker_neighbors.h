@@ -67,6 +67,12 @@ worker_neighbors_find(const struct worker_neighbors *neighbors,
 bool worker_neighbors_allows(const struct plan_policy *policy,
                              const struct address *address);
 
+/* Where an IPv4 frame goes; false when not to an address that can be a local
+ * container's. */
+bool worker_neighbors_destination(const struct plan_policy *policy,
+                                  const uint8_t *frame, size_t size,
+                                  struct address *ret);
+
 /* An ARP request for `target`.  `sender` of family 0: an address probe
  * (RFC 5227, 1.1: sender 0.0.0.0). */
 void worker_neighbors_request(const struct address *target,

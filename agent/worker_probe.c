@@ -24,10 +24,6 @@
 /* Ports asked for one unknown address. */
 #define PROBE_PORTS_MAX 256
 
-#define IPV4_FRAME_MIN 34
-#define IPV4_AT        14
-#define IPV4_TO        16 /* within its header */
-
 struct probe_target {
     struct address address;
     uint32_t ofport;
@@ -233,15 +229,10 @@ static bool may_ask(struct worker_probe *probe, const struct address *address)
 void worker_probe_unknown(struct worker *worker, uint32_t in_port,
                           const uint8_t *frame, size_t size)
 {
-    struct address to = {.family = 4};
+    struct address to;
     size_t n_asked = 0;
 
-    if (size < IPV4_FRAME_MIN || frame[12] != 0x08 || frame[13] != 0x00 ||
-        frame[IPV4_AT] >> 4 != 4) {
-        return;
-    }
-    memcpy(to.bytes, frame + IPV4_AT + IPV4_TO, 4);
-    if (!worker_neighbors_allows(&worker->policy, &to) ||
+    if (!worker_neighbors_destination(&worker->policy, frame, size, &to) ||
         worker_neighbors_find(&worker->neighbors, &to) != NULL ||
         !may_ask(worker->probe, &to)) {
         return;
