@@ -13,13 +13,13 @@
 
 #include <sodium.h>
 
-#include "agent/config.h"
-#include "agent/ctl.h"
-#include "agent/identity.h"
-#include "agent/join_check.h"
-#include "agent/join_local.h"
-#include "agent/store_thread.h"
-#include "gossip/sign.h"
+#include "agent/config/config.h"
+#include "agent/core/store_thread.h"
+#include "agent/ctl/ctl.h"
+#include "agent/identity/identity.h"
+#include "agent/join/join_check.h"
+#include "agent/join/join_local.h"
+#include "gossip/wire/sign.h"
 #include "store/store.h"
 
 #define INIT_VALID_S    (365u * 86400u)
@@ -158,7 +158,7 @@ static int save(const struct init *init, char **ret_error)
     if (r == 0) {
         r = make_store(init);
         if (r != 0 && asprintf(ret_error, "cannot make the store in %s: %s",
-                               state_dir, store_thread_error_text(r)) < 0) {
+                               state_dir, store_error_text(r)) < 0) {
             *ret_error = NULL;
         }
     }

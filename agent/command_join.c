@@ -13,13 +13,13 @@
 
 #include <sodium.h>
 
-#include "agent/config.h"
-#include "agent/ctl.h"
-#include "agent/identity.h"
-#include "agent/join_client.h"
-#include "agent/join_local.h"
-#include "agent/store_thread.h"
-#include "agent/token.h"
+#include "agent/config/config.h"
+#include "agent/core/store_thread.h"
+#include "agent/ctl/ctl.h"
+#include "agent/identity/identity.h"
+#include "agent/identity/token.h"
+#include "agent/join/join_client.h"
+#include "agent/join/join_local.h"
 #include "store/store.h"
 
 struct join {
@@ -96,7 +96,7 @@ static int save(struct join *join, char **ret_error)
         if (asprintf(ret_error,
                      "admitted, but the store in %s cannot be made: %s; then "
                      "run the same command again",
-                     state_dir, store_thread_error_text(r)) < 0) {
+                     state_dir, store_error_text(r)) < 0) {
             *ret_error = NULL;
         }
         return r;

@@ -9,10 +9,10 @@
 
 #include <jansson.h>
 
-#include "agent/config.h"
-#include "agent/ctl.h"
-#include "agent/ctl_client.h"
-#include "agent/launcher.h"
+#include "agent/config/config.h"
+#include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_client.h"
+#include "agent/launcher/launcher.h"
 #include "gossip/base/macros.h"
 
 /* The agent withdraws, removes its flows and ends; then this is over. */

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/config.h"
-#include "agent/ctl.h"
-#include "agent/desired_file.h"
-#include "agent/switch_sync.h"
-#include "agent/worker.h"
-#include "agent/worker_neighbors.h"
-#include "agent/worker_text.h"
-#include "reconcilers/netlink.h"
-#include "reconcilers/openflow.h"
+#include "agent/config/config.h"
+#include "agent/ctl/ctl.h"
+#include "agent/worker/desired_file.h"
+#include "agent/worker/switch_sync.h"
+#include "agent/worker/worker.h"
+#include "agent/worker/worker_neighbors.h"
+#include "agent/worker/worker_text.h"
+#include "reconcilers/kernel/netlink.h"
+#include "reconcilers/openflow/openflow.h"
 
 struct reconcile {
     struct config *config;

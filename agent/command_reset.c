@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/config.h"
-#include "agent/ctl.h"
-#include "agent/launcher.h"
-#include "agent/switch_sync.h"
-#include "agent/worker.h"
-#include "agent/worker_text.h"
-#include "reconcilers/netlink.h"
+#include "agent/config/config.h"
+#include "agent/ctl/ctl.h"
+#include "agent/launcher/launcher.h"
+#include "agent/worker/switch_sync.h"
+#include "agent/worker/worker.h"
+#include "agent/worker/worker_text.h"
+#include "reconcilers/kernel/netlink.h"
 
 struct reset {
     struct config *config;

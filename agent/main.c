@@ -11,20 +11,20 @@
 
 #include <sodium.h>
 
+#include "agent/args/args.h"
 #include "agent/command_leave.h"
 #include "agent/command_reconcile.h"
 #include "agent/command_reset.h"
 #include "agent/commands.h"
-#include "agent/config.h"
-#include "agent/core.h"
-#include "agent/ctl.h"
-#include "agent/ctl_args.h"
-#include "agent/launcher.h"
-#include "agent/log.h"
-#include "agent/suggest.h"
-#include "agent/worker.h"
-#include "gossip/body.h"
-#include "gossip/sign.h"
+#include "agent/config/config.h"
+#include "agent/core_run.h"
+#include "agent/ctl/ctl.h"
+#include "agent/launcher/launcher.h"
+#include "agent/system/log.h"
+#include "agent/text/suggest.h"
+#include "agent/worker/worker.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/sign.h"
 
 #define MAIN_CLUSTER_NAME  "socketnet"
 #define MAIN_SERVICE_RANGE "100.80.0.0/12"
@@ -34,13 +34,13 @@ struct main_command {
     const char *arguments;
     const char *summary; /* NULL: internal, in no list */
     const char *details;
-    const struct ctl_option *options;
+    const struct args_option *options;
     size_t n_words_min;
     size_t n_words_max;
-    int (*run)(struct config *config, const struct ctl_args *args);
+    int (*run)(struct config *config, const struct args *args);
 };
 
-static const struct ctl_option globals[] = {
+static const struct args_option globals[] = {
     {.name = "--config",
      .value = "FILE",
      .help = "configuration, default " CONFIG_PATH_DEFAULT},
@@ -48,9 +48,9 @@ static const struct ctl_option globals[] = {
     {0},
 };
 
-static const struct ctl_option no_options[] = {{0}};
+static const struct args_option no_options[] = {{0}};
 
-static const struct ctl_option init_options[] = {
+static const struct args_option init_options[] = {
     {.name = "--name", .value = "NAME", .help = "name of this node"},
     {.name = "--cluster",
      .value = "NAME",
@@ -61,7 +61,7 @@ static const struct ctl_option init_options[] = {
     {0},
 };
 
-static const struct ctl_option join_options[] = {
+static const struct args_option join_options[] = {
     {.name = "--token",
      .value = "TOKEN",
      .help = "what \"agentctl token create\" printed"},
@@ -69,18 +69,18 @@ static const struct ctl_option join_options[] = {
     {0},
 };
 
-static const struct ctl_option run_options[] = {
+static const struct args_option run_options[] = {
     {.name = "--observe", .help = "print what would change, change nothing"},
     {0},
 };
 
-static const struct ctl_option reset_options[] = {
+static const struct args_option reset_options[] = {
     {.name = "--dry-run", .help = "only list what would be removed"},
     {.name = "--yes", .help = "remove it"},
     {0},
 };
 
-static const struct ctl_option reconcile_options[] = {
+static const struct args_option reconcile_options[] = {
     {.name = "--desired", .value = "FILE", .help = "desired items as JSON"},
     {.name = "--dry-run", .help = "print the changes; always needed today"},
     {.name = "--ovs", .help = "fail when the switch cannot be asked"},
@@ -94,10 +94,10 @@ static int usage(const char *command, const char *problem)
     return CTL_EXIT_USAGE;
 }
 
-static int run_init(struct config *config, const struct ctl_args *args)
+static int run_init(struct config *config, const struct args *args)
 {
-    const char *cluster = ctl_args_get(args, "--cluster");
-    const char *range = ctl_args_get(args, "--service-range");
+    const char *cluster = args_get(args, "--cluster");
+    const char *range = args_get(args, "--service-range");
     struct prefix prefix = {0};
 
     if (cluster == NULL) {
@@ -113,12 +113,12 @@ static int run_init(struct config *config, const struct ctl_args *args)
         return usage("init", "--service-range must be an IPv4 subnet of /8 to "
                              "/24, such as " MAIN_SERVICE_RANGE);
     }
-    return command_init(config, ctl_args_get(args, "--name"), cluster, &prefix);
+    return command_init(config, args_get(args, "--name"), cluster, &prefix);
 }
 
-static int run_join(struct config *config, const struct ctl_args *args)
+static int run_join(struct config *config, const struct args *args)
 {
-    const char *token = ctl_args_get(args, "--token");
+    const char *token = args_get(args, "--token");
 
     if (token == NULL) {
         return usage("join", "a token is needed: run \"agentctl token create\" "
@@ -126,12 +126,12 @@ static int run_join(struct config *config, const struct ctl_args *args)
                              "it prints with --token");
     }
     return command_join(config, args->words[0], token,
-                        ctl_args_get(args, "--name"));
+                        args_get(args, "--name"));
 }
 
-static int run_run(struct config *config, const struct ctl_args *args)
+static int run_run(struct config *config, const struct args *args)
 {
-    return launcher_main(config, ctl_args_get(args, "--observe") != NULL);
+    return launcher_main(config, args_get(args, "--observe") != NULL);
 }
 
 /* The launcher executes /proc/self/exe: ps, top and ss would say "exe". */
@@ -140,45 +140,44 @@ static void name_process(const char *name)
     (void)prctl(PR_SET_NAME, name, 0, 0, 0); /* cannot fail */
 }
 
-static int run_core(struct config *config, const struct ctl_args *args)
+static int run_core(struct config *config, const struct args *args)
 {
     (void)args;
     name_process("agent-core");
     return core_run(config, true);
 }
 
-static int run_worker(struct config *config, const struct ctl_args *args)
+static int run_worker(struct config *config, const struct args *args)
 {
     name_process("agent-worker");
-    return worker_main(config, ctl_args_get(args, "--observe") != NULL);
+    return worker_main(config, args_get(args, "--observe") != NULL);
 }
 
-static int run_leave(struct config *config, const struct ctl_args *args)
+static int run_leave(struct config *config, const struct args *args)
 {
     (void)args;
     return command_leave(config);
 }
 
-static int run_reset(struct config *config, const struct ctl_args *args)
+static int run_reset(struct config *config, const struct args *args)
 {
-    bool is_dry = ctl_args_get(args, "--dry-run") != NULL;
+    bool is_dry = args_get(args, "--dry-run") != NULL;
 
-    if (is_dry == (ctl_args_get(args, "--yes") != NULL)) {
+    if (is_dry == (args_get(args, "--yes") != NULL)) {
         return usage("reset", "give --dry-run to see what would be removed, "
                               "or --yes to remove it");
     }
     return command_reset(config, is_dry);
 }
 
-static int run_reconcile(struct config *config, const struct ctl_args *args)
+static int run_reconcile(struct config *config, const struct args *args)
 {
-    const char *desired = ctl_args_get(args, "--desired");
+    const char *desired = args_get(args, "--desired");
 
-    if (desired == NULL || ctl_args_get(args, "--dry-run") == NULL) {
+    if (desired == NULL || args_get(args, "--dry-run") == NULL) {
         return usage("reconcile", "--desired FILE and --dry-run are needed");
     }
-    return command_reconcile(config, desired,
-                             ctl_args_get(args, "--ovs") != NULL);
+    return command_reconcile(config, desired, args_get(args, "--ovs") != NULL);
 }
 
 static const struct main_command commands[] = {
@@ -227,7 +226,7 @@ static const struct main_command commands[] = {
     {.name = "worker", .options = run_options, .run = run_worker},
 };
 
-static void print_options(const struct ctl_option *options, FILE *out)
+static void print_options(const struct args_option *options, FILE *out)
 {
     for (size_t i = 0; options[i].name != NULL; i++) {
         char left[64];
@@ -287,7 +286,7 @@ static int unknown_command(const char *name)
 }
 
 static int run_command(const struct main_command *command,
-                       const struct ctl_args *args)
+                       const struct args *args)
 {
     _cleanup_(config_free_pointer) struct config *config = NULL;
     _cleanup_(free_pointer) char *error = NULL;
@@ -298,7 +297,7 @@ static int run_command(const struct main_command *command,
     if (args->n_words > command->n_words_max) {
         return usage(command->name, "too many arguments");
     }
-    if (config_load(ctl_args_get(args, "--config"), &config, &error) != 0) {
+    if (config_load(args_get(args, "--config"), &config, &error) != 0) {
         (void)fprintf(stderr, "agent %s: %s\n", command->name,
                       error != NULL ? error : "out of memory");
         return CTL_EXIT_USAGE;
@@ -310,7 +309,7 @@ static int run_command(const struct main_command *command,
 static int main_agent(int argc, char **argv)
 {
     char problem[256] = "";
-    struct ctl_args args;
+    struct args args;
 
     if (argc < 2) {
         print_all(stderr);
@@ -329,11 +328,11 @@ static int main_agent(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) != 0) {
             continue;
         }
-        if (ctl_args_parse(argc - 2, argv + 2, commands[i].options, globals,
-                           &args, problem) != 0) {
+        if (args_parse(argc - 2, argv + 2, commands[i].options, globals, &args,
+                       problem) != 0) {
             return usage(commands[i].name, problem);
         }
-        if (ctl_args_get(&args, "--help") != NULL) {
+        if (args_get(&args, "--help") != NULL) {
             print_help(&commands[i], stdout);
             return CTL_EXIT_OK;
         }

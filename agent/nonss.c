@@ -3,7 +3,7 @@
  * of libuv, libnl and c-ares reference but the agent never calls, so that
  * glibc's name service (which would load foreign libraries at run time) is
  * not linked at all; and for the GnuTLS functions of libknot's TSIG, which we
- * do not use.  Names are resolved by c-ares, users by config_find_user.
+ * do not use.  Names are resolved by c-ares, users by user_find.
  *
  * Signatures are those of the libc headers; the GnuTLS ones are declared
  * here, since its headers are not needed for anything else.

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gossip/body.h"
+#include "gossip/wire/body.h"
 #include "store/keys.h"
 #include "store/txn.h"
 

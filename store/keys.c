@@ -10,7 +10,7 @@
 #include <sodium.h>
 
 #include "gossip/base/cursor.h"
-#include "gossip/body.h"
+#include "gossip/wire/body.h"
 
 #define KEYS_HASH_SIZE 16
 

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "gossip/base/macros.h"
-#include "gossip/record.h"
+#include "gossip/wire/record.h"
 #include "store/store.h"
 
 #define KEYS_RECORD_SIZE (RECORD_WRITER_SIZE + 1 + 16)

@@ -6,7 +6,7 @@
 #define SOCKETNET_STORE_SCHEMA_H
 
 #include "gossip/base/macros.h"
-#include "gossip/record.h"
+#include "gossip/wire/record.h"
 #include "store/txn.h"
 
 /* Writes version and cluster into a fresh environment, or compares them with

@@ -336,3 +336,24 @@ int store_settings_each(struct store *store, const char *prefix,
     txn_abort(&txn);
     return r == SETTINGS_STOP ? walk.result : r;
 }
+
+const char *store_error_text(int error)
+{
+    switch (error) {
+    case STORE_E_NOT_FOUND:
+        return "not found";
+    case STORE_E_SCHEMA:
+        return "it was written by a newer version of the agent: install that "
+               "version";
+    case STORE_E_CLUSTER:
+        return "it belongs to another cluster";
+    case STORE_E_FULL:
+        return "the disk is full: free space on it";
+    case STORE_E_USED:
+        return "the token was used before";
+    case STORE_E_EXPIRED:
+        return "the token has expired";
+    default:
+        return error < 0 ? strerror(-error) : "unknown error";
+    }
+}

@@ -1,8 +1,8 @@
 /*
  * Durable state in LMDB: records exactly as received, writers' high-water
- * marks, tokens, and a few settings.  Synchronous; agent/store_thread.c calls
- * it from the one store thread, so the gossip loop never waits for a disk.
- * Key encoding is in keys.h, the schema's version in schema.h, both
+ * marks, tokens, and a few settings.  Synchronous; agent/core/store_thread.c
+ * calls it from the one store thread, so the gossip loop never waits for a
+ * disk. Key encoding is in keys.h, the schema's version in schema.h, both
  * described in docs/STORE.md.
  *
  * Environment flags: neither MDB_NOSYNC nor MDB_WRITEMAP (a full disk must be
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "gossip/base/macros.h"
-#include "gossip/record.h"
+#include "gossip/wire/record.h"
 
 #define STORE_SCHEMA_VERSION   1
 #define STORE_MAP_SIZE         (1024u << 20) /* address space, not disk */
@@ -118,5 +118,8 @@ _must_check_ int store_tokens_each(struct store *store, store_token_fn fn,
  * it before the records are read at start: the node is not told of it.  0,
  * STORE_E_FULL, negative errno. */
 _must_check_ int store_expire(struct store *store, uint64_t now_s);
+
+/* What a negative errno or STORE_E_* means, for people; never NULL. */
+const char *store_error_text(int error);
 
 #endif

@@ -18,7 +18,7 @@
 #include <lmdb.h>
 
 #include "gossip/base/macros.h"
-#include "gossip/record.h"
+#include "gossip/wire/record.h"
 #include "store/store.h"
 
 enum txn_db {

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/store_thread.h"
+#include "agent/core/store_thread.h"
 #include "tests/unit/records.h"
 
 #define VICTIM_NAMES 16 /* few, so that records are replaced too */

@@ -17,7 +17,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "agent/store_thread.h"
+#include "agent/core/store_thread.h"
 #include "tests/unit/records.h"
 #include "tests/unit/scratch.h"
 

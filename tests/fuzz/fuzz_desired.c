@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "reconcilers/desired.h"
-#include "reconcilers/plan.h"
+#include "reconcilers/plan/desired.h"
+#include "reconcilers/plan/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/dns_answer.h"
+#include "agent/dns/dns_answer.h"
 
 /* After ours: it defines our _cleanup_ again, in the same words. */
 #include <libknot/libknot.h>

@@ -1,5 +1,5 @@
 /*
- * Fuzzes agent/http_request.c: whatever arrives, in one piece or many, is
+ * Fuzzes agent/http/http_request.c: whatever arrives, in one piece or many, is
  * taken, refused within the limits, and read the same way.
  */
 #include <assert.h>
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "agent/http_request.h"
+#include "agent/http/http_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ipc.h"
-#include "agent/worker_state.h"
+#include "agent/ipc/ipc.h"
+#include "agent/worker/worker_state.h"
 #include "gossip/base/cursor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -11,18 +11,11 @@
 
 #include <sodium.h>
 
-#include "agent/core.h"
-#include "agent/identity.h"
-#include "agent/join_message.h"
-#include "agent/token.h"
+#include "agent/identity/identity.h"
+#include "agent/identity/token.h"
+#include "agent/join/join_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* In place of core.c, of which token_create needs no more. */
-uint64_t core_wall_ms(void)
-{
-    return 0;
-}
 
 static void fuzz_request(const uint8_t *data, size_t size)
 {

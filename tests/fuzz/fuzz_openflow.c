@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "reconcilers/openflow.h"
+#include "reconcilers/openflow/openflow.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "reconcilers/ovsdb_private.h"
+#include "reconcilers/ovs/ovsdb_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

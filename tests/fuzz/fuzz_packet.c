@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gossip/message.h"
-#include "gossip/packet.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gossip/body.h"
-#include "gossip/record.h"
-#include "gossip/sign.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/record.h"
+#include "gossip/wire/sign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

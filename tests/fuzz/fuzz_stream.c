@@ -13,7 +13,7 @@
 #include <sodium.h>
 
 #include "gossip/base/cursor.h"
-#include "gossip/stream.h"
+#include "gossip/wire/stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

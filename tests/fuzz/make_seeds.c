@@ -15,11 +15,11 @@
 
 #include <sodium.h>
 
-#include "gossip/body.h"
-#include "gossip/message.h"
-#include "gossip/packet.h"
-#include "gossip/sign.h"
-#include "gossip/stream.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/packet.h"
+#include "gossip/wire/sign.h"
+#include "gossip/wire/stream.h"
 
 static const char *seeds_root;
 static uint8_t sign_public[32];

@@ -8,8 +8,8 @@
 #include <sodium.h>
 
 #include "gossip/base/cursor.h"
-#include "gossip/message.h"
-#include "gossip/packet.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/packet.h"
 
 void attacker_send(struct cluster *cluster, uint32_t from, uint32_t to,
                    uint64_t counter, const struct simkeys_record *record)

@@ -11,9 +11,9 @@
 #include <sodium.h>
 #include <uthash.h>
 
-#include "gossip/body.h"
-#include "gossip/limits.h"
-#include "gossip/sign.h"
+#include "gossip/base/limits.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/sign.h"
 
 #define CHECK_HASH_SIZE 16
 /* Later failures are only counted. */

@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #include "gossip/base/macros.h"
-#include "gossip/node.h"
-#include "gossip/record.h"
+#include "gossip/node/node.h"
+#include "gossip/wire/record.h"
 
 /* Actions of one step.  A stream that hands over all that there is asks for
  * the most: every record in and out of the view. */

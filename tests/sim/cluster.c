@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gossip/limits.h"
+#include "gossip/base/limits.h"
 #include "tests/sim/cluster_internal.h"
 #include "tests/sim/streams.h"
 

@@ -1,5 +1,5 @@
 /*
- * A cluster of production nodes (gossip/node.h) under virtual time, in one
+ * A cluster of production nodes (gossip/node/node.h) under virtual time, in one
  * thread and without any IO.  The same seed and the same calls give the same
  * run, action for action: cluster_trace_hash tells.
  *
@@ -21,7 +21,7 @@
 #include <sodium.h>
 
 #include "gossip/base/macros.h"
-#include "gossip/node.h"
+#include "gossip/node/node.h"
 #include "tests/sim/check.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/network.h"

@@ -9,7 +9,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "gossip/body.h"
+#include "gossip/wire/body.h"
 
 #define DISK_KEY_SIZE (RECORD_WRITER_SIZE + 1 + 16)
 

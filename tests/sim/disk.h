@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gossip/record.h"
+#include "gossip/wire/record.h"
 
 struct disk_slot;
 
@@ -42,7 +42,7 @@ uint64_t disk_write(struct disk *disk, bool is_erase, bool is_own,
  * among it, in order. */
 void disk_sync(struct disk *disk, uint64_t number, disk_own_fn fn, void *data);
 /* The sync failed: own records up to `number` are dropped and fn is called
- * for each, the others stay for the next sync (agent/store_thread.h). */
+ * for each, the others stay for the next sync (agent/core/store_thread.h). */
 void disk_fail(struct disk *disk, uint64_t number, disk_own_fn fn, void *data);
 /* Durable at once. */
 void disk_preload(struct disk *disk, const uint8_t *bytes, size_t size);

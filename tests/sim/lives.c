@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gossip/limits.h"
+#include "gossip/base/limits.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/cluster_internal.h"
 #include "tests/sim/streams.h"
@@ -113,7 +113,7 @@ void cluster_free_pointer(struct cluster **cluster)
     *cluster = cluster_free(*cluster);
 }
 
-/* One pass over the disk, as agent/core_load.c makes it. */
+/* One pass over the disk, as agent/core/core_load.c makes it. */
 struct lives_loading {
     struct cluster *cluster;
     uint32_t node;
@@ -176,7 +176,7 @@ void cluster_start(struct cluster *cluster, uint32_t node)
     memcpy(config.sign_secret, self->keys.sign_secret, 64);
     memcpy(config.exchange_public, self->keys.exchange_public, 32);
     memcpy(config.exchange_secret, self->keys.exchange_secret, 32);
-    /* Durable before anything else, as agent/core_load.c does it. */
+    /* Durable before anything else, as agent/core/core_load.c does it. */
     self->disk.own_boot++;
     config.epoch =
         self->disk.own_boot << 32 | (uint32_t)random_next(&cluster->random);

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "gossip/base/cursor.h"
-#include "gossip/message.h"
-#include "gossip/packet.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/packet.h"
 #include "tests/sim/views.h"
 
 static void scenario_say(struct scenario *scenario, const char *line)

@@ -7,7 +7,7 @@
 
 #include <sodium.h>
 
-#include "gossip/sign.h"
+#include "gossip/wire/sign.h"
 
 #define SIMKEYS_NOT_BEFORE_S 1577836800u /* 2020 */
 #define SIMKEYS_NOT_AFTER_S  2208988800u /* 2040 */

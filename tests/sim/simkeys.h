@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "gossip/base/address.h"
-#include "gossip/body.h"
-#include "gossip/limits.h"
-#include "gossip/record.h"
+#include "gossip/base/limits.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/record.h"
 
 #define SIMKEYS_PORT 7720
 /* Index of the admission key, and of who is in no cluster. */

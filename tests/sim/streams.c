@@ -7,7 +7,7 @@
 
 #include <uthash.h>
 
-#include "gossip/limits.h"
+#include "gossip/base/limits.h"
 
 /* The two sides of a stream; the initiator is side 0. */
 #define STREAMS_INITIATOR 0u

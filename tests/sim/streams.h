@@ -1,5 +1,5 @@
 /*
- * Bulk streams between simulated nodes, as agent/net_sync.c makes them: the
+ * Bulk streams between simulated nodes, as agent/net/net_sync.c makes them: the
  * responder looks at the initiator's certificate before it answers, hears of
  * the stream with its first frame, refuses when it serves too many; frames
  * arrive whole and in order; whatever is not over within its time is ended on
@@ -9,7 +9,7 @@
 #ifndef SOCKETNET_TESTS_SIM_STREAMS_H
 #define SOCKETNET_TESTS_SIM_STREAMS_H
 
-#include "gossip/node.h"
+#include "gossip/node/node.h"
 #include "tests/sim/cluster.h"
 
 void streams_open(struct cluster *cluster, uint32_t node,

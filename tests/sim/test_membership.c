@@ -1,6 +1,6 @@
 /*
  * Rules of membership, each as a scenario of a few nodes under virtual time:
- * gossip/probe.c, suspicion.c, own.c.
+ * gossip/node/probe.c, suspicion.c, own.c.
  */
 #include <inttypes.h>
 #include <setjmp.h>

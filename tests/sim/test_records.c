@@ -1,6 +1,6 @@
 /*
  * Rules of records, each as a scenario of a few nodes under virtual time:
- * gossip/view.c, rights.c, own.c, spread.c, sync.c.
+ * gossip/node/view.c, rights.c, own.c, spread.c, sync.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>

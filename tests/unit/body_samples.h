@@ -1,10 +1,10 @@
 /*
- * Bodies with every field set, for the tests of gossip/body.h.
+ * Bodies with every field set, for the tests of gossip/wire/body.h.
  */
 #ifndef SOCKETNET_TESTS_UNIT_BODY_SAMPLES_H
 #define SOCKETNET_TESTS_UNIT_BODY_SAMPLES_H
 
-#include "gossip/body.h"
+#include "gossip/wire/body.h"
 #include "tests/unit/support.h"
 
 static inline struct body_certificate

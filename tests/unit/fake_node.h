@@ -1,12 +1,12 @@
 /*
- * A view for tests of catalog and desire: the few functions of gossip/node.h
- * that they read, over members and records that the test puts in.  Linked in
- * the place of the real node, which is never pulled in.
+ * A view for tests of catalog and desire: the few functions of
+ * gossip/node/node.h that they read, over members and records that the test
+ * puts in.  Linked in the place of the real node, which is never pulled in.
  */
 #ifndef SOCKETNET_TESTS_FAKE_NODE_H
 #define SOCKETNET_TESTS_FAKE_NODE_H
 
-#include "gossip/node.h"
+#include "gossip/node/node.h"
 
 struct node;
 

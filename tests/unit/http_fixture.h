@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <uv.h>
 
-#include "agent/http.h"
+#include "agent/http/http.h"
 
 struct http_fixture {
     uv_loop_t loop;

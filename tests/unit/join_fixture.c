@@ -8,8 +8,9 @@
 
 #include <sodium.h>
 
-#include "agent/store_thread.h"
-#include "gossip/sign.h"
+#include "agent/core/store_thread.h"
+#include "agent/system/clock.h"
+#include "gossip/wire/sign.h"
 
 /* core_write gets only a core: the fixture around it. */
 static struct join_fixture *fixture_of(struct core *core)
@@ -20,12 +21,12 @@ static struct join_fixture *fixture_of(struct core *core)
 
 static struct join_fixture *current;
 
-uint64_t core_wall_ms(void)
+uint64_t clock_wall_ms(void)
 {
     return current->now_s * 1000;
 }
 
-uint64_t core_now_ms(void)
+uint64_t clock_now_ms(void)
 {
     return 1000;
 }
@@ -44,7 +45,7 @@ static void on_stored(int error, void *data)
     struct node_event event = {
         .type = error == 0 ? NODE_EVENT_COMMITTED : NODE_EVENT_STORE_FAILED,
         .now_ms = 1000,
-        .wall_ms = core_wall_ms(),
+        .wall_ms = clock_wall_ms(),
         .order = wait->order,
     };
 
@@ -86,7 +87,7 @@ int core_write(struct core *core, uint8_t kind, const uint8_t *key,
         return fixture->write_error;
     }
     node_actions_clear(fixture->actions);
-    r = node_write(core->node, 1000, core_wall_ms(), kind, key, key_size, body,
+    r = node_write(core->node, 1000, clock_wall_ms(), kind, key, key_size, body,
                    body_size, fixture->actions, &order);
     return r != 0 ? r : store_own(core, order, done, data);
 }

@@ -11,11 +11,11 @@
 
 #include <uv.h>
 
-#include "agent/core.h"
-#include "agent/identity.h"
-#include "agent/join_issuer.h"
-#include "agent/join_message.h"
-#include "agent/token.h"
+#include "agent/core/core.h"
+#include "agent/identity/identity.h"
+#include "agent/identity/token.h"
+#include "agent/join/join_issuer.h"
+#include "agent/join/join_message.h"
 #include "tests/unit/scratch.h"
 
 #define JOIN_FIXTURE_NOW_S UINT64_C(1700000000)

@@ -16,8 +16,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "reconcilers/openflow.h"
-#include "reconcilers/plan.h"
+#include "reconcilers/openflow/openflow.h"
+#include "reconcilers/plan/plan.h"
 
 struct plan_sample {
     struct desired desired;

@@ -11,9 +11,9 @@
 
 #include <sodium.h>
 
-#include "gossip/body.h"
-#include "gossip/record.h"
-#include "gossip/sign.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/record.h"
+#include "gossip/wire/sign.h"
 
 struct test_writer {
     uint8_t public[32];

@@ -1,11 +1,12 @@
 /*
  * Two ends of a stream and what travels between them, for the tests of
- * gossip/stream.h.  A initiates with keys of seed 1, B responds with seed 2.
+ * gossip/wire/stream.h.  A initiates with keys of seed 1, B responds with
+ * seed 2.
  */
 #ifndef SOCKETNET_TESTS_UNIT_STREAM_PAIR_H
 #define SOCKETNET_TESTS_UNIT_STREAM_PAIR_H
 
-#include "gossip/stream.h"
+#include "gossip/wire/stream.h"
 #include "tests/unit/support.h"
 
 static const uint8_t cluster[16] = {0xc1, 0xc2};

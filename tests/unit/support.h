@@ -14,8 +14,8 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "gossip/record.h"
-#include "gossip/sign.h"
+#include "gossip/wire/record.h"
+#include "gossip/wire/sign.h"
 
 /* One node of a test: both key pairs, made from a seed of one repeated
  * byte, so never mistaken for real keys. */

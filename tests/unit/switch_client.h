@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "reconcilers/openflow.h"
-#include "reconcilers/plan.h"
+#include "reconcilers/openflow/openflow.h"
+#include "reconcilers/plan/plan.h"
 
 #define CLIENT_BUFFER_SIZE  65536
 #define CLIENT_BUNDLE       7

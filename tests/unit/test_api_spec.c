@@ -1,5 +1,5 @@
 /*
- * The body of POST /api/v1/services: agent/api_spec.c.
+ * The body of POST /api/v1/services: agent/api/api_spec.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "agent/api_spec.h"
+#include "agent/api/api_spec.h"
 
 static int parse(const char *text, struct services_spec *spec, bool *wait,
                  struct api_spec_problem *problem)

@@ -1,11 +1,12 @@
 /*
- * gossip/body.h: each kind there and back, each rule of each key broken once.
+ * gossip/wire/body.h: each kind there and back, each rule of each key broken
+ * once.
  */
-#include "gossip/body.h"
+#include "gossip/wire/body.h"
 
 #include <errno.h>
 
-#include "gossip/body_pack.h"
+#include "gossip/wire/body_pack.h"
 #include "tests/unit/body_samples.h"
 #include "tests/unit/support.h"
 

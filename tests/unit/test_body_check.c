@@ -2,7 +2,7 @@
  * body_check: the walk in front of every decoder.  What it accepts and what
  * it refuses, as raw msgpack (https://msgpack.org formats in hexadecimal).
  */
-#include "gossip/body.h"
+#include "gossip/wire/body.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /*
- * gossip/body.h: the fields of certificates and services one by one, their
+ * gossip/wire/body.h: the fields of certificates and services one by one, their
  * ranges, the rules of names, and what a certificate allows.
  */
-#include "gossip/body.h"
+#include "gossip/wire/body.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
  * The catalogue: slots and who gets an address, states, the order of what is
  * usable.
  */
-#include "agent/catalog.h"
+#include "agent/catalog/catalog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

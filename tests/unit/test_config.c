@@ -11,8 +11,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "agent/config.h"
-#include "agent/yaml.h"
+#include "agent/config/config.h"
+#include "agent/config/yaml.h"
+#include "agent/system/user.h"
 #include "tests/unit/scratch.h"
 
 static struct scratch scratch;
@@ -75,7 +76,7 @@ static void empty_file_gives_defaults(void **state)
     assert_string_equal(config->run_dir, "/run/socketnet");
     assert_string_equal(config->services_dir, services);
     assert_string_equal(config->zone, "mesh.internal");
-    assert_int_equal(config->log_level, CONFIG_LOG_INFO);
+    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     assert_int_equal(config->mesh.family, 0);
     assert_int_equal(config->mesh_port, 7720);
     assert_int_equal(config->n_subnets, 0);
@@ -119,7 +120,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(config->services_dir, "/c");
     assert_string_equal(config->user, "root");
     assert_string_equal(config->zone, "lab.example");
-    assert_int_equal(config->log_level, CONFIG_LOG_DEBUG);
+    assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
     assert_string_equal(config->mesh_interface, "nm-privacy");
     assert_string_equal(address_text(&config->mesh, text), "100.104.70.3");
     assert_int_equal(config->mesh_port, 7721);
@@ -352,14 +353,14 @@ static void users_come_from_passwd(void **state)
     gid_t gid = 1;
 
     (void)state;
-    assert_int_equal(config_find_user("root", &uid, &gid), 0);
+    assert_int_equal(user_find("root", &uid, &gid), 0);
     assert_int_equal(uid, 0);
     assert_int_equal(gid, 0);
     uid = 1;
-    assert_int_equal(config_find_user("0", &uid, &gid), 0);
+    assert_int_equal(user_find("0", &uid, &gid), 0);
     assert_int_equal(uid, 0);
-    assert_int_equal(config_find_user("roo", &uid, &gid), -ENOENT);
-    assert_int_equal(config_find_user("", &uid, &gid), -ENOENT);
+    assert_int_equal(user_find("roo", &uid, &gid), -ENOENT);
+    assert_int_equal(user_find("", &uid, &gid), -ENOENT);
 }
 
 static void durations_are_read(void **state)

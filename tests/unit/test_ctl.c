@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
-#include "agent/ctl.h"
-#include "agent/ctl_client.h"
+#include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_client.h"
 #include "tests/unit/http_fixture.h"
 
 #define OUTPUT_MAX 16384

@@ -1,5 +1,5 @@
 /*
- * Aligned columns: agent/ctl_table.c.
+ * Aligned columns: agent/ctl/ctl_table.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "agent/ctl_table.h"
+#include "agent/ctl/ctl_table.h"
 
 static const char *const heads[] = {"NAME", "STATE", NULL};
 

@@ -2,7 +2,7 @@
  * The desired state: hosts, functions with their backends, local ports; what
  * drains, what goes at once, what is kept.
  */
-#include "agent/desire.h"
+#include "agent/catalog/desire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "agent/catalog.h"
+#include "agent/catalog/catalog.h"
 #include "fake_node.h"
 
 static const uint8_t cluster[RECORD_CLUSTER_SIZE] = "0123456789abcdef";

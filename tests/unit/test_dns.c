@@ -11,7 +11,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/dns_answer.h"
+#include "agent/dns/dns_answer.h"
 #include "tests/unit/dns_text.h"
 
 /* After ours: it defines our _cleanup_ again, in the same words. */

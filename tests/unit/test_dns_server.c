@@ -17,14 +17,13 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/catalog.h"
-#include "agent/config.h"
-#include "agent/core.h"
-#include "agent/dns.h"
-#include "agent/dns_server.h"
-#include "agent/identity.h"
-#include "agent/net.h"
-#include "agent/worker_link.h"
+#include "agent/catalog/catalog.h"
+#include "agent/config/config.h"
+#include "agent/core/core.h"
+#include "agent/core/worker_link.h"
+#include "agent/dns/dns.h"
+#include "agent/dns/dns_server.h"
+#include "agent/identity/identity.h"
 #include "tests/unit/dns_text.h"
 #include "tests/unit/fake_node.h"
 
@@ -32,39 +31,12 @@
 
 static uv_loop_t loop;
 static struct core core;
+static struct dns *dns;
 static struct config config;
 static struct identity identity;
 
-/* What the server uses of core.c, net.c and worker_link.c, which would bring
- * the whole process and the real node with them. */
-uint64_t core_wall_ms(void)
-{
-    return UINT64_C(1700000000000);
-}
-
-socklen_t net_to_sockaddr(const struct endpoint *endpoint,
-                          struct sockaddr_storage *ret)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET,
-                             .sin_port = htons(endpoint->port)};
-
-    assert_int_equal(endpoint->address.family, 4);
-    memcpy(&in.sin_addr, endpoint->address.bytes, 4);
-    memcpy(ret, &in, sizeof(in));
-    return sizeof(in);
-}
-
-bool net_from_sockaddr(const struct sockaddr *address, struct endpoint *ret)
-{
-    struct sockaddr_in in;
-
-    memcpy(&in, address, sizeof(in));
-    *ret =
-        (struct endpoint){.address = {.family = 4}, .port = ntohs(in.sin_port)};
-    memcpy(ret->address.bytes, &in.sin_addr, 4);
-    return address->sa_family == AF_INET;
-}
-
+/* What the server uses of worker_link.c, which would bring the whole process
+ * and the real node with it. */
 const struct worker_status *worker_link_status(const struct worker_link *link)
 {
     (void)link;
@@ -104,14 +76,14 @@ static int setup(void **state)
     fake_node_service(core.node, 2, &redis);
     assert_int_equal(catalog_new(cluster, &range, &core.catalog), 0);
     assert_int_equal(catalog_rebuild(core.catalog, core.node), 0);
-    assert_int_equal(dns_new(&core, &core.dns, &error), 0);
+    assert_int_equal(dns_new(&core, &dns, &error), 0);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    core.dns = dns_free(core.dns);
+    dns = dns_free(dns);
     while (uv_run(&loop, UV_RUN_NOWAIT) != 0) {
     }
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -175,7 +147,7 @@ static void test_udp(void **state)
     /* Nonsense is counted and not answered. */
     assert_int_equal(send(fd, query, 5, 0), 5);
     assert_true(receive(fd, answer, sizeof(answer), 20) < 0);
-    assert_int_equal(dns_counters_get(core.dns)->dropped, 1);
+    assert_int_equal(dns_counters_get(dns)->dropped, 1);
     n = dns_text_query("Host2.node.mesh.internal", 1, 0, query, sizeof(query));
     assert_int_equal(send(fd, query, n, 0), n);
     assert_text(answer, receive(fd, answer, sizeof(answer), 1000),
@@ -187,8 +159,8 @@ static void test_udp(void **state)
     assert_text(answer, receive(fd, answer, sizeof(answer), 1000),
                 "NOERROR aa\nAN 2.70.104.100.in-addr.arpa. 5 PTR "
                 "host2.node.mesh.internal.\n");
-    assert_int_equal(dns_counters_get(core.dns)->queries_udp, 4);
-    assert_int_equal(dns_counters_get(core.dns)->answers_noerror, 3);
+    assert_int_equal(dns_counters_get(dns)->queries_udp, 4);
+    assert_int_equal(dns_counters_get(dns)->answers_noerror, 3);
     (void)close(fd);
 }
 
@@ -246,7 +218,7 @@ static void test_tcp(void **state)
     size = receive_frame(fd, answer, sizeof(answer));
     assert_text(answer + 2, (ssize_t)size - 2, REDIS);
     assert_int_equal(receive(fd, answer, sizeof(answer), 1000), 0);
-    assert_int_equal(dns_counters_get(core.dns)->queries_tcp, 4);
+    assert_int_equal(dns_counters_get(dns)->queries_tcp, 4);
     (void)close(fd);
 }
 
@@ -281,7 +253,7 @@ static void test_tcp_limit(void **state)
     }
     assert_true(
         receive(fds[DNS_CONNECTIONS_MAX], answer, sizeof(answer), 1000) <= 0);
-    assert_int_equal(dns_counters_get(core.dns)->connections_refused, 1);
+    assert_int_equal(dns_counters_get(dns)->connections_refused, 1);
     (void)close(fds[0]);
     (void)close(fds[DNS_CONNECTIONS_MAX]);
     for (int i = 0; i < 10; i++) {
@@ -311,22 +283,22 @@ static void test_tcp_idle(void **state)
 
 static void test_bind(void **state)
 {
-    struct dns *dns = NULL;
+    struct dns *other = NULL;
     char *error = NULL;
 
     (void)state;
-    assert_int_equal(dns_new(&core, &dns, &error), -EADDRINUSE);
+    assert_int_equal(dns_new(&core, &other, &error), -EADDRINUSE);
     assert_non_null(strstr(error, "127.0.0.1:15353/udp"));
     assert_non_null(strstr(error, "dns.listen"));
     free(error);
-    assert_null(dns);
+    assert_null(other);
     /* An address that this host does not have yet. */
     assert_int_equal(
         endpoint_parse("192.0.2.77:15353", 53, &config.dns_listen[0]), 0);
-    assert_int_equal(dns_new(&core, &dns, &error), 0);
-    assert_null(dns_free(dns));
+    assert_int_equal(dns_new(&core, &other, &error), 0);
+    assert_null(dns_free(other));
     config.zone = (char[]){"a..b"};
-    assert_int_equal(dns_new(&core, &dns, &error), -EINVAL);
+    assert_int_equal(dns_new(&core, &other, &error), -EINVAL);
     assert_non_null(strstr(error, "a..b"));
     free(error);
     assert_null(dns_free(NULL));

@@ -1,7 +1,7 @@
 /*
  * The event log: order, the ring, followers who come and go.
  */
-#include "agent/events.h"
+#include "agent/core/events.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,8 +11,8 @@
 #include <sodium.h>
 #include <unistd.h>
 
-#include "agent/identity.h"
-#include "gossip/sign.h"
+#include "agent/identity/identity.h"
+#include "gossip/wire/sign.h"
 #include "store/store.h"
 #include "tests/unit/scratch.h"
 

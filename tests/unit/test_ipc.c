@@ -13,8 +13,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/ipc.h"
-#include "agent/ipc_queue.h"
+#include "agent/ipc/ipc.h"
+#include "agent/ipc/ipc_queue.h"
 
 static const uint8_t types[] = {
     IPC_SNAPSHOT_BEGIN, IPC_SNAPSHOT_ITEM, IPC_SNAPSHOT_END,  IPC_DELTA,

@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <sodium.h>
 
-#include "agent/join_client.h"
-#include "gossip/message.h"
-#include "gossip/sign.h"
+#include "agent/join/join_client.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/sign.h"
 #include "tests/unit/join_fixture.h"
 
 /* What the issuer sent to one joiner. */

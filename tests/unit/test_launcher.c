@@ -22,9 +22,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/config.h"
-#include "agent/ipc.h"
-#include "agent/launcher.h"
+#include "agent/config/config.h"
+#include "agent/ipc/ipc.h"
+#include "agent/launcher/launcher.h"
 
 #define TIMEOUT_MS 10000
 

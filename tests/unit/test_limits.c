@@ -1,16 +1,16 @@
 /*
- * gossip/limits.h: each limit of the formats at its maximum and one past it.
- * The limits that the node keeps (records per writer, writers, accusers) are
- * tested with the node; those of streams served at once with the agent.
+ * gossip/base/limits.h: each limit of the formats at its maximum and one past
+ * it. The limits that the node keeps (records per writer, writers, accusers)
+ * are tested with the node; those of streams served at once with the agent.
  */
-#include "gossip/limits.h"
+#include "gossip/base/limits.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "gossip/body.h"
-#include "gossip/message.h"
-#include "gossip/packet.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/packet.h"
 #include "tests/unit/body_samples.h"
 #include "tests/unit/stream_pair.h"
 #include "tests/unit/support.h"

@@ -1,9 +1,9 @@
 /*
- * gossip/message.h: every message there and back, and what is refused.
+ * gossip/wire/message.h: every message there and back, and what is refused.
  */
-#include "gossip/message.h"
+#include "gossip/wire/message.h"
 
-#include "gossip/limits.h"
+#include "gossip/base/limits.h"
 #include "tests/unit/support.h"
 
 #define CASE(literal)                                                          \

@@ -10,7 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/worker_neighbors.h"
+#include "agent/worker/worker_neighbors.h"
 
 static const struct plan_policy policy = {
     .bridge = "socket",

@@ -13,7 +13,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "reconcilers/netlink.h"
+#include "reconcilers/kernel/netlink.h"
 #include "tests/unit/ovs_fixture.h"
 
 struct notes {

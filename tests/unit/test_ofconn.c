@@ -16,7 +16,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "reconcilers/ofconn.h"
+#include "reconcilers/ovs/ofconn.h"
 #include "tests/unit/ovs_fixture.h"
 
 #define TIMEOUT_MS 5000

@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "reconcilers/openflow.h"
+#include "reconcilers/openflow/openflow.h"
 #include "tests/unit/plan_sample.h"
 
 static const char *seeds;

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "reconcilers/openflow.h"
-#include "reconcilers/plan.h"
+#include "reconcilers/openflow/openflow.h"
+#include "reconcilers/plan/plan.h"
 #include "tests/unit/ovs_fixture.h"
 #include "tests/unit/plan_sample.h"
 #include "tests/unit/switch_client.h"

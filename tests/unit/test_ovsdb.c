@@ -16,8 +16,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "reconcilers/ovsdb.h"
-#include "reconcilers/ovsdb_private.h"
+#include "reconcilers/ovs/ovsdb.h"
+#include "reconcilers/ovs/ovsdb_private.h"
 #include "tests/unit/ovs_fixture.h"
 
 #define TIMEOUT_MS 8000

@@ -1,7 +1,7 @@
 /*
- * gossip/packet.h: header and tag byte by byte, hello, replay window.
+ * gossip/wire/packet.h: header and tag byte by byte, hello, replay window.
  */
-#include "gossip/packet.h"
+#include "gossip/wire/packet.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /*
- * gossip/record.h: the binary header, byte by byte, and its refusals.
+ * gossip/wire/record.h: the binary header, byte by byte, and its refusals.
  */
-#include "gossip/record.h"
+#include "gossip/wire/record.h"
 
 #include "tests/unit/support.h"
 

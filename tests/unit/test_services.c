@@ -11,9 +11,9 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "agent/identity.h"
-#include "agent/services_internal.h"
-#include "agent/services_parse.h"
+#include "agent/identity/identity.h"
+#include "agent/services/services_internal.h"
+#include "agent/services/services_parse.h"
 
 struct world {
     struct core core;

@@ -1,7 +1,7 @@
 /*
- * gossip/sign.h: what is signed, and that nothing else verifies.
+ * gossip/wire/sign.h: what is signed, and that nothing else verifies.
  */
-#include "gossip/sign.h"
+#include "gossip/wire/sign.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "agent/store_thread.h"
+#include "agent/core/store_thread.h"
 #include "tests/unit/records.h"
 #include "tests/unit/scratch.h"
 

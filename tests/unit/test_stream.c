@@ -1,8 +1,8 @@
 /*
- * gossip/stream.h: the handshake of both purposes, and peers that are not who
- * they say.  Frames are in test_stream_frames.c.
+ * gossip/wire/stream.h: the handshake of both purposes, and peers that are not
+ * who they say.  Frames are in test_stream_frames.c.
  */
-#include "gossip/stream.h"
+#include "gossip/wire/stream.h"
 
 #include <errno.h>
 

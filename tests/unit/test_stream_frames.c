@@ -1,8 +1,8 @@
 /*
- * gossip/stream.h: frames in any cut, before there are keys, damaged, out of
- * order, after the end.
+ * gossip/wire/stream.h: frames in any cut, before there are keys, damaged, out
+ * of order, after the end.
  */
-#include "gossip/stream.h"
+#include "gossip/wire/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>

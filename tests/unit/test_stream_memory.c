@@ -1,7 +1,8 @@
 /*
- * gossip/stream.h without memory: the n-th allocation of a whole conversation
- * fails, for every n.  Each must come out as -ENOMEM from the call that needed
- * it; nothing may leak (the address sanitizer looks) or be half done.
+ * gossip/wire/stream.h without memory: the n-th allocation of a whole
+ * conversation fails, for every n.  Each must come out as -ENOMEM from the call
+ * that needed it; nothing may leak (the address sanitizer looks) or be half
+ * done.
  *
  * The stream is compiled into this file with an allocator that fails on
  * demand; its objects in the library are then not linked.
@@ -37,8 +38,8 @@ static void *failing_calloc(size_t n, size_t size)
 
 #define malloc failing_malloc
 #define calloc failing_calloc
-#include "gossip/stream.c"
-#include "gossip/stream_handshake.c"
+#include "gossip/wire/stream.c"
+#include "gossip/wire/stream_handshake.c"
 #undef malloc
 #undef calloc
 

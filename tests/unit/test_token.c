@@ -12,15 +12,8 @@
 #include <errno.h>
 #include <sodium.h>
 
-#include "agent/core.h"
-#include "agent/identity.h"
-#include "agent/token.h"
-
-/* In place of core.c, of which token_create needs no more. */
-uint64_t core_wall_ms(void)
-{
-    return 1000000;
-}
+#include "agent/identity/identity.h"
+#include "agent/identity/token.h"
 
 static struct identity *make_identity(void)
 {

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 #include "gossip/base/cursor.h"
-#include "gossip/body.h"
-#include "gossip/message.h"
-#include "gossip/packet.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/packet.h"
 #include "tests/unit/support.h"
 
 static char *page; /* the whole of docs/WIRE.md */

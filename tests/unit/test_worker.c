@@ -19,12 +19,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/config.h"
-#include "agent/core.h"
-#include "agent/events.h"
-#include "agent/ipc.h"
-#include "agent/worker.h"
-#include "agent/worker_link.h"
+#include "agent/config/config.h"
+#include "agent/core/core.h"
+#include "agent/core/events.h"
+#include "agent/core/worker_link.h"
+#include "agent/ipc/ipc.h"
+#include "agent/worker/worker.h"
 #include "tests/unit/ovs_fixture.h"
 
 #define TIMEOUT_MS 10000
@@ -51,12 +51,6 @@ static char text_nm_privacy[] = "nm-privacy";
 static char text_socket[] = "socket";
 static char text_vx_socket[] = "vx-socket";
 
-/* In place of core.c's, which would bring the whole of core with it. */
-uint64_t core_now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
-
 static struct address ip(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
     return (struct address){.family = 4, .bytes = {a, b, c, d}};
@@ -72,7 +66,7 @@ static void set_config(char *folder)
     world.config = (struct config){.name = text_host1,
                                    .state_dir = folder,
                                    .run_dir = folder,
-                                   .log_level = CONFIG_LOG_INFO,
+                                   .log_level = LOG_LEVEL_INFO,
                                    .mesh_interface = text_nm_privacy,
                                    .mesh = ip(100, 104, 70, 1),
                                    .subnets = {net(1)},

@@ -10,9 +10,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/ipc.h"
-#include "agent/worker_holddown.h"
-#include "agent/worker_state.h"
+#include "agent/ipc/ipc.h"
+#include "agent/worker/worker_holddown.h"
+#include "agent/worker/worker_state.h"
 
 static const struct plan_policy policy = {
     .bridge = "socket",

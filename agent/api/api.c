@@ -1,0 +1,242 @@
+/*
+ * The routes of the API, who may use them, and what the handlers share.  See
+ * docs/API.md.
+ */
+#include "agent/api/api.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/api/api_internal.h"
+#include "agent/config/config.h"
+#include "agent/core/core.h"
+#include "agent/system/log.h"
+
+#define API "/api/v1/"
+
+static const struct http_route api_routes[] = {
+    {HTTP_VERB_GET, false, API "status", api_status_get},
+    {HTTP_VERB_GET, false, API "members", api_members_get},
+    {HTTP_VERB_GET, false, API "services", api_services_get},
+    {HTTP_VERB_POST, true, API "services", api_service_post},
+    {HTTP_VERB_GET, false, API "services/:name", api_service_get},
+    {HTTP_VERB_DELETE, true, API "services/:name", api_service_delete},
+    {HTTP_VERB_DELETE, true, API "services/:name/:instance",
+     api_service_delete},
+    {HTTP_VERB_GET, false, API "resolve/:name", api_resolve_get},
+    {HTTP_VERB_GET, false, API "flows", api_flows_get},
+    {HTTP_VERB_GET, false, API "flows/diff", api_flows_diff_get},
+    {HTTP_VERB_GET, false, API "ports", api_ports_get},
+    {HTTP_VERB_GET, false, API "records", api_records_get},
+    {HTTP_VERB_GET, false, API "records/verify", api_records_verify_get},
+    {HTTP_VERB_GET, false, API "events", api_events_get},
+    {HTTP_VERB_POST, true, API "tokens", api_token_post},
+    {HTTP_VERB_POST, true, API "leave", api_leave_post},
+    {HTTP_VERB_GET, false, API "health", api_health_get},
+    {HTTP_VERB_GET, false, API "ready", api_ready_get},
+    /* Where load balancers, systemd and Prometheus look by custom. */
+    {HTTP_VERB_GET, false, "/health", api_health_get},
+    {HTTP_VERB_GET, false, "/ready", api_ready_get},
+    {HTTP_VERB_GET, false, "/metrics", api_metrics_get},
+};
+
+static bool api_allow(struct http_exchange *exchange, bool is_write, void *data)
+{
+    const struct api *api = data;
+    const struct http_peer *peer = http_exchange_peer(exchange);
+    const char *target = http_exchange_request(exchange)->target;
+
+    if (!is_write) {
+        return true;
+    }
+    if (peer->uid == 0 || peer->uid == api->uid || peer->is_in_group) {
+        log_info("api write uid=%u pid=%d target=%s", peer->uid, peer->pid,
+                 target);
+        return true;
+    }
+    log_warning("api write refused uid=%u pid=%d target=%s", peer->uid,
+                peer->pid, target);
+    api_problem(exchange, 403,
+                "changes are for root, the agent's own user and the group of "
+                "the socket",
+                "add the user to the group of api.sock, or use sudo",
+                "user id %u may not change anything here", peer->uid);
+    return false;
+}
+
+int api_new(struct core *core, struct services *services, struct api **ret,
+            char **ret_error)
+{
+    _cleanup_(free_pointer) char *path = NULL;
+    struct api *api = calloc(1, sizeof(*api));
+    int error;
+
+    if (api == NULL ||
+        asprintf(&path, "%s/api.sock", core->config->run_dir) < 0) {
+        free(api);
+        path = NULL;
+        return -ENOMEM;
+    }
+    api->core = core;
+    api->services = services;
+    api->uid = geteuid();
+    error = http_server_new(
+        &(struct http_config){.loop = core->loop,
+                              .path = path,
+                              .routes = api_routes,
+                              .n_routes = ARRAY_SIZE(api_routes),
+                              .allow = api_allow,
+                              .data = api},
+        &api->server, ret_error);
+    if (error < 0) {
+        free(api);
+        return error;
+    }
+    *ret = api;
+    return 0;
+}
+
+struct api *api_free(struct api *api)
+{
+    if (api != NULL) {
+        api->server = http_server_free(api->server);
+        free(api);
+    }
+    return NULL;
+}
+
+void api_reply(struct http_exchange *exchange, unsigned status, json_t *root)
+{
+    char *text = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+
+    json_decref(root);
+    if (text == NULL) {
+        api_problem(exchange, 500, "out of memory", "try again",
+                    "the answer could not be made");
+        return;
+    }
+    http_reply(exchange, status, HTTP_TYPE_JSON, text, strlen(text));
+}
+
+void api_problem(struct http_exchange *exchange, unsigned status,
+                 const char *why, const char *next, const char *what, ...)
+{
+    const struct http_request *request = http_exchange_request(exchange);
+    char text[1024];
+    va_list arguments;
+
+    va_start(arguments, what);
+    (void)vsnprintf(text, sizeof(text), what, arguments);
+    va_end(arguments);
+    http_reply_problem(
+        exchange, status,
+        &(struct http_problem){
+            .what = text, .where = request->target, .why = why, .next = next});
+}
+
+bool api_query_flag(struct http_exchange *exchange, const char *name,
+                    bool fallback)
+{
+    char value[8];
+
+    if (http_request_query(http_exchange_request(exchange), name, value,
+                           sizeof(value)) != 0) {
+        return fallback;
+    }
+    return value[0] == '\0' || strcmp(value, "1") == 0 ||
+           strcmp(value, "true") == 0;
+}
+
+json_t *api_body(struct http_exchange *exchange)
+{
+    const struct http_request *request = http_exchange_request(exchange);
+    char where[64];
+    json_error_t error;
+    json_t *root;
+
+    if (request->body_size == 0) {
+        return json_object();
+    }
+    root = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES,
+                      &error);
+    if (json_is_object(root)) {
+        return root;
+    }
+    (void)snprintf(where, sizeof(where), "the body, line %d column %d",
+                   root == NULL ? error.line : 1,
+                   root == NULL ? error.column : 1);
+    http_reply_problem(
+        exchange, 400,
+        &(struct http_problem){.what = "the body is not a JSON object",
+                               .where = where,
+                               .why = root == NULL ? error.text : NULL,
+                               .next = "see docs/API.md for its fields"});
+    json_decref(root);
+    return NULL;
+}
+
+json_t *api_json_hex(const uint8_t *bytes, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * LIMIT_KEY_SIZE + 1];
+    size_t n = MIN_OF(size, (size_t)LIMIT_KEY_SIZE);
+
+    for (size_t i = 0; i < n; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    return json_stringn(text, 2 * n);
+}
+
+json_t *api_json_id(uint64_t id)
+{
+    char text[17];
+
+    (void)snprintf(text, sizeof(text), "%016" PRIx64, id);
+    return json_string(text);
+}
+
+json_t *api_json_address(const struct address *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    return address->family == 0 ? json_null()
+                                : json_string(address_text(address, text));
+}
+
+json_t *api_json_time(uint64_t wall_ms)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    char text[40];
+    struct tm tm;
+    size_t len;
+
+    if (gmtime_r(&seconds, &tm) == NULL) {
+        return json_null();
+    }
+    len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(text + len, sizeof(text) - len, ".%03uZ",
+                   (unsigned)(wall_ms % 1000));
+    return json_string(text);
+}
+
+void api_node_name(const struct core *core, const uint8_t key[32],
+                   char ret_name[BODY_NAME_SIZE])
+{
+    struct node_member member;
+
+    if (node_member_find(core->node, key, &member) &&
+        member.certificate != NULL && member.certificate->name[0] != '\0') {
+        (void)snprintf(ret_name, BODY_NAME_SIZE, "%s",
+                       member.certificate->name);
+    } else {
+        (void)snprintf(ret_name, BODY_NAME_SIZE, "%016" PRIx64,
+                       record_node_id(key));
+    }
+}

@@ -1,0 +1,269 @@
+/*
+ * What is wrong with this node, in words that say what to do.  A problem is
+ * worked out anew at every question, so it goes away by itself.
+ *
+ * Level "fail" makes the node unhealthy; "warn" is told and no more.
+ */
+#include "agent/api/api_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/catalog/catalog.h"
+#include "agent/config/config.h"
+#include "agent/core/core.h"
+#include "agent/core/worker_link.h"
+#include "agent/identity/identity.h"
+#include "agent/services/services.h"
+#include "agent/system/clock.h"
+
+#define DAY_S            86400u
+#define CERT_WARN_DAYS_S (30u * DAY_S)
+
+struct problems {
+    json_t *list;
+    bool is_healthy;
+};
+
+static void add(struct problems *problems, const char *level, const char *id,
+                const char *text, const char *next)
+{
+    json_array_append_new(problems->list,
+                          json_pack("{s:s, s:s, s:s, s:s}", "id", id, "level",
+                                    level, "text", text, "next", next));
+    problems->is_healthy &= strcmp(level, "fail") != 0;
+}
+
+static void check_gossip(const struct core *core, struct problems *problems)
+{
+    if (!node_is_ready(core->node)) {
+        add(problems, "warn", "gossip-not-ready",
+            "the node still asks its peers for its own past before it writes",
+            "wait a few seconds; see agentctl members");
+    }
+    if (node_is_cut_off(core->node)) {
+        add(problems, "fail", "cut-off",
+            "a third of the members or more went silent at once: this node "
+            "is probably the one that is cut off, so nobody is declared dead",
+            "check this host's mesh interface and its underlay");
+    }
+    if (core->store_problem != NULL) {
+        add(problems, "fail", "store", core->store_problem,
+            "make room on the disk of state_dir; reading goes on meanwhile");
+    }
+}
+
+static void check_certificate(const struct core *core,
+                              struct problems *problems)
+{
+    uint64_t now_s = clock_wall_ms() / 1000;
+    uint64_t ends_s = core->identity->body.not_after_s;
+    char text[128];
+
+    if (ends_s <= now_s) {
+        add(problems, "fail", "certificate-ended",
+            "this node's certificate has ended: peers refuse what it writes",
+            "agentctl token create on an issuer, then agent join here");
+    } else if (ends_s - now_s < CERT_WARN_DAYS_S) {
+        (void)snprintf(text, sizeof(text),
+                       "this node's certificate ends in %u days",
+                       (unsigned)((ends_s - now_s) / DAY_S));
+        add(problems, "warn", "certificate-ends", text,
+            "agentctl token create on an issuer, then agent join here");
+    }
+}
+
+/* Whether some other host has subnets that are reached by the tunnel. */
+static bool needs_tunnel(const struct core *core)
+{
+    struct node_member member;
+
+    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+        if (!member.is_self && member.state != NODE_MEMBER_LEFT &&
+            member.certificate != NULL && member.certificate->n_subnets > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_worker(const struct core *core, struct problems *problems)
+{
+    const struct worker_status *status;
+
+    if (core->worker == NULL) {
+        return;
+    }
+    status = worker_link_status(core->worker);
+    if (!status->is_connected) {
+        add(problems, "fail", "worker",
+            "the worker is not connected: flows stay as they are and follow "
+            "no change",
+            "it is restarted by itself; see the log of agent run");
+        return;
+    }
+    if (!status->is_ovs_up) {
+        add(problems, "fail", "ovs",
+            status->ovs_text[0] != '\0' ? status->ovs_text
+                                        : "Open vSwitch does not answer",
+            "systemctl status openvswitch-switch; the agent heals by itself");
+    }
+    if (!status->is_tunnel_up && status->tunnel_text[0] != '\0' &&
+        status->is_ovs_up && needs_tunnel(core)) {
+        add(problems, "fail", "tunnel", status->tunnel_text,
+            "check the mesh interface; the agent makes its device again");
+    }
+    if (status->applied_error[0] != '\0') {
+        add(problems, "fail", "apply", status->applied_error,
+            "agentctl flow diff shows what is missing");
+    }
+    if (status->is_observing) {
+        add(problems, "warn", "observe",
+            "the agent only observes: it plans and changes nothing",
+            "run it without --observe to let it act");
+    }
+}
+
+json_t *api_health_pending(const struct core *core)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < catalog_count(core->catalog); i++) {
+        const struct catalog_function *function = catalog_at(core->catalog, i);
+
+        for (size_t k = 0; k < function->n_instances; k++) {
+            const struct catalog_instance *instance = &function->instances[k];
+            const char *reason;
+            const char *state =
+                api_service_problem(core, function, instance, &reason);
+            char item[2 * BODY_NAME_SIZE];
+
+            if (state == NULL) {
+                continue;
+            }
+            (void)snprintf(item, sizeof(item), "%s/%s", function->name,
+                           instance->service.instance);
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s, s:s}", "item", item,
+                                            "state", state, "reason", reason));
+        }
+    }
+    return list;
+}
+
+static void check_services_dir(const struct api *api, struct problems *problems)
+{
+    const char *text = services_problem(api->services);
+
+    if (text != NULL && text[0] != '\0') {
+        add(problems, "warn", "services.d", text,
+            "correct the file; it is read again when it is saved");
+    }
+}
+
+static void check_pending(const struct core *core, struct problems *problems)
+{
+    json_auto_t *pending = api_health_pending(core);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (pending, i, item) {
+        const char *state = json_string_value(json_object_get(item, "state"));
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "%s is %s: %s",
+                       json_string_value(json_object_get(item, "item")), state,
+                       json_string_value(json_object_get(item, "reason")));
+        add(problems, "warn", state, text,
+            strcmp(state, "pending") == 0
+                ? "it is applied when the port appears"
+                : "change the registration, or deregister it");
+    }
+}
+
+/* A container's restart leaves its port dead.  The worker revives those that
+ * a registered instance names; the others are not ours to touch. */
+static void check_ports(const struct core *core, struct problems *problems)
+{
+    const char *bridge = core->config->bridge;
+    const char *name;
+
+    for (size_t i = 0; core->worker != NULL &&
+                       (name = worker_link_dead_port(core->worker, i)) != NULL;
+         i++) {
+        char text[192];
+        char next[384];
+
+        (void)snprintf(text, sizeof(text),
+                       "port %.15s on %.64s is dead: its device was made "
+                       "anew, and Open vSwitch holds the old one",
+                       name, bridge);
+        (void)snprintf(next, sizeof(next),
+                       "ovs-vsctl del-port %.64s %.15s && ovs-vsctl add-port "
+                       "%.64s %.15s (with its tag, if it has one)",
+                       bridge, name, bridge, name);
+        add(problems, "warn", "port", text, next);
+    }
+}
+
+json_t *api_health_problems(const struct api *api, bool *ret_healthy)
+{
+    const struct core *core = api->core;
+    struct problems problems = {.list = json_array(), .is_healthy = true};
+
+    check_gossip(core, &problems);
+    check_certificate(core, &problems);
+    check_worker(core, &problems);
+    check_services_dir(api, &problems);
+    check_ports(core, &problems);
+    check_pending(core, &problems);
+    *ret_healthy = problems.is_healthy;
+    return problems.list;
+}
+
+json_t *api_health_waiting(const struct core *core)
+{
+    json_t *list = json_array();
+
+    if (!node_is_ready(core->node)) {
+        json_array_append_new(
+            list, json_string("gossip: asking peers for this node's past"));
+    }
+    if (core->worker != NULL) {
+        const struct worker_status *status = worker_link_status(core->worker);
+
+        if (!status->is_connected) {
+            json_array_append_new(list,
+                                  json_string("worker: not connected yet"));
+        } else if (!status->is_ovs_up) {
+            json_array_append_new(
+                list, json_string("data plane: Open vSwitch does not answer"));
+        } else if (!status->is_observing && status->applied_number == 0) {
+            json_array_append_new(
+                list, json_string("data plane: nothing is applied yet"));
+        }
+    }
+    return list;
+}
+
+void api_health_get(struct http_exchange *exchange, void *data)
+{
+    const struct api *api = data;
+    bool is_healthy;
+    json_t *problems = api_health_problems(api, &is_healthy);
+
+    api_reply(exchange, is_healthy ? 200 : 503,
+              json_pack("{s:i, s:b, s:o}", "schema", API_SCHEMA, "healthy",
+                        is_healthy, "problems", problems));
+}
+
+void api_ready_get(struct http_exchange *exchange, void *data)
+{
+    const struct core *core = ((struct api *)data)->core;
+    json_t *waiting = api_health_waiting(core);
+    bool is_ready = json_array_size(waiting) == 0;
+
+    api_reply(exchange, is_ready ? 200 : 503,
+              json_pack("{s:i, s:b, s:o}", "schema", API_SCHEMA, "ready",
+                        is_ready, "waiting", waiting));
+}

@@ -1,0 +1,98 @@
+/*
+ * What the files of the API share.  One handler per route, in api_<what>.c;
+ * every handler gets the struct api as its data.
+ */
+#ifndef SOCKETNET_AGENT_API_API_INTERNAL_H
+#define SOCKETNET_AGENT_API_API_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "agent/http/http.h"
+#include "gossip/base/address.h"
+#include "gossip/wire/body.h"
+
+struct catalog_function;
+struct catalog_instance;
+struct core;
+struct services;
+
+#define API_SCHEMA 1
+/* How long a write waits for the local data plane. */
+#define API_CONVERGE_MS 5000
+
+struct api {
+    struct core *core;
+    struct services *services;
+    struct http_server *server;
+    uid_t uid; /* our own */
+};
+
+/* Answers with `root`, which is taken over; NULL: out of memory, 500. */
+void api_reply(struct http_exchange *exchange, unsigned status, json_t *root);
+/* A problem with formatted texts: `what` is a format, the rest may be NULL. */
+void api_problem(struct http_exchange *exchange, unsigned status,
+                 const char *why, const char *next, const char *what, ...)
+    _printf_(5, 6);
+/* "true", "1" or nothing after the name; `fallback` when it is absent. */
+bool api_query_flag(struct http_exchange *exchange, const char *name,
+                    bool fallback);
+/* The request's body as a JSON object, or NULL and it has been answered. */
+json_t *api_body(struct http_exchange *exchange);
+
+/* Values, new references; NULL when out of memory. */
+json_t *api_json_hex(const uint8_t *bytes, size_t size);
+json_t *api_json_id(uint64_t id);                        /* 16 hex digits */
+json_t *api_json_address(const struct address *address); /* null: none */
+json_t *api_json_time(uint64_t wall_ms); /* "2025-03-01T12:00:00.123Z" */
+/* Name of the member that holds this key; its node id when not known. */
+void api_node_name(const struct core *core, const uint8_t key[32],
+                   char ret_name[BODY_NAME_SIZE]);
+
+/* Everything that is wrong, as a JSON array of {id, level, text, next};
+ * `ret_healthy` is false when one of them is of level "fail". */
+json_t *api_health_problems(const struct api *api, bool *ret_healthy);
+/* Local instances that the data plane does not hold, [{item, reason}]. */
+json_t *api_health_pending(const struct core *core);
+/* Texts of what start-up still waits for; an empty array: ready. */
+json_t *api_health_waiting(const struct core *core);
+
+/* Why the local data plane does not hold this instance of ours: "pending" or
+ * "refused" and the reason; NULL when it does (or there is no data plane). */
+const char *api_service_problem(const struct core *core,
+                                const struct catalog_function *function,
+                                const struct catalog_instance *instance,
+                                const char **ret_reason);
+json_t *api_service_json(const struct api *api,
+                         const struct catalog_function *function);
+json_t *api_instance_json(const struct api *api,
+                          const struct catalog_function *function,
+                          const struct catalog_instance *instance);
+/* Answers 404 and names the nearest function there is. */
+void api_service_not_found(struct http_exchange *exchange,
+                           const struct core *core, const char *name);
+
+/* Handlers. */
+void api_status_get(struct http_exchange *exchange, void *data);
+void api_health_get(struct http_exchange *exchange, void *data);
+void api_ready_get(struct http_exchange *exchange, void *data);
+void api_members_get(struct http_exchange *exchange, void *data);
+void api_services_get(struct http_exchange *exchange, void *data);
+void api_service_get(struct http_exchange *exchange, void *data);
+void api_service_post(struct http_exchange *exchange, void *data);
+void api_service_delete(struct http_exchange *exchange, void *data);
+void api_resolve_get(struct http_exchange *exchange, void *data);
+void api_flows_get(struct http_exchange *exchange, void *data);
+void api_flows_diff_get(struct http_exchange *exchange, void *data);
+void api_ports_get(struct http_exchange *exchange, void *data);
+void api_records_get(struct http_exchange *exchange, void *data);
+void api_records_verify_get(struct http_exchange *exchange, void *data);
+void api_events_get(struct http_exchange *exchange, void *data);
+void api_token_post(struct http_exchange *exchange, void *data);
+void api_leave_post(struct http_exchange *exchange, void *data);
+void api_metrics_get(struct http_exchange *exchange, void *data);
+
+#endif

@@ -1,0 +1,286 @@
+/*
+ * GET /api/v1/services, /services/NAME and /resolve/NAME: the catalogue, as
+ * seen from this node.
+ */
+#include "agent/api/api_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/catalog/catalog.h"
+#include "agent/config/config.h"
+#include "agent/core/core.h"
+#include "agent/core/worker_link.h"
+#include "agent/services/services.h"
+#include "agent/text/suggest.h"
+
+static const char *health_name(uint8_t health)
+{
+    static const char *const names[] = {"passing", "critical", "draining",
+                                        "maintenance"};
+
+    return health < ARRAY_SIZE(names) ? names[health] : "unknown";
+}
+
+static const char *protocol_name(uint8_t protocol)
+{
+    return protocol == 17 ? "udp" : "tcp";
+}
+
+const char *api_service_problem(const struct core *core,
+                                const struct catalog_function *function,
+                                const struct catalog_instance *instance,
+                                const char **ret_reason)
+{
+    const struct catalog_service *service = &instance->service;
+    char address[ADDRESS_TEXT_SIZE];
+    char key[160];
+    const char *text;
+
+    if (core->worker == NULL || !instance->is_local) {
+        return NULL;
+    }
+    (void)snprintf(key, sizeof(key), "local/%s",
+                   address_text(&service->address, address));
+    text = worker_link_refusal(core->worker, key);
+    if (text[0] == '\0') {
+        (void)snprintf(key, sizeof(key), "function/%s/%u/%u", function->name,
+                       service->protocol, service->port);
+        text = worker_link_refusal(core->worker, key);
+    }
+    if (text[0] != '\0') {
+        *ret_reason = text;
+        return "refused";
+    }
+    text = service->port_name[0] != '\0'
+               ? worker_link_port_problem(core->worker, service->port_name)
+               : "";
+    if (text[0] != '\0') {
+        *ret_reason = text;
+        return "pending";
+    }
+    return NULL;
+}
+
+/* State and reason as people read them. */
+static const char *instance_state(const struct api *api,
+                                  const struct catalog_function *function,
+                                  const struct catalog_instance *instance,
+                                  char *reason, size_t reason_size)
+{
+    const struct core *core = api->core;
+    const char *problem_reason;
+    const char *problem =
+        api_service_problem(core, function, instance, &problem_reason);
+    struct node_member member;
+    const char *check;
+
+    reason[0] = '\0';
+    if (problem != NULL) {
+        (void)snprintf(reason, reason_size, "%s", problem_reason);
+        return problem;
+    }
+    switch (instance->state) {
+    case CATALOG_CRITICAL:
+        check = instance->is_local
+                    ? services_check_text(api->services, function->name,
+                                          instance->service.instance)
+                    : NULL;
+        (void)snprintf(reason, reason_size, "%s",
+                       check != NULL ? check : "its check fails");
+        break;
+    case CATALOG_NODE_DOWN:
+        (void)snprintf(reason, reason_size, "its node %s is %s", instance->node,
+                       node_member_find(core->node, instance->writer, &member)
+                           ? node_member_state_name(member.state)
+                           : "gone");
+        break;
+    case CATALOG_UNREACHABLE:
+        (void)snprintf(reason, reason_size, "node %s does not answer this node",
+                       instance->node);
+        break;
+    case CATALOG_USABLE:
+    case CATALOG_DRAINING:
+    case CATALOG_MAINTENANCE:
+        break;
+    }
+    return catalog_state_name(instance->state);
+}
+
+static json_t *tags_json(const struct catalog_service *service)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < service->n_tags; i++) {
+        json_array_append_new(list, json_string(service->tags[i]));
+    }
+    return list;
+}
+
+static json_t *meta_json(const struct catalog_service *service)
+{
+    json_t *root = json_object();
+
+    for (size_t i = 0; i < service->n_meta; i++) {
+        json_object_set_new(root, service->meta[i].key,
+                            json_string(service->meta[i].value));
+    }
+    return root;
+}
+
+json_t *api_instance_json(const struct api *api,
+                          const struct catalog_function *function,
+                          const struct catalog_instance *instance)
+{
+    const struct catalog_service *service = &instance->service;
+    char reason[320];
+    char signer[BODY_NAME_SIZE];
+    const char *state =
+        instance_state(api, function, instance, reason, sizeof(reason));
+    const char *check = instance->is_local
+                            ? services_check_text(api->services, function->name,
+                                                  service->instance)
+                            : NULL;
+
+    api_node_name(api->core, instance->writer, signer);
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:b, s:o, s:i, s:s, s:o, s:i, s:i, s:s, s:s, "
+        "s:o, s:b, s:I, s:o, s:o, s:o, s:{s:s, s:o}, s:I, s:I}",
+        "function", function->name, "instance", service->instance, "node",
+        instance->node, "node_address",
+        api_json_address(&instance->node_address), "local", instance->is_local,
+        "address", api_json_address(&service->address), "port",
+        (int)service->port, "protocol", protocol_name(service->protocol),
+        "port_name",
+        service->port_name[0] != '\0' ? json_string(service->port_name)
+                                      : json_null(),
+        "weight", (int)service->weight, "priority", (int)service->priority,
+        "health", health_name(service->health), "state", state, "reason",
+        reason[0] != '\0' ? json_string(reason) : json_null(), "usable",
+        instance->state == CATALOG_USABLE, "rtt_us",
+        (json_int_t)instance->rtt_us, "tags", tags_json(service), "meta",
+        meta_json(service), "check",
+        check != NULL ? json_string(check) : json_null(), "signer", "node",
+        signer, "key", api_json_hex(instance->writer, 32), "epoch",
+        (json_int_t)instance->order.epoch, "seq",
+        (json_int_t)instance->order.seq);
+}
+
+json_t *api_service_json(const struct api *api,
+                         const struct catalog_function *function)
+{
+    json_t *instances = json_array();
+    char dns_name[BODY_NAME_SIZE + 256];
+
+    for (size_t i = 0; i < function->n_instances; i++) {
+        json_array_append_new(
+            instances,
+            api_instance_json(api, function, &function->instances[i]));
+    }
+    (void)snprintf(dns_name, sizeof(dns_name), "%s.%s", function->name,
+                   api->core->config->zone);
+    return json_pack("{s:s, s:s, s:o, s:b, s:i, s:o}", "name", function->name,
+                     "dns", dns_name, "address",
+                     api_json_address(&function->address), "declared",
+                     function->is_declared, "slot", (int)function->slot,
+                     "instances", instances);
+}
+
+void api_services_get(struct http_exchange *exchange, void *data)
+{
+    const struct api *api = data;
+    const struct core *core = api->core;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < catalog_count(core->catalog); i++) {
+        json_array_append_new(
+            list, api_service_json(api, catalog_at(core->catalog, i)));
+    }
+    api_reply(exchange, 200,
+              json_pack("{s:i, s:o}", "schema", API_SCHEMA, "services", list));
+}
+
+void api_service_not_found(struct http_exchange *exchange,
+                           const struct core *core, const char *name)
+{
+    struct suggest suggest = {0};
+    char next[BODY_NAME_SIZE + 64];
+
+    for (size_t i = 0; i < catalog_count(core->catalog); i++) {
+        suggest_offer(&suggest, name, catalog_at(core->catalog, i)->name);
+    }
+    if (suggest.word != NULL) {
+        (void)snprintf(next, sizeof(next), "did you mean %s?", suggest.word);
+    } else {
+        (void)snprintf(next, sizeof(next),
+                       "agentctl service ls shows what there is");
+    }
+    api_problem(exchange, 404, "no node has an instance of it", next,
+                "there is no function %s", name);
+}
+
+void api_service_get(struct http_exchange *exchange, void *data)
+{
+    const struct api *api = data;
+    const struct core *core = api->core;
+    const char *name = http_exchange_request(exchange)->segments[3];
+    const struct catalog_function *function = catalog_find(core->catalog, name);
+
+    if (function == NULL) {
+        api_service_not_found(exchange, core, name);
+        return;
+    }
+    api_reply(exchange, 200,
+              json_pack("{s:i, s:o}", "schema", API_SCHEMA, "service",
+                        api_service_json(api, function)));
+}
+
+static bool is_among(const struct catalog_instance *const *instances, size_t n,
+                     const struct catalog_instance *instance)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (instances[i] == instance) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void api_resolve_get(struct http_exchange *exchange, void *data)
+{
+    const struct api *api = data;
+    const struct core *core = api->core;
+    const char *name = http_exchange_request(exchange)->segments[3];
+    const struct catalog_function *function = catalog_find(core->catalog, name);
+    _cleanup_(free_pointer) const struct catalog_instance **usable = NULL;
+    json_t *chosen = json_array();
+    json_t *others = json_array();
+    size_t n;
+
+    if (function == NULL) {
+        json_decref(chosen);
+        json_decref(others);
+        api_service_not_found(exchange, core, name);
+        return;
+    }
+    usable = calloc(function->n_instances + 1, sizeof(*usable));
+    n = usable != NULL ? catalog_usable(function, usable, function->n_instances)
+                       : 0;
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(chosen,
+                              api_instance_json(api, function, usable[i]));
+    }
+    for (size_t i = 0; i < function->n_instances; i++) {
+        if (!is_among(usable, n, &function->instances[i])) {
+            json_array_append_new(
+                others,
+                api_instance_json(api, function, &function->instances[i]));
+        }
+    }
+    api_reply(exchange, 200,
+              json_pack("{s:i, s:s, s:o, s:o, s:o}", "schema", API_SCHEMA,
+                        "name", function->name, "address",
+                        api_json_address(&function->address), "instances",
+                        chosen, "unusable", others));
+}

@@ -1,0 +1,183 @@
+/*
+ * POST /api/v1/tokens: a join token of this node, when it is an issuer.  And
+ * POST /api/v1/leave.
+ */
+#include "agent/api/api_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/config/config.h"
+#include "agent/core/core.h"
+#include "agent/identity/identity.h"
+#include "agent/identity/token.h"
+#include "agent/join/join_token.h"
+#include "agent/text/suggest.h"
+
+/* A token on its way to the disk. */
+struct token_job {
+    struct core *core;
+    struct http_exchange *exchange;
+};
+
+/* What the request asks for; patterns are borrowed from its body. */
+struct token_request {
+    uint64_t ttl_s;
+    const char *functions[STORE_TOKEN_FUNCTIONS];
+    size_t n_functions;
+};
+
+static void on_created(int error, const char *text, const struct token *token,
+                       const char *warning, void *data)
+{
+    struct token_job *job = data;
+    const struct core *core = job->core;
+    struct endpoint mesh = {.address = core->config->mesh,
+                            .port = core->config->mesh_port};
+    char mesh_text[ENDPOINT_TEXT_SIZE];
+    json_t *functions = json_array();
+
+    if (error != 0) {
+        json_decref(functions);
+        api_problem(job->exchange, 507, core->store_problem,
+                    "make room on the disk of state_dir, then try again",
+                    "the token could not be written to the store");
+    } else {
+        for (size_t i = 0; i < token->n_functions; i++) {
+            json_array_append_new(functions, json_string(token->functions[i]));
+        }
+        api_reply(
+            job->exchange, 201,
+            json_pack("{s:i, s:s, s:o, s:o, s:s, s:s, s:o}", "schema",
+                      API_SCHEMA, "token", text, "expires",
+                      api_json_time(token->expires_s * 1000), "functions",
+                      functions, "cluster", token->cluster_name, "peer",
+                      endpoint_text(&mesh, mesh_text), "warning",
+                      warning != NULL ? json_string(warning) : json_null()));
+    }
+    job->exchange = http_exchange_unref(job->exchange);
+    free(job);
+}
+
+/* This node may not issue: name one that may. */
+static void refuse_issuing(struct http_exchange *exchange,
+                           const struct core *core)
+{
+    char next[BODY_NAME_SIZE + 96] =
+        "no node of the cluster is an issuer that is alive now: bring the "
+        "first one back";
+    struct node_member member;
+
+    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+        if (member.certificate != NULL &&
+            (member.certificate->roles & BODY_ROLE_ISSUER) != 0 &&
+            member.state == NODE_MEMBER_ALIVE) {
+            (void)snprintf(next, sizeof(next),
+                           "run agentctl token create on %s",
+                           member.certificate->name);
+            break;
+        }
+    }
+    api_problem(exchange, 403, "its certificate has not the role issuer", next,
+                "this node may not let others in");
+}
+
+static bool bad_field(struct http_exchange *exchange, const char *what,
+                      const char *where, const char *next)
+{
+    http_reply_problem(
+        exchange, 400,
+        &(struct http_problem){.what = what, .where = where, .next = next});
+    return false;
+}
+
+/* False when it has been answered. */
+static bool get_request(struct http_exchange *exchange, const json_t *body,
+                        struct token_request *ret)
+{
+    const json_t *ttl = json_object_get(body, "ttl_s");
+    const json_t *functions = json_object_get(body, "functions");
+    size_t n = json_array_size(functions);
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)body, key, value) {
+        if (strcmp(key, "ttl_s") != 0 && strcmp(key, "functions") != 0 &&
+            strcmp(key, "schema") != 0) {
+            return bad_field(exchange, "there is no such field", key,
+                             "the fields are ttl_s and functions");
+        }
+    }
+    if (ttl != NULL && (!json_is_integer(ttl) || json_integer_value(ttl) < 0)) {
+        return bad_field(exchange, "ttl_s is not a whole number", "field ttl_s",
+                         "give seconds, as 600");
+    }
+    if (functions != NULL &&
+        (!json_is_array(functions) || n > STORE_TOKEN_FUNCTIONS)) {
+        return bad_field(exchange, "functions is not a list of at most 16",
+                         "field functions", "give a list of patterns");
+    }
+    for (size_t i = 0; i < n; i++) {
+        ret->functions[i] = json_string_value(json_array_get(functions, i));
+        if (ret->functions[i] == NULL) {
+            return bad_field(exchange, "a function pattern is not a text",
+                             "field functions", "give a list of texts");
+        }
+    }
+    ret->n_functions = n;
+    ret->ttl_s =
+        ttl != NULL ? (uint64_t)json_integer_value(ttl) : TOKEN_TTL_DEFAULT_S;
+    return true;
+}
+
+void api_token_post(struct http_exchange *exchange, void *data)
+{
+    struct core *core = ((struct api *)data)->core;
+    _cleanup_(free_pointer) char *problem = NULL;
+    struct token_request request = {0};
+    json_auto_t *body = NULL;
+    struct token_job *job;
+
+    if ((core->identity->body.roles & BODY_ROLE_ISSUER) == 0) {
+        refuse_issuing(exchange, core);
+        return;
+    }
+    body = api_body(exchange);
+    if (body == NULL || !get_request(exchange, body, &request)) {
+        return;
+    }
+    job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        api_reply(exchange, 500, NULL);
+        return;
+    }
+    job->core = core;
+    job->exchange = http_exchange_ref(exchange);
+    if (join_token_create(core, request.functions, request.n_functions,
+                          request.ttl_s, on_created, job, &problem) != 0) {
+        http_reply_problem(
+            exchange, 422,
+            &(struct http_problem){.what = problem != NULL ? problem
+                                                           : "out of memory"});
+        job->exchange = http_exchange_unref(job->exchange);
+        free(job);
+    }
+}
+
+void api_leave_post(struct http_exchange *exchange, void *data)
+{
+    struct core *core = ((struct api *)data)->core;
+    int error = core_leave(core);
+
+    if (error != 0) {
+        api_problem(exchange, 503, strerror(-error),
+                    "agentctl status; then try again",
+                    "this node cannot leave now");
+        return;
+    }
+    api_reply(exchange, 202,
+              json_pack("{s:i, s:s, s:b}", "schema", API_SCHEMA, "node",
+                        core->identity->body.name, "leaving", 1));
+}

@@ -1,0 +1,121 @@
+/*
+ * The catalogue: what functions exist, the service address of each, and their
+ * instances with everything that decides whether one may be used.  Rebuilt
+ * from the node's view when it changed; pure, no IO.  dns, api, services and
+ * desire read it; they hold no second idea of what a function is.
+ *
+ * Service address: the declared one (function record), else candidate slot i
+ * is  base + h mod size  of the genesis' reserved range, where h is the first
+ * 8 bytes, big-endian, of BLAKE2b-256("socketnet/v1/slot" NUL, cluster (16),
+ * u8 length of the name, name, u16 slot).  Of the slots that a function's live
+ * service records carry, the lowest that is not lost is used.  Two functions
+ * wanting one address: the lower (slot, BLAKE2b-256(name)) keeps it; the other
+ * loses that slot, and the owner of its records writes them again with its next
+ * free slot.
+ */
+#ifndef SOCKETNET_AGENT_CATALOG_CATALOG_H
+#define SOCKETNET_AGENT_CATALOG_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gossip/base/address.h"
+#include "gossip/base/macros.h"
+#include "gossip/node/node.h"
+#include "gossip/wire/body.h"
+
+struct catalog;
+
+/* Why an instance gets no new connections.  When several apply: NODE_DOWN,
+ * then the first in this order. */
+enum catalog_state {
+    CATALOG_USABLE = 0,
+    CATALOG_CRITICAL, /* its check fails */
+    CATALOG_DRAINING,
+    CATALOG_MAINTENANCE,
+    CATALOG_NODE_DOWN,   /* its node is dead, or left */
+    CATALOG_UNREACHABLE, /* alive for others, not from here (left out while
+                            a reachable instance remains) */
+};
+
+/* A service record's body (body.h has the meaning of each field), without
+ * the room that few of them use. */
+struct catalog_service {
+    char function[BODY_NAME_SIZE];
+    char instance[BODY_NAME_SIZE];
+    struct address address;
+    char port_name[16];
+    uint16_t port;
+    uint16_t weight;
+    uint16_t priority;
+    uint16_t slot;
+    uint8_t protocol;
+    uint8_t health;
+    uint8_t n_tags;
+    uint8_t n_meta;
+    char (*tags)[BODY_NAME_SIZE]; /* borrowed from the catalogue, as meta */
+    const struct body_meta *meta;
+};
+
+struct catalog_instance {
+    uint8_t writer[32];
+    char node[BODY_NAME_SIZE];
+    struct address node_address; /* the node's mesh address */
+    uint64_t node_id;
+    bool is_local;
+    uint32_t rtt_us; /* of its node; 0 local or unknown */
+    enum catalog_state state;
+    struct record_order order; /* of its record */
+    struct catalog_service service;
+};
+
+struct catalog_function {
+    char name[BODY_NAME_SIZE];
+    struct address address; /* family 0: none could be given */
+    bool is_declared;       /* by a function record */
+    uint16_t slot;
+    struct catalog_instance *instances; /* by node name, instance name */
+    size_t n_instances;
+};
+
+_must_check_ int catalog_new(const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                             const struct prefix *service_range,
+                             struct catalog **ret);
+struct catalog *catalog_free(struct catalog *catalog);
+
+/* Reads the node's view anew.  0 or -ENOMEM (the old content stays). */
+_must_check_ int catalog_rebuild(struct catalog *catalog,
+                                 const struct node *node);
+
+/* Functions in ascending order of name; valid until the next rebuild. */
+size_t catalog_count(const struct catalog *catalog);
+const struct catalog_function *catalog_at(const struct catalog *catalog,
+                                          size_t index);
+/* `name` in any spelling; NULL when unknown. */
+const struct catalog_function *catalog_find(const struct catalog *catalog,
+                                            const char *name);
+/* The function that holds this service address, or NULL. */
+const struct catalog_function *
+catalog_find_address(const struct catalog *catalog,
+                     const struct address *address);
+
+/* Address of slot i of a canonical name, and the lowest slot that no other
+ * function holds now. */
+void catalog_slot_address(const struct catalog *catalog, const char *name,
+                          uint16_t slot, struct address *ret);
+uint16_t catalog_free_slot(const struct catalog *catalog, const char *name);
+
+/*
+ * Which instances may be used now, best first: usable ones by (local,
+ * priority, rtt, node, instance); when there is none of them, the last set
+ * that the data plane would keep (unreachable ones).  Writes at most `size`
+ * pointers and returns how many there are.
+ */
+size_t catalog_usable(const struct catalog_function *function,
+                      const struct catalog_instance **ret_instances,
+                      size_t size);
+
+const char *catalog_state_name(enum catalog_state state);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * Shared by config.c and config_check.c only.
+ */
+#ifndef SOCKETNET_AGENT_CONFIG_CONFIG_INTERNAL_H
+#define SOCKETNET_AGENT_CONFIG_CONFIG_INTERNAL_H
+
+#include "agent/config/config.h"
+
+/* What concerns more than one key.  0, or -EINVAL and a malloc'd text. */
+_must_check_ int config_check(const struct config *config, char **ret_error);
+
+/* NULL, or what is wrong with a zone, to be put behind its name. */
+const char *config_zone_problem(const char *zone);
+
+/* Neither unspecified, nor multicast, nor the broadcast address. */
+bool config_is_host_address(const struct address *address);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * The core process: owns the libuv loop and everything on it, and is the only
+ * caller of the node.  What hangs on it (net, services, dns, api) is reached
+ * through the two interfaces below, which core_run fills in; it uses the
+ * functions below and never calls node_step itself.
+ *
+ *   core.c          making it, its end; core_*.c: events in, actions out, own
+ *                   writes, rebuilding the view, signals (core_internal.h)
+ *   store_thread.c  the one thread that writes LMDB
+ *   worker_link.c   the socketpair to the worker: desired state, observations
+ *   events.c        the event log that `agentctl events` follows
+ */
+#ifndef SOCKETNET_AGENT_CORE_CORE_H
+#define SOCKETNET_AGENT_CORE_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "gossip/base/macros.h"
+#include "gossip/node/node.h"
+
+struct catalog;
+struct config;
+struct core_internal;
+struct events;
+struct identity;
+struct store_thread;
+struct worker_link;
+
+/* Where the node's datagrams and streams go: net.  Each is called from inside
+ * a step, and answers by an event in a later turn of the loop. */
+struct core_transport {
+    void (*send)(void *data, const struct endpoint *endpoint,
+                 const uint8_t *bytes, size_t size);
+    void (*stream_open)(void *data, const uint8_t peer[32],
+                        const struct endpoint *endpoint);
+    void (*stream_send)(void *data, uint32_t stream, const uint8_t *bytes,
+                        size_t size);
+    void (*stream_close)(void *data, uint32_t stream);
+    void *data;
+};
+
+/* Who is told what happens to core: services.  Called in the check phase of
+ * the loop, or for a signal, never from inside a step. */
+struct core_listener {
+    void (*ready)(void *data);           /* once: the node takes writes */
+    void (*catalog_changed)(void *data); /* rebuilt */
+    void (*reload)(void *data);          /* SIGHUP */
+    void *data;
+};
+
+/* How core could not start, for the launcher. */
+enum core_status {
+    CORE_STATUS_OK = 0,
+    CORE_STATUS_FAILED = 1,
+    CORE_STATUS_CONFIG = 2, /* trying again would not help */
+};
+
+struct core {
+    uv_loop_t *loop;
+    struct config *config;
+    struct identity *identity; /* keys, genesis, certificate: identity.h */
+    struct node *node;
+    struct store_thread *store;
+    struct worker_link *worker; /* NULL when reconcile is false */
+    struct catalog *catalog;
+    struct events *events;
+    struct core_transport transport; /* set before core_start */
+    struct core_listener listener;   /* set before core_start */
+    uint64_t started_wall_ms;
+    bool is_ready; /* the node takes writes */
+    bool is_stopping;
+    char *store_problem;            /* why writes are refused now, or NULL */
+    struct core_internal *internal; /* of core_*.c alone */
+};
+
+/*
+ * Called once: when the record is on disk, in the node's view and in the
+ * catalogue, and the worker has been sent what follows from it (error 0); or
+ * when it could not be written (negative errno, text in core->store_problem).
+ * `order` is the record's.
+ */
+typedef void (*core_written_fn)(struct core *core, int error,
+                                struct record_order order, void *data);
+
+/* node_write / node_remove with the actions carried out.  0: `done` will be
+ * called later, never from inside.  NODE_E_* or negative errno: it will not.
+ * `done` may be NULL. */
+_must_check_ int core_write(struct core *core, uint8_t kind, const uint8_t *key,
+                            size_t key_size, const uint8_t *body,
+                            size_t body_size, core_written_fn done, void *data);
+_must_check_ int core_remove(struct core *core, uint8_t kind,
+                             const uint8_t *key, size_t key_size,
+                             core_written_fn done, void *data);
+
+/* Withdraws everything of ours, tells the cluster, removes the data plane
+ * through the worker, then stops the loop.  The answer to the caller goes out
+ * first.  0 or negative errno. */
+_must_check_ int core_leave(struct core *core);
+
+/* Nothing needs writing: `done` is called in the next turn all the same.  0 or
+ * -ENOMEM. */
+_must_check_ int core_write_nothing(struct core *core, core_written_fn done,
+                                    void *data);
+
+/* Gives the node one event, with the time filled in, and carries out what
+ * comes of it.  Never from inside an action. */
+void core_step(struct core *core, struct node_event *event);
+
+/*
+ * Makes the loop's handles, identity, store, node, catalogue and the link to
+ * the worker; the control socket is IPC_CONTROL_FD when `has_launcher`.
+ * CORE_STATUS_OK, or another with the reason logged; core_done in any case.
+ */
+_must_check_ enum core_status core_new(struct config *config, uv_loop_t *loop,
+                                       bool has_launcher, struct core **ret);
+/* Starts the node, tells the launcher, and runs the loop until it is asked to
+ * stop. */
+void core_run_loop(struct core *core);
+/* First half of the end: the store and the link to the worker go, whoever
+ * waits for one of them is called back.  Then goes what hangs on core. */
+void core_end(struct core *core);
+/* Second half: frees; takes NULL, returns NULL. */
+struct core *core_free(struct core *core);
+
+#endif

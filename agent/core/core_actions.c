@@ -1,0 +1,151 @@
+/*
+ * The node's events and actions.  One step per event; its actions are carried
+ * out before the next, in their order.  Nothing that is done for an action
+ * may step again: whoever has an answer at once gives it in a later turn of
+ * the loop.
+ */
+#include "agent/core/core_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "agent/core/events.h"
+#include "agent/core/store_thread.h"
+#include "agent/system/clock.h"
+#include "agent/system/log.h"
+
+static void core_tick(uv_timer_t *timer)
+{
+    struct core *core = timer->data;
+    struct node_event event = {.type = NODE_EVENT_TICK};
+
+    core_step(core, &event);
+}
+
+static void core_set_tick(struct core *core)
+{
+    uint64_t deadline_ms = node_deadline_ms(core->node);
+    uint64_t now_ms = uv_now(core->loop);
+    uv_timer_t *timer = &core->internal->tick;
+
+    if (core->internal->phase == CORE_ENDING) {
+        return;
+    }
+    if (deadline_ms == UINT64_MAX) {
+        (void)uv_timer_stop(timer); /* never fails */
+        return;
+    }
+    /* From the loop's own clock, which stands still while it works, and never
+     * zero: libuv runs timers until none is due, so that one which is always
+     * due again would keep it from everything else. */
+    (void)uv_timer_start(timer, core_tick,
+                         deadline_ms > now_ms ? deadline_ms - now_ms : 1,
+                         0); /* fails only when closing */
+}
+
+static void core_store_foreign(struct core *core,
+                               const struct node_action *action)
+{
+    int error =
+        action->type == NODE_ACTION_ERASE
+            ? store_thread_erase(core->store, action->bytes, action->size)
+            : store_thread_put_foreign(core->store, action->bytes,
+                                       action->size);
+
+    if (error != 0) {
+        /* Anti-entropy brings it again after a restart. */
+        log_warning("record not stored: %s", store_error_text(error));
+    }
+}
+
+static void core_act(struct core *core, const struct node_action *action)
+{
+    const struct core_transport *transport = &core->transport;
+
+    switch (action->type) {
+    case NODE_ACTION_SEND:
+        transport->send(transport->data, &action->endpoint, action->bytes,
+                        action->size);
+        break;
+    case NODE_ACTION_STREAM_OPEN:
+        transport->stream_open(transport->data, action->peer,
+                               &action->endpoint);
+        break;
+    case NODE_ACTION_STREAM_SEND:
+        transport->stream_send(transport->data, action->stream, action->bytes,
+                               action->size);
+        break;
+    case NODE_ACTION_STREAM_CLOSE:
+        transport->stream_close(transport->data, action->stream);
+        break;
+    case NODE_ACTION_STORE:
+        if (core->internal->phase == CORE_ENDING) {
+            break; /* the store is closing */
+        }
+        if (action->is_own) {
+            core_store_own(core, action->bytes, action->size);
+        } else {
+            core_store_foreign(core, action);
+        }
+        break;
+    case NODE_ACTION_ERASE:
+        if (core->internal->phase != CORE_ENDING) {
+            core_store_foreign(core, action);
+        }
+        break;
+    case NODE_ACTION_MEMBER:
+        core_events_member(core, action);
+        core_view_changed(core);
+        break;
+    case NODE_ACTION_RECORD:
+        core_events_record(core, action);
+        core_view_changed(core);
+        break;
+    case NODE_ACTION_REACHABLE:
+        core_events_reachable(core, action);
+        core_view_changed(core);
+        break;
+    case NODE_ACTION_READY:
+        core->internal->starts_ready = true;
+        core_view_changed(core);
+        break;
+    default:
+        log_warning("the node asks for an unknown action=%d", action->type);
+        break;
+    }
+}
+
+void core_carry_out(struct core *core)
+{
+    struct core_internal *internal = core->internal;
+    struct node_actions *actions = internal->actions;
+
+    for (size_t i = 0; i < node_actions_count(actions); i++) {
+        core_act(core, node_actions_at(actions, i));
+    }
+    node_actions_clear(actions);
+    core_set_tick(core);
+}
+
+void core_step(struct core *core, struct node_event *event)
+{
+    struct core_internal *internal = core->internal;
+    int error;
+
+    assert(!internal->is_stepping);
+    internal->is_stepping = true;
+    event->now_ms = clock_now_ms();
+    event->wall_ms = clock_wall_ms();
+    error = node_step(core->node, event, internal->actions);
+    if (error != 0) {
+        if (error != internal->step_error) {
+            log_error("event=%d not handled: %s", event->type,
+                      strerror(-error));
+        }
+        node_actions_clear(internal->actions);
+    }
+    internal->step_error = error;
+    core_carry_out(core);
+    internal->is_stepping = false;
+}

@@ -1,0 +1,129 @@
+/*
+ * Shared by the core_*.c files alone: what the other rooms need not see.
+ *
+ *   core.c          start, the loop's handles, the end
+ *   core_load.c     what was stored: the records, the number of this boot
+ *   core_actions.c  events into the node, its actions out
+ *   core_write.c    own records on their way to disk
+ *   core_view.c     catalogue and desired state after a change
+ *   core_events.c   actions told to people: event log and log lines
+ *   core_stop.c     pause, leave, stop
+ */
+#ifndef SOCKETNET_AGENT_CORE_CORE_INTERNAL_H
+#define SOCKETNET_AGENT_CORE_CORE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "agent/core/core.h"
+#include "gossip/node/node.h"
+
+/* Setting: this node left the cluster for good. */
+#define CORE_SETTING_LEFT "left"
+
+struct desire;
+struct store;
+
+/* An own record whose writer waits for it. */
+struct core_waiting {
+    struct record_order order;
+    core_written_fn done;
+    void *data;
+    int error; /* once it is on the written list */
+    struct core_waiting *prev, *next;
+};
+
+/* An own record that the store thread has. */
+struct core_storing {
+    struct core *core;
+    struct record_order order;
+    int error;                 /* of queueing it */
+    struct core_storing *next; /* on the failed list */
+};
+
+enum core_phase {
+    CORE_RUNNING = 0,
+    CORE_PAUSING, /* SIGTERM: the pause is being announced */
+    CORE_LEAVING,
+    CORE_ENDING, /* the loop is about to return */
+};
+
+struct core_internal {
+    struct node_actions *actions;
+    struct desire *desire;
+    bool is_stepping;   /* actions are being carried out */
+    int step_error;     /* of the last step, so that it is logged once */
+    bool starts_ready;  /* ... and services are still to be told */
+    bool is_view_dirty; /* catalogue and desired state are behind */
+    uint64_t view_took_us;
+    uint64_t view_end_us;
+    struct core_waiting *waiting; /* not yet on disk */
+    struct core_waiting *written; /* to be called back */
+    struct core_storing *failed;  /* could not even be queued */
+    size_t n_storing;             /* own records at the store thread */
+    enum core_phase phase;
+    bool is_worker_asked;  /* LEAVING: "remove" is under way */
+    bool is_left_stored;   /* LEAVING: the setting is on its way */
+    uint64_t quiet_ms;     /* ending: nothing to wait for since; 0: not yet */
+    uint64_t stop_ms;      /* ending: at the latest then */
+    uv_timer_t tick;       /* the node's deadline */
+    uv_timer_t view_timer; /* the next rebuild that is due by time */
+    uv_timer_t stop_timer;
+    uv_check_t check; /* after the poll: rebuild, call back */
+    uv_idle_t idle;   /* active: the poll does not wait */
+    uv_signal_t signals[3];
+    uv_poll_t control;
+    bool has_handles;
+    bool has_control;
+};
+
+/* core_actions.c */
+
+/* Carries out and clears the actions, and sets the node's timer. */
+void core_carry_out(struct core *core);
+
+/* core_load.c */
+
+/* Chooses this boot's epoch and stores its number.  0, or negative errno or
+ * STORE_E_*, with nothing changed. */
+_must_check_ int core_load_epoch(struct store *store,
+                                 const uint8_t writer[RECORD_WRITER_SIZE],
+                                 uint64_t *ret_epoch);
+/* Feeds every stored record to the node.  0 or negative errno. */
+_must_check_ int core_load_records(struct store *store, struct node *node);
+
+/* core_write.c */
+
+/* NODE_ACTION_STORE of an own record. */
+void core_store_own(struct core *core, const uint8_t *bytes, size_t size);
+/* On the loop, outside of actions: reports records that could not be queued,
+ * and calls back writers whose record is in the view. */
+void core_write_report_failed(struct core *core);
+void core_write_report_written(struct core *core);
+/* The end: calls back everybody who still waits, with -ECANCELED. */
+void core_write_cancel(struct core *core);
+
+/* core_view.c */
+
+/* The node's view changed: rebuild in this turn of the loop. */
+void core_view_changed(struct core *core);
+/* There is work for the check phase of this turn. */
+void core_view_wake(struct core *core);
+void core_view_start(struct core *core);
+
+/* core_events.c */
+
+void core_events_member(struct core *core, const struct node_action *action);
+void core_events_record(struct core *core, const struct node_action *action);
+void core_events_reachable(struct core *core, const struct node_action *action);
+void core_events_store_problem(struct core *core, const char *problem);
+
+/* core_stop.c */
+
+void core_stop_start(struct core *core);
+/* A signal asked for the end. */
+void core_stop_asked(struct core *core);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * What an earlier life left: the number of the last boot and the records.
+ * Runs before the store thread and the loop, on the caller's thread.
+ */
+#include "agent/core/core_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "agent/system/clock.h"
+#include "agent/system/log.h"
+#include "gossip/base/cursor.h"
+#include "store/store.h"
+
+/* Setting: the number of the last boot, u32. */
+#define CORE_SETTING_BOOT "boot"
+
+int core_load_epoch(struct store *store,
+                    const uint8_t writer[RECORD_WRITER_SIZE],
+                    uint64_t *ret_epoch)
+{
+    struct record_order high = {0};
+    struct store_batch *batch = NULL;
+    uint8_t bytes[4] = {0};
+    struct reader reader = reader_init(bytes, sizeof(bytes));
+    struct writer out = writer_init(bytes, sizeof(bytes));
+    uint64_t boot = 0;
+    size_t size;
+    int error = store_get_setting(store, CORE_SETTING_BOOT, bytes,
+                                  sizeof(bytes), &size);
+
+    if (error == 0 && size == sizeof(bytes)) {
+        boot = reader_u32(&reader);
+    } else if (error < 0) {
+        return error;
+    }
+    error = store_high_water(store, writer, &high);
+    if (error < 0) {
+        return error;
+    }
+    boot = MAX_OF(boot, high.epoch >> 32) + 1;
+    if (boot > UINT32_MAX) {
+        return -EOVERFLOW; /* four thousand million starts */
+    }
+    writer_u32(&out, (uint32_t)boot);
+    error = store_batch_begin(store, &batch);
+    if (error != 0) {
+        return error;
+    }
+    error = store_put_setting(batch, CORE_SETTING_BOOT, bytes, sizeof(bytes));
+    if (error != 0) {
+        store_batch_abort(batch);
+        return error;
+    }
+    error = store_batch_commit(batch);
+    if (error == 0) {
+        *ret_epoch = (boot << 32) | randombytes_random();
+    }
+    return error;
+}
+
+/* One pass over the stored records. */
+struct core_loading {
+    struct node *node;
+    uint64_t wall_ms;
+    bool wants_certificates; /* or all other kinds */
+    size_t n_accepted;
+    size_t n_refused;
+    int error;
+};
+
+static int core_load_record(const uint8_t *bytes, size_t size, void *data)
+{
+    struct core_loading *loading = data;
+    struct record record;
+    int result = record_parse(bytes, size, &record);
+
+    if (result == 0 &&
+        (record.kind == RECORD_CERTIFICATE) != loading->wants_certificates) {
+        return 0;
+    }
+    if (result == 0) {
+        result = node_load(loading->node, bytes, size, loading->wall_ms);
+    }
+    if (result == 0) {
+        loading->n_accepted++;
+    } else if (result > 0) {
+        loading->n_refused++;
+    } else {
+        loading->error = result;
+        return 1;
+    }
+    return 0;
+}
+
+static int core_load_pass(struct store *store, struct core_loading *loading)
+{
+    int error;
+
+    loading->n_accepted = 0;
+    loading->n_refused = 0;
+    error = store_records_each(store, core_load_record, loading);
+    return loading->error != 0 ? loading->error : MIN_OF(error, 0);
+}
+
+int core_load_records(struct store *store, struct node *node)
+{
+    struct core_loading loading = {
+        .node = node, .wall_ms = clock_wall_ms(), .wants_certificates = true};
+    size_t n_certificates;
+    int error = core_load_pass(store, &loading);
+
+    /* Certificates of a root come before those of the issuers it certified:
+     * in the order of the store the latter may be met first. */
+    if (error == 0 && loading.n_refused > 0) {
+        error = core_load_pass(store, &loading);
+    }
+    if (error != 0) {
+        return error;
+    }
+    n_certificates = loading.n_accepted;
+    loading.wants_certificates = false;
+    error = core_load_pass(store, &loading);
+    if (error == 0) {
+        log_info("records loaded certificates=%zu others=%zu refused=%zu",
+                 n_certificates, loading.n_accepted, loading.n_refused);
+    }
+    return error;
+}

@@ -1,0 +1,79 @@
+/*
+ * DNS without sockets: the bytes of a query, what is known and who asks ->
+ * the bytes of the answer.  dns.c moves them.  What is answered is written in
+ * docs/DNS.md.  Messages by libknot, which no caller needs to know.
+ */
+#ifndef SOCKETNET_AGENT_DNS_DNS_ANSWER_H
+#define SOCKETNET_AGENT_DNS_DNS_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/catalog/catalog.h"
+#include "gossip/base/address.h"
+#include "gossip/base/macros.h"
+
+/* Largest answer by UDP: fits one packet of any mesh unfragmented. */
+#define DNS_UDP_SIZE 1232
+#define DNS_TCP_SIZE 65535
+/* Seconds that an answer may be kept, and that a missing name may. */
+#define DNS_TTL_S          5
+#define DNS_TTL_NEGATIVE_S 1
+
+enum dns_answer_error {
+    DNS_ANSWER_E_SILENT = 1, /* no query: nothing is to be sent */
+};
+
+/* What is known.  dns.c passes the catalogue and the node, tests what they
+ * like.  Names come in any spelling; pointers live until the answer is
+ * made. */
+struct dns_source {
+    /* A function by name, and by service address; NULL: none. */
+    const struct catalog_function *(*find)(const char *name, void *data);
+    const struct catalog_function *(*find_address)(
+        const struct address *address, void *data);
+    /* Functions by index, NULL past the end. */
+    const struct catalog_function *(*at)(size_t index, void *data);
+    /* A member's mesh address by its name, and the reverse.  False: none. */
+    bool (*find_node)(const char *name, struct address *ret, void *data);
+    bool (*find_node_address)(const struct address *address,
+                              char ret_name[BODY_NAME_SIZE], void *data);
+    void *data;
+};
+
+struct dns_zone;
+
+/* `name` is the zone ("mesh.internal"), `self` this node's name (the zone's
+ * name server), `serial` that of the SOA.  0; -EINVAL: no such domain name
+ * can be; -ENOMEM. */
+_must_check_ int dns_zone_new(const char *name, const char *self,
+                              uint32_t serial, const struct dns_source *source,
+                              struct dns_zone **ret);
+struct dns_zone *dns_zone_free(struct dns_zone *zone);
+
+struct dns_asker {
+    bool is_container; /* dns_is_container of its address */
+    bool is_tcp;
+};
+
+/* For the counters. */
+struct dns_answer_info {
+    uint16_t rcode; /* with EDNS' upper bits */
+    bool is_truncated;
+};
+
+/* Whether the address is a local container's: inside a subnet of this host
+ * and none of the host's own addresses. */
+bool dns_is_container(const struct prefix *subnets, size_t n_subnets,
+                      const struct address *own, size_t n_own,
+                      const struct address *address);
+
+/* Answers one message.  `answer` must have room for DNS_UDP_SIZE bytes, or
+ * DNS_TCP_SIZE when is_tcp.  0; DNS_ANSWER_E_SILENT; -ENOMEM. */
+_must_check_ int dns_answer(const struct dns_zone *zone,
+                            const struct dns_asker *asker, const uint8_t *query,
+                            size_t size, uint8_t *answer, size_t *ret_size,
+                            struct dns_answer_info *ret_info);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * Who this node is: its keys, the cluster's genesis and its certificate, as
+ * files of the state directory:
+ *   node.key       64 + 32 secret bytes (signing, exchange), 0600
+ *   genesis        msgpack, the same bytes on every node
+ *   certificate    the own certificate record
+ *   admission.key  64 secret bytes, only where `agent init` ran; may be taken
+ *                  offline: the node itself is an issuer by its certificate
+ *   join.key       node.key of a join that has not been answered yet
+ *   db/            LMDB (store.h)
+ * node.key is written last: where it is, there is a whole identity.
+ *
+ * Genesis: map 1 version uint, 2 name str, 3 admission keys [bin32],
+ * 4 created s uint, 5 service range bin5, 6 nonce bin16.
+ * Cluster id = BLAKE2b-256 of those bytes; records carry its first 16.
+ */
+#ifndef SOCKETNET_AGENT_IDENTITY_IDENTITY_H
+#define SOCKETNET_AGENT_IDENTITY_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "gossip/base/address.h"
+#include "gossip/base/macros.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/record.h"
+
+#define IDENTITY_ROOTS_MAX    8
+#define IDENTITY_GENESIS_SIZE 512
+
+struct genesis {
+    char name[BODY_NAME_SIZE];
+    uint8_t roots[IDENTITY_ROOTS_MAX][32];
+    size_t n_roots;
+    uint64_t created_s;
+    struct prefix service_range; /* default 100.80.0.0/12 */
+    uint8_t nonce[16];
+    uint8_t cluster_id[32]; /* derived */
+    uint8_t bytes[IDENTITY_GENESIS_SIZE];
+    size_t size;
+};
+
+struct identity {
+    uint8_t sign_public[32];
+    uint8_t sign_secret[64];
+    uint8_t exchange_public[32];
+    uint8_t exchange_secret[32];
+    struct genesis genesis;
+    uint8_t certificate[LIMIT_RECORD_SIZE];
+    size_t certificate_size;
+    struct body_certificate body; /* of the certificate */
+};
+
+/* Fills a genesis and its derived fields from name, roots, created_s and
+ * service_range; the nonce is made here.  0 or -EINVAL. */
+_must_check_ int genesis_build(struct genesis *genesis);
+
+/* Fresh signing and exchange keys. */
+void identity_generate_keys(struct identity *identity);
+/* Wipes and frees what was allocated by others of these functions; also for
+ * structs on the stack. */
+void identity_wipe(struct identity *identity);
+
+/* Who will own the state: the configured user when we are root, nobody new
+ * else (uid and gid -1, as for chown). */
+struct identity_owner {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Makes the state directory (0700, parents 0755).  0, or negative errno and a
+ * text. */
+_must_check_ int identity_make_directory(const char *state_dir,
+                                         struct identity_owner owner,
+                                         char **ret_error);
+/* Writes genesis, certificate and, last, node.key, each synced and renamed
+ * into place.  Refuses with -EEXIST when there is a node.key.  `admission`
+ * (64 bytes) may be NULL. */
+_must_check_ int identity_save(const char *state_dir,
+                               const struct identity *identity,
+                               const uint8_t *admission,
+                               struct identity_owner owner, char **ret_error);
+/* The keys of a join under way: kept so that a second try is by the same key.
+ * identity_load_join_keys gives -ENOENT when there are none. */
+_must_check_ int identity_save_join_keys(const char *state_dir,
+                                         const struct identity *identity,
+                                         char **ret_error);
+_must_check_ int identity_load_join_keys(const char *state_dir,
+                                         struct identity *identity);
+void identity_forget_join_keys(const char *state_dir);
+/* Opens db/ anew for a node that has no identity yet: what an unfinished
+ * start left there belongs to nobody.  0, negative errno, STORE_E_*. */
+struct store;
+_must_check_ int
+identity_create_store(const char *state_dir,
+                      const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                      struct store **ret);
+/* Gives db/ and its files to the owner. */
+_must_check_ int identity_give_store(const char *state_dir,
+                                     struct identity_owner owner);
+/* Path of db/, malloc'd; NULL when out of memory. */
+char *identity_store_path(const char *state_dir);
+
+/* Text of `ret_error` is malloc'd: what, where, why, what next. */
+_must_check_ int identity_load(const char *state_dir, struct identity **ret,
+                               char **ret_error);
+struct identity *identity_free(struct identity *identity); /* wipes */
+/* Whether there is a node.key. */
+bool identity_exists(const char *state_dir);
+_must_check_ int genesis_parse(const uint8_t *bytes, size_t size,
+                               struct genesis *ret);
+
+#endif

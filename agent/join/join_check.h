@@ -1,0 +1,42 @@
+/*
+ * Whether a joiner's name, addresses and subnets may go into a certificate:
+ * compares them with every certificate of the node's view.  Reads the node,
+ * changes nothing.
+ */
+#ifndef SOCKETNET_AGENT_JOIN_JOIN_CHECK_H
+#define SOCKETNET_AGENT_JOIN_JOIN_CHECK_H
+
+#include <stdint.h>
+
+#include "agent/identity/identity.h"
+#include "agent/join/join_message.h"
+#include "gossip/base/macros.h"
+#include "gossip/node/node.h"
+
+/* What can be told without other nodes: the name, unusable addresses,
+ * overlaps with each other and with the service range. */
+_must_check_ enum join_status join_check_own(const struct genesis *genesis,
+                                             const struct join_request *request,
+                                             char text[JOIN_TEXT_SIZE]);
+
+/*
+ * JOIN_OK, or the status to answer with and a text: what, why, what to do.
+ * Certificates that have ended, those of nodes that left for good and those
+ * of the joiner's own key do not count.
+ */
+_must_check_ enum join_status join_check(const struct node *node,
+                                         const struct genesis *genesis,
+                                         const struct join_request *request,
+                                         uint64_t now_s,
+                                         char text[JOIN_TEXT_SIZE]);
+
+/* The same for a certificate that has just been written, against everything
+ * but what this node (`issuer`) wrote later than `order`: of two joins at
+ * once, the second to be written loses. */
+_must_check_ enum join_status
+join_check_written(const struct node *node, const struct genesis *genesis,
+                   const struct join_request *request, uint64_t now_s,
+                   const uint8_t issuer[32], struct record_order order,
+                   char text[JOIN_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,462 @@
+/*
+ * The conversation of `agent join`; see join_client.h.  Bytes and encryption
+ * are stream.h's, messages join_message.h's, judgement join_verify.c's.
+ */
+#include "agent/join/join_client.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "agent/config/config.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/stream.h"
+
+#define JOIN_ENDPOINTS_MAX 8
+
+struct client {
+    const struct token *token;
+    const struct join_request *request;
+    const char *peer;
+    char peer_text[ENDPOINT_TEXT_SIZE];
+    int fd;
+    int64_t deadline_ms;
+    struct stream *stream;
+    bool is_request_sent;
+    bool is_answered;
+    bool is_done;
+    struct join_result *result;
+    char **error;
+};
+
+static int fail(struct client *client, int r, const char *format, ...)
+    _printf_(3, 4);
+
+static int fail(struct client *client, int r, const char *format, ...)
+{
+    va_list arguments;
+
+    free(*client->error);
+    va_start(arguments, format);
+    if (vasprintf(client->error, format, arguments) < 0) {
+        *client->error = NULL;
+    }
+    va_end(arguments);
+    return r;
+}
+
+void join_result_done(struct join_result *result)
+{
+    free(result->records);
+    result->records = NULL;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* always there */
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* 0, or -ETIMEDOUT at the deadline. */
+static int wait_for(const struct client *client, short events)
+{
+    for (;;) {
+        struct pollfd poll_fd = {.fd = client->fd, .events = events};
+        int64_t left_ms = client->deadline_ms - now_ms();
+        int n;
+
+        if (left_ms <= 0) {
+            return -ETIMEDOUT;
+        }
+        n = poll(&poll_fd, 1, (int)left_ms);
+        if (n > 0) {
+            return 0;
+        }
+        if (n < 0 && errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+static socklen_t to_sockaddr(const struct endpoint *endpoint,
+                             struct sockaddr_storage *ret)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+                               .sin6_port = htons(endpoint->port)};
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons(endpoint->port)};
+
+    *ret = (struct sockaddr_storage){0};
+    if (endpoint->address.family == 4) {
+        memcpy(&in.sin_addr, endpoint->address.bytes, 4);
+        memcpy(ret, &in, sizeof(in));
+        return sizeof(in);
+    }
+    memcpy(&in6.sin6_addr, endpoint->address.bytes, 16);
+    memcpy(ret, &in6, sizeof(in6));
+    return sizeof(in6);
+}
+
+static int connect_to(struct client *client, const struct endpoint *endpoint)
+{
+    struct sockaddr_storage address;
+    socklen_t size = to_sockaddr(endpoint, &address);
+    socklen_t error_size = sizeof(int);
+    int error = 0;
+    int r;
+
+    client->fd = socket(address.ss_family,
+                        SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (client->fd < 0) {
+        return -errno;
+    }
+    client->deadline_ms = now_ms() + JOIN_CONNECT_MS;
+    if (connect(client->fd, (struct sockaddr *)&address, size) < 0 &&
+        errno != EINPROGRESS) {
+        r = -errno;
+    } else {
+        r = wait_for(client, POLLOUT);
+    }
+    if (r == 0 && getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error,
+                             &error_size) == 0) {
+        r = -error;
+    }
+    if (r != 0) {
+        (void)close(client->fd); /* never used */
+        client->fd = -1;
+    }
+    return r;
+}
+
+/* Tries each address of the peer in turn. */
+static int connect_peer(struct client *client)
+{
+    struct endpoint endpoints[JOIN_ENDPOINTS_MAX];
+    size_t n;
+    int r = -ENOENT;
+
+    n = join_resolve(client->peer, CONFIG_PORT_DEFAULT, endpoints,
+                     JOIN_ENDPOINTS_MAX, client->error);
+    if (n == 0) {
+        return JOIN_E_UNREACHED;
+    }
+    for (size_t i = 0; i < n; i++) {
+        (void)endpoint_text(&endpoints[i], client->peer_text);
+        r = connect_to(client, &endpoints[i]);
+        if (r == 0) {
+            return 0;
+        }
+    }
+    return fail(client, JOIN_E_UNREACHED,
+                "no agent answers at %s: %s; check the address, that the agent "
+                "runs there, and that TCP port %u is open over the mesh",
+                client->peer_text, strerror(-r), endpoints[n - 1].port);
+}
+
+static int write_output(struct client *client)
+{
+    for (;;) {
+        const uint8_t *bytes = NULL;
+        size_t size = 0;
+        ssize_t n;
+        int r;
+
+        stream_output(client->stream, &bytes, &size);
+        if (size == 0) {
+            return 0;
+        }
+        n = send(client->fd, bytes, size, MSG_NOSIGNAL);
+        if (n >= 0) {
+            stream_consume_output(client->stream, (size_t)n);
+            continue;
+        }
+        if (errno == EAGAIN) {
+            r = wait_for(client, POLLOUT);
+            if (r != 0) {
+                return r;
+            }
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+static int open_stream(struct client *client)
+{
+    uint8_t ephemeral[32];
+    struct stream_config config = {
+        .purpose = STREAM_JOIN,
+        .cluster = client->token->cluster_id,
+        .peer_sign_public = client->token->issuer_sign,
+        .peer_exchange_public = client->token->issuer_exchange,
+        .ephemeral_secret = ephemeral,
+    };
+    int r;
+
+    randombytes_buf(ephemeral, sizeof(ephemeral));
+    r = stream_new_initiator(&config, &client->stream);
+    sodium_memzero(ephemeral, sizeof(ephemeral));
+    return r;
+}
+
+static const char *refusal_text(uint8_t reason)
+{
+    switch (reason) {
+    case STREAM_REFUSED_VERSION:
+        return "it speaks another version of the protocol; install the same "
+               "version of the agent on both hosts";
+    case STREAM_REFUSED_CLUSTER:
+        return "it belongs to another cluster than this token; check the "
+               "address, or get a token from its own cluster";
+    case STREAM_REFUSED_BUSY:
+        return "it serves as many joins as it may; run the same command again "
+               "in a few seconds";
+    case STREAM_REFUSED_UNKNOWN_RESPONDER:
+        return "it cannot reach the node that made the token; give that "
+               "node's own address as PEER, or check that it runs";
+    default:
+        return "it gave no reason that this version knows; install the same "
+               "version of the agent on both hosts";
+    }
+}
+
+/* Whether the request had left matters for what the caller may do next. */
+static int fail_stream(struct client *client, int r)
+{
+    if (r == STREAM_E_REFUSED) {
+        return fail(client, JOIN_E_UNREACHED, "%s refuses: %s",
+                    client->peer_text,
+                    refusal_text(stream_refusal_reason(client->stream)));
+    }
+    if (!client->is_request_sent) {
+        return fail(client, JOIN_E_UNREACHED,
+                    "%s does not answer as an agent: %s; check that it is one, "
+                    "of a version that fits",
+                    client->peer_text,
+                    r < 0 ? strerror(-r) : "the connection ended");
+    }
+    return fail(client, JOIN_E_LOST,
+                "the connection to %s ended before the whole answer was here "
+                "(%s); run the same command again: the token stays good for "
+                "this host until it expires",
+                client->peer_text, r < 0 ? strerror(-r) : "not readable");
+}
+
+static int send_request(struct client *client, const uint8_t sign_secret[64])
+{
+    uint8_t frame[JOIN_REQUEST_SIZE];
+    size_t size = 0;
+    int r;
+
+    r = join_request_pack(client->request, sign_secret, frame, sizeof(frame),
+                          &size);
+    if (r == 0) {
+        /* Not the last: the issuer would take an ended direction for an end. */
+        r = stream_send_frame(client->stream, frame, size, false);
+    }
+    sodium_memzero(frame, sizeof(frame));
+    if (r != 0) {
+        return fail(client, r, "cannot make the request: %s", strerror(-r));
+    }
+    return 0;
+}
+
+static int take_answer(struct client *client, const uint8_t *bytes, size_t size)
+{
+    struct join_result *result = client->result;
+    struct join_answer answer;
+    int r = join_answer_unpack(bytes, size, &answer);
+
+    if (r != 0) {
+        return fail(client, JOIN_E_FORGED,
+                    "%s sent an answer that is malformed; nothing was stored",
+                    client->peer_text);
+    }
+    if (answer.status != JOIN_OK) {
+        /* The issuer's own trouble is no verdict on us, and the token may
+         * be used by these keys already. */
+        return fail(client,
+                    answer.status == JOIN_ISSUER_FAILED ? JOIN_E_LOST
+                                                        : JOIN_E_REFUSED,
+                    "%s", answer.text);
+    }
+    if (genesis_parse(answer.genesis, answer.genesis_size, &result->genesis) !=
+            0 ||
+        answer.certificate_size > sizeof(result->certificate)) {
+        return fail(client, JOIN_E_FORGED,
+                    "%s sent a genesis or certificate that is malformed; "
+                    "nothing was stored",
+                    client->peer_text);
+    }
+    memcpy(result->certificate, answer.certificate, answer.certificate_size);
+    result->certificate_size = answer.certificate_size;
+    memcpy(result->text, answer.text, sizeof(result->text));
+    client->is_answered = true;
+    return 0;
+}
+
+static int add_record(struct client *client, const uint8_t *bytes, size_t size)
+{
+    struct join_result *result = client->result;
+    uint8_t *records;
+
+    if (size > JOIN_RECORDS_MAX - result->records_size) {
+        return fail(client, JOIN_E_FORGED,
+                    "%s sent more records than a cluster can have; nothing was "
+                    "stored",
+                    client->peer_text);
+    }
+    records = realloc(result->records, result->records_size + size);
+    if (records == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(records + result->records_size, bytes, size);
+    result->records = records;
+    result->records_size += size;
+    result->n_records++;
+    return 0;
+}
+
+static int take_messages(struct client *client, const uint8_t *bytes,
+                         size_t size)
+{
+    struct reader reader = reader_init(bytes, size);
+
+    while (reader_left(&reader) > 0 && !client->is_done) {
+        struct message message;
+        int r = message_next(&reader, &message);
+
+        if (r != 0) {
+            return fail(client, JOIN_E_FORGED,
+                        "%s sent a message that is malformed; nothing was "
+                        "stored",
+                        client->peer_text);
+        }
+        if (message.type == MESSAGE_RECORD) {
+            r = add_record(client, message.bytes, message.size);
+            if (r != 0) {
+                return r;
+            }
+        }
+        client->is_done = message.type == MESSAGE_DONE;
+    }
+    return 0;
+}
+
+/* What has come whole.  0 also when more is needed. */
+static int take_frames(struct client *client)
+{
+    while (!client->is_done) {
+        const uint8_t *bytes = NULL;
+        size_t size = 0;
+        int r = stream_next_frame(client->stream, &bytes, &size);
+
+        if (r == STREAM_E_AGAIN) {
+            return 0;
+        }
+        if (r != 0) {
+            return fail_stream(client, r);
+        }
+        r = client->is_answered ? take_messages(client, bytes, size)
+                                : take_answer(client, bytes, size);
+        if (r != 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* One wait and read. */
+static int receive(struct client *client)
+{
+    uint8_t chunk[16384];
+    ssize_t n;
+    int r = wait_for(client, POLLIN);
+
+    if (r != 0) {
+        return fail_stream(client, r);
+    }
+    n = recv(client->fd, chunk, sizeof(chunk), 0);
+    if (n < 0) {
+        return errno == EAGAIN || errno == EINTR ? 0
+                                                 : fail_stream(client, -errno);
+    }
+    if (n == 0) {
+        return fail_stream(client, -ECONNRESET);
+    }
+    r = stream_receive(client->stream, chunk, (size_t)n);
+    return r != 0 ? fail_stream(client, r) : take_frames(client);
+}
+
+static int converse(struct client *client, const uint8_t sign_secret[64])
+{
+    int r = open_stream(client);
+
+    if (r != 0) {
+        return fail(client, r, "cannot open a stream: %s", strerror(-r));
+    }
+    client->deadline_ms = now_ms() + JOIN_TIMEOUT_MS;
+    r = send_request(client, sign_secret);
+    while (r == 0 && !client->is_done) {
+        r = write_output(client);
+        if (r != 0) {
+            return fail_stream(client, r);
+        }
+        /* The request waits inside the stream until the peer has answered
+         * the opening; from then on it may have arrived. */
+        client->is_request_sent = stream_is_established(client->stream);
+        r = receive(client);
+    }
+    return r;
+}
+
+int join_client_run(const char *peer, const struct token *token,
+                    const struct identity *identity,
+                    const struct join_request *request, struct join_result *ret,
+                    char **ret_error)
+{
+    struct join_request filled = *request;
+    struct join_result result = {0};
+    struct client client = {
+        .token = token,
+        .request = &filled,
+        .peer = peer,
+        .fd = -1,
+        .result = &result,
+        .error = ret_error,
+    };
+    int r;
+
+    *ret_error = NULL;
+    memcpy(filled.token_id, token->id, sizeof(filled.token_id));
+    memcpy(filled.secret, token->secret, sizeof(filled.secret));
+    memcpy(filled.sign_public, identity->sign_public, 32);
+    memcpy(filled.exchange_public, identity->exchange_public, 32);
+    r = connect_peer(&client);
+    if (r == 0) {
+        r = converse(&client, identity->sign_secret);
+        (void)close(client.fd); /* all that matters has been read */
+    }
+    stream_free(client.stream);
+    if (r == 0) {
+        r = join_verify(token, &filled, &result, ret_error);
+    }
+    sodium_memzero(&filled, sizeof(filled));
+    if (r != 0) {
+        join_result_done(&result);
+        return r;
+    }
+    *ret = result;
+    return 0;
+}

@@ -1,0 +1,467 @@
+/*
+ * The issuer's half of joining: checks, redeems the token, writes the
+ * certificate as an own record, answers; see join_issuer.h.  join_message.c
+ * knows the bytes, join_check.c what may be given away.
+ */
+#include "agent/join/join_issuer.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "agent/core/core.h"
+#include "agent/core/store_thread.h"
+#include "agent/identity/identity.h"
+#include "agent/identity/token.h"
+#include "agent/join/join_check.h"
+#include "agent/join/join_message.h"
+#include "agent/system/clock.h"
+#include "agent/system/log.h"
+#include "gossip/wire/message.h"
+
+#define JOIN_VALID_S (365u * 86400u)
+/* The joiner's clock may be behind ours. */
+#define JOIN_BACKDATE_S 3600u
+
+enum join_state {
+    JOIN_STATE_WAITING = 0, /* for the request */
+    JOIN_STATE_BUSY,        /* a callback of store or core is due */
+    JOIN_STATE_ENDED,
+};
+
+struct join_issuer {
+    struct core *core;
+    join_issuer_send_fn send; /* NULL: the stream is gone */
+    void *data;
+    enum join_state state;
+    struct join_request request;
+    uint8_t frame[LIMIT_FRAME_SIZE];
+};
+
+int join_issuer_new(struct core *core, join_issuer_send_fn send, void *data,
+                    struct join_issuer **ret)
+{
+    struct join_issuer *issuer = calloc(1, sizeof(*issuer));
+
+    if (issuer == NULL) {
+        return -ENOMEM;
+    }
+    issuer->core = core;
+    issuer->send = send;
+    issuer->data = data;
+    *ret = issuer;
+    return 0;
+}
+
+static void destroy(struct join_issuer *issuer)
+{
+    sodium_memzero(issuer, sizeof(*issuer));
+    free(issuer);
+}
+
+struct join_issuer *join_issuer_free(struct join_issuer *issuer)
+{
+    if (issuer == NULL) {
+        return NULL;
+    }
+    issuer->send = NULL;
+    if (issuer->state != JOIN_STATE_BUSY) {
+        destroy(issuer);
+    }
+    return NULL;
+}
+
+/* After the last callback.  `send` may free the issuer, so it goes last. */
+static void end(struct join_issuer *issuer, const uint8_t *frame, size_t size)
+{
+    join_issuer_send_fn send = issuer->send;
+
+    issuer->state = JOIN_STATE_ENDED;
+    if (send == NULL) {
+        destroy(issuer);
+        return;
+    }
+    issuer->send = NULL;
+    send(frame, size, true, issuer->data);
+}
+
+static void refuse(struct join_issuer *issuer, enum join_status status,
+                   const char *format, ...) _printf_(3, 4);
+
+static void refuse(struct join_issuer *issuer, enum join_status status,
+                   const char *format, ...)
+{
+    struct join_answer answer = {.status = status};
+    uint8_t frame[JOIN_ANSWER_SIZE];
+    size_t size = 0;
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(answer.text, sizeof(answer.text), format, arguments);
+    va_end(arguments);
+    log_info("join refused: name=%s reason=%s", issuer->request.name,
+             answer.text);
+    if (join_answer_pack(&answer, frame, sizeof(frame), &size) != 0) {
+        size = 0; /* cannot be: the frame is larger than any text */
+    }
+    end(issuer, frame, size);
+}
+
+static void refuse_failed(struct join_issuer *issuer, const char *why)
+{
+    refuse(issuer, JOIN_ISSUER_FAILED,
+           "the issuer could not admit this host: %s; run the same command "
+           "again when that is mended: the token stays good for this host "
+           "until it expires",
+           why);
+}
+
+/* What frames hold records so far; sent when the next does not fit. */
+struct join_records {
+    struct join_issuer *issuer;
+    struct writer writer;
+};
+
+static void flush(struct join_records *records)
+{
+    struct join_issuer *issuer = records->issuer;
+
+    if (writer_size(&records->writer) > 0 && issuer->send != NULL) {
+        issuer->send(issuer->frame, writer_size(&records->writer), false,
+                     issuer->data);
+    }
+    records->writer = writer_init(issuer->frame, sizeof(issuer->frame));
+}
+
+static int add_record(const struct record *record, void *data)
+{
+    struct join_records *records = data;
+
+    if (writer_left(&records->writer) < MESSAGE_HEADER_SIZE + record->size) {
+        flush(records);
+    }
+    message_put_record(&records->writer, record->bytes, record->size);
+    return 0;
+}
+
+/* Every certificate and member record, then the end. */
+static void send_records(struct join_issuer *issuer)
+{
+    struct join_records records = {.issuer = issuer};
+    const struct node *node = issuer->core->node;
+
+    records.writer = writer_init(issuer->frame, sizeof(issuer->frame));
+    (void)node_records_each(node, RECORD_CERTIFICATE, add_record, &records);
+    (void)node_records_each(node, RECORD_MEMBER, add_record, &records);
+    if (writer_left(&records.writer) < MESSAGE_HEADER_SIZE) {
+        flush(&records);
+    }
+    message_put_done(&records.writer);
+    end(issuer, issuer->frame, writer_size(&records.writer));
+}
+
+static void answer(struct join_issuer *issuer, const struct record *certificate)
+{
+    const struct genesis *genesis = &issuer->core->identity->genesis;
+    struct join_answer ok = {
+        .status = JOIN_OK,
+        .genesis = genesis->bytes,
+        .genesis_size = genesis->size,
+        .certificate = certificate->bytes,
+        .certificate_size = certificate->size,
+    };
+    uint8_t frame[JOIN_ANSWER_SIZE];
+    size_t size = 0;
+
+    (void)snprintf(ok.text, sizeof(ok.text), "welcome to %s", genesis->name);
+    if (join_answer_pack(&ok, frame, sizeof(frame), &size) != 0) {
+        refuse_failed(issuer, "its answer would be too large");
+        return;
+    }
+    log_info("join: name=%s admitted", issuer->request.name);
+    if (issuer->send != NULL) {
+        issuer->send(frame, size, false, issuer->data);
+    }
+    send_records(issuer);
+}
+
+/* The certificate that this node has given to the joiner's key. */
+static bool find_certificate(const struct join_issuer *issuer,
+                             struct record *ret_record,
+                             struct body_certificate *ret_body)
+{
+    const struct core *core = issuer->core;
+
+    return node_record_find(core->node, core->identity->sign_public,
+                            RECORD_CERTIFICATE, issuer->request.sign_public, 32,
+                            ret_record) &&
+           body_get_certificate(ret_record, ret_body) == 0;
+}
+
+/* A certificate has no tombstone: one that has already ended takes its
+ * place, and gives name and addresses free. */
+static void end_certificate(const struct join_issuer *issuer)
+{
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    struct body_certificate body;
+    struct record record;
+    size_t size = 0;
+    int r = -ENOENT;
+
+    if (find_certificate(issuer, &record, &body)) {
+        body.not_after_s = clock_wall_ms() / 1000;
+        body.generation++;
+        r = body_put_certificate(&body, bytes, sizeof(bytes), &size);
+    }
+    if (r == 0) {
+        r = core_write(issuer->core, RECORD_CERTIFICATE, body.sign_public, 32,
+                       bytes, size, NULL, NULL);
+    }
+    if (r != 0) {
+        log_warning("join: certificate of refused name=%s stays: error=%d",
+                    issuer->request.name, r);
+    }
+}
+
+static void on_written(struct core *core, int error, struct record_order order,
+                       void *data)
+{
+    struct join_issuer *issuer = data;
+    struct body_certificate body;
+    char text[JOIN_TEXT_SIZE];
+    enum join_status status;
+    struct record record;
+
+    if (error != 0) {
+        refuse_failed(issuer, core->store_problem != NULL
+                                  ? core->store_problem
+                                  : "its store did not take the certificate");
+        return;
+    }
+    status = join_check_written(core->node, &core->identity->genesis,
+                                &issuer->request, clock_wall_ms() / 1000,
+                                core->identity->sign_public, order, text);
+    if (status != JOIN_OK) {
+        /* Another join with the same wish was written first. */
+        end_certificate(issuer);
+        /* The token is used up by this key, which may ask again with other
+         * wishes: so not the status of a plain refusal. */
+        refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);
+        return;
+    }
+    if (!find_certificate(issuer, &record, &body)) {
+        refuse_failed(issuer, "the certificate was replaced meanwhile");
+        return;
+    }
+    answer(issuer, &record);
+}
+
+static void fill_body(const struct join_issuer *issuer,
+                      const struct store_token *token, uint64_t now_s,
+                      struct body_certificate *ret)
+{
+    const struct join_request *request = &issuer->request;
+    struct body_certificate *body = ret;
+
+    *body = (struct body_certificate){0};
+    memcpy(body->sign_public, request->sign_public, 32);
+    memcpy(body->exchange_public, request->exchange_public, 32);
+    memcpy(body->wireguard_public, request->wireguard_public, 32);
+    memcpy(body->name, request->name, sizeof(body->name));
+    memcpy(body->mesh, request->mesh, sizeof(body->mesh));
+    body->n_mesh = request->n_mesh;
+    memcpy(body->subnets, request->subnets, sizeof(body->subnets));
+    body->n_subnets = request->n_subnets;
+    body->roles = BODY_ROLE_MEMBER;
+    body->n_functions = MIN_OF(token->n_functions, LIMIT_CERT_FUNCTIONS);
+    for (size_t i = 0; i < body->n_functions; i++) {
+        (void)snprintf(body->functions[i], sizeof(body->functions[i]), "%s",
+                       token->functions[i]);
+    }
+    body->not_before_s = now_s - JOIN_BACKDATE_S;
+    body->not_after_s = now_s + JOIN_VALID_S;
+    body->generation = 1;
+    do {
+        randombytes_buf(&body->serial, sizeof(body->serial));
+    } while (body->serial == 0);
+}
+
+/* Whether an earlier certificate says what the request asks for, so that it
+ * answers a request that is made again. */
+static bool is_same(const struct body_certificate *old,
+                    const struct body_certificate *new)
+{
+    if (strcmp(old->name, new->name) != 0 || old->roles != new->roles ||
+        old->n_mesh != new->n_mesh || old->n_subnets != new->n_subnets ||
+        old->n_functions != new->n_functions ||
+        memcmp(old->exchange_public, new->exchange_public, 32) != 0 ||
+        memcmp(old->wireguard_public, new->wireguard_public, 32) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < old->n_mesh; i++) {
+        if (!endpoint_equal(&old->mesh[i], &new->mesh[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < old->n_subnets; i++) {
+        if (old->subnets[i].len != new->subnets[i].len ||
+            !address_equal(&old->subnets[i].address,
+                           &new->subnets[i].address)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < old->n_functions; i++) {
+        if (strcmp(old->functions[i], new->functions[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void write_certificate(struct join_issuer *issuer,
+                              const struct body_certificate *body)
+{
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    size_t size = 0;
+    int r;
+
+    r = body_put_certificate(body, bytes, sizeof(bytes), &size);
+    if (r == 0) {
+        r = core_write(issuer->core, RECORD_CERTIFICATE, body->sign_public, 32,
+                       bytes, size, on_written, issuer);
+    }
+    if (r == NODE_E_NOT_READY) {
+        refuse_failed(issuer, "it is only starting");
+    } else if (r == NODE_E_TOO_LARGE || r == -ENOBUFS) {
+        refuse(issuer, JOIN_MALFORMED,
+               "name, addresses, subnets and functions do not fit into one "
+               "certificate; use fewer subnets, or a token with fewer "
+               "function patterns");
+    } else if (r == NODE_E_LIMIT) {
+        refuse_failed(issuer, "it has written as many records as one node may");
+    } else if (r != 0) {
+        refuse_failed(issuer, "it could not write the certificate");
+    }
+}
+
+static void refuse_token(struct join_issuer *issuer, int error)
+{
+    const struct core *core = issuer->core;
+
+    if (error == STORE_E_NOT_FOUND) {
+        refuse(issuer, JOIN_TOKEN_UNKNOWN,
+               "this token is not known here (wrong, or long expired); get a "
+               "new one with \"agentctl token create\" on node \"%s\"",
+               core->identity->body.name);
+    } else if (error == STORE_E_USED) {
+        refuse(issuer, JOIN_TOKEN_USED,
+               "this token was used before, and each admits one host; get a "
+               "new one with \"agentctl token create\" on node \"%s\"",
+               core->identity->body.name);
+    } else if (error == STORE_E_EXPIRED) {
+        refuse(issuer, JOIN_TOKEN_EXPIRED,
+               "this token has expired; get a new one with \"agentctl token "
+               "create\" on node \"%s\"",
+               core->identity->body.name);
+    } else {
+        refuse_failed(issuer, store_error_text(error));
+    }
+}
+
+static void on_redeemed(int error, const struct store_token *token, void *data)
+{
+    struct join_issuer *issuer = data;
+    uint64_t now_s = clock_wall_ms() / 1000;
+    struct body_certificate old;
+    struct body_certificate body;
+    struct record record;
+
+    if (error != 0) {
+        refuse_token(issuer, error);
+        return;
+    }
+    fill_body(issuer, token, now_s, &body);
+    if (find_certificate(issuer, &record, &old)) {
+        if (is_same(&old, &body) && old.not_after_s > now_s) {
+            answer(issuer, &record); /* the first answer got lost */
+            return;
+        }
+        body.generation = old.generation + 1;
+    }
+    write_certificate(issuer, &body);
+}
+
+/* Whether the token exists, fits, and may still be used by this key. */
+static int check_token(const struct join_issuer *issuer, uint64_t now_s)
+{
+    const struct join_request *request = &issuer->request;
+    struct store_token token;
+    uint8_t hash[32];
+    int r;
+
+    r = store_get_token(store_thread_store(issuer->core->store),
+                        request->token_id, &token);
+    if (r != 0) {
+        return r;
+    }
+    token_hash_secret(request->secret, hash);
+    if (sodium_memcmp(hash, token.secret_hash, sizeof(hash)) != 0) {
+        r = STORE_E_NOT_FOUND;
+    } else if (token.used_s != 0 &&
+               memcmp(token.used_by, request->sign_public, 32) != 0) {
+        r = STORE_E_USED;
+    } else if (now_s >= token.expires_s) {
+        r = STORE_E_EXPIRED;
+    }
+    sodium_memzero(&token, sizeof(token));
+    return r;
+}
+
+void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
+                       size_t size)
+{
+    struct core *core = issuer->core;
+    uint64_t now_s = clock_wall_ms() / 1000;
+    char text[JOIN_TEXT_SIZE];
+    enum join_status status;
+    int r;
+
+    if (issuer->state != JOIN_STATE_WAITING || issuer->send == NULL) {
+        return;
+    }
+    if (join_request_unpack(bytes, size, &issuer->request) != 0) {
+        refuse(issuer, JOIN_MALFORMED,
+               "the request is malformed; are both agents of versions that "
+               "fit (agent version)?");
+        return;
+    }
+    if ((core->identity->body.roles & BODY_ROLE_ISSUER) == 0) {
+        refuse(issuer, JOIN_NOT_ISSUER,
+               "node \"%s\" may not admit others any more; get a token from "
+               "one that may",
+               core->identity->body.name);
+        return;
+    }
+    r = check_token(issuer, now_s);
+    if (r != 0) {
+        refuse_token(issuer, r);
+        return;
+    }
+    status = join_check(core->node, &core->identity->genesis, &issuer->request,
+                        now_s, text);
+    if (status != JOIN_OK) {
+        refuse(issuer, status, "%s", text);
+        return;
+    }
+    issuer->state = JOIN_STATE_BUSY;
+    r = store_thread_redeem(core->store, issuer->request.token_id,
+                            issuer->request.sign_public, now_s, on_redeemed,
+                            issuer);
+    if (r != 0) {
+        refuse_failed(issuer, strerror(-r));
+    }
+}

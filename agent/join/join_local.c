@@ -1,0 +1,62 @@
+/*
+ * This host as a joiner describes it; see join_local.h.  The WireGuard key is
+ * in wireguard_key.c.
+ */
+#include "agent/join/join_local.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/system/log.h"
+#include "agent/system/user.h"
+
+int join_local_fill(struct config *config, const char *name,
+                    struct join_request *ret, char **ret_error)
+{
+    int r = config_resolve_mesh(config, ret_error);
+
+    if (r != 0) {
+        return r;
+    }
+    (void)snprintf(ret->name, sizeof(ret->name), "%s",
+                   name != NULL ? name : config->name);
+    if (strlen(name != NULL ? name : config->name) >= sizeof(ret->name)) {
+        ret->name[0] = '\0'; /* refused as a name, not silently cut */
+    }
+    ret->mesh[0] =
+        (struct endpoint){.address = config->mesh, .port = config->mesh_port};
+    ret->n_mesh = 1;
+    memcpy(ret->subnets, config->subnets, sizeof(ret->subnets));
+    ret->n_subnets = config->n_subnets;
+    if (config->mesh_interface[0] != '\0') {
+        r = wireguard_public_key(config->mesh_interface, ret->wireguard_public);
+        if (r != 0 && r != -ENOENT) {
+            log_warning("the WireGuard key of %s cannot be read: %s; the "
+                        "certificate will not hold it",
+                        config->mesh_interface, strerror(-r));
+        }
+    }
+    return 0;
+}
+
+int join_local_owner(const struct config *config, struct identity_owner *ret,
+                     char **ret_error)
+{
+    *ret = (struct identity_owner){.uid = (uid_t)-1, .gid = (gid_t)-1};
+    if (geteuid() != 0) {
+        return 0;
+    }
+    if (user_find(config->user, &ret->uid, &ret->gid) != 0) {
+        if (asprintf(ret_error,
+                     "there is no user \"%s\" in /etc/passwd to own the state; "
+                     "create it, or set \"user\" in %s",
+                     config->user, config->path) < 0) {
+            *ret_error = NULL;
+        }
+        return -ENOENT;
+    }
+    return 0;
+}

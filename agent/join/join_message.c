@@ -1,0 +1,240 @@
+/*
+ * Join requests and answers as bytes; see join_message.h.
+ */
+#include "agent/join/join_message.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "agent/identity/pack.h"
+
+/* With the terminating NUL, which is signed too. */
+#define JOIN_DOMAIN "socketnet/v1/join"
+/* Pair 9: key, bin8 header, signature. */
+#define JOIN_SIGNATURE_PAIR_SIZE (1 + 2 + 64)
+
+enum join_request_key {
+    REQUEST_KEY_TOKEN = 1,
+    REQUEST_KEY_SECRET = 2,
+    REQUEST_KEY_SIGN = 3,
+    REQUEST_KEY_EXCHANGE = 4,
+    REQUEST_KEY_WIREGUARD = 5,
+    REQUEST_KEY_NAME = 6,
+    REQUEST_KEY_MESH = 7,
+    REQUEST_KEY_SUBNETS = 8,
+    REQUEST_KEY_SIGNATURE = 9,
+    REQUEST_N_KEYS = 9,
+};
+
+enum join_answer_key {
+    ANSWER_KEY_STATUS = 1,
+    ANSWER_KEY_TEXT = 2,
+    ANSWER_KEY_GENESIS = 3,
+    ANSWER_KEY_CERTIFICATE = 4,
+};
+
+/* The signed bytes: what is in front of the frame, then its beginning. */
+struct join_signed {
+    uint8_t bytes[sizeof(JOIN_DOMAIN) + JOIN_REQUEST_SIZE];
+    size_t size;
+};
+
+static int make_signed(const uint8_t *bytes, size_t size,
+                       struct join_signed *ret)
+{
+    if (size > JOIN_REQUEST_SIZE) {
+        return -ENOBUFS;
+    }
+    memcpy(ret->bytes, JOIN_DOMAIN, sizeof(JOIN_DOMAIN));
+    memcpy(ret->bytes + sizeof(JOIN_DOMAIN), bytes, size);
+    ret->size = sizeof(JOIN_DOMAIN) + size;
+    return 0;
+}
+
+static void pack_addresses(struct pack *pack,
+                           const struct join_request *request)
+{
+    uint8_t bytes[18];
+
+    pack_key_array(pack, REQUEST_KEY_MESH, request->n_mesh);
+    for (size_t i = 0; i < request->n_mesh; i++) {
+        pack_bin(pack, bytes, endpoint_pack(&request->mesh[i], bytes));
+    }
+    pack_key_array(pack, REQUEST_KEY_SUBNETS, request->n_subnets);
+    for (size_t i = 0; i < request->n_subnets; i++) {
+        pack_bin(pack, bytes, prefix_pack(&request->subnets[i], bytes));
+    }
+}
+
+int join_request_pack(const struct join_request *request,
+                      const uint8_t sign_secret[64], uint8_t *buffer,
+                      size_t size, size_t *ret_size)
+{
+    bool has_wireguard = !sodium_is_zero(request->wireguard_public, 32);
+    uint8_t signature[64];
+    struct join_signed text;
+    struct pack pack;
+
+    pack_begin(&pack, buffer, size, REQUEST_N_KEYS - !has_wireguard);
+    pack_key_bin(&pack, REQUEST_KEY_TOKEN, request->token_id,
+                 sizeof(request->token_id));
+    pack_key_bin(&pack, REQUEST_KEY_SECRET, request->secret,
+                 sizeof(request->secret));
+    pack_key_bin(&pack, REQUEST_KEY_SIGN, request->sign_public, 32);
+    pack_key_bin(&pack, REQUEST_KEY_EXCHANGE, request->exchange_public, 32);
+    if (has_wireguard) {
+        pack_key_bin(&pack, REQUEST_KEY_WIREGUARD, request->wireguard_public,
+                     32);
+    }
+    pack_key_text(&pack, REQUEST_KEY_NAME, request->name);
+    pack_addresses(&pack, request);
+    if (pack.writer.failed ||
+        make_signed(buffer, writer_size(&pack.writer), &text) != 0) {
+        return -ENOBUFS;
+    }
+    /* Never fails (libsodium manual). */
+    (void)crypto_sign_detached(signature, NULL, text.bytes, text.size,
+                               sign_secret);
+    sodium_memzero(&text, sizeof(text));
+    pack_key_bin(&pack, REQUEST_KEY_SIGNATURE, signature, sizeof(signature));
+    return pack_end(&pack, ret_size);
+}
+
+static void read_mesh(struct unpack *unpack, struct join_request *request)
+{
+    const msgpack_object *items;
+
+    request->n_mesh =
+        unpack_array(unpack, REQUEST_KEY_MESH, LIMIT_CERT_ADDRESSES, &items);
+    for (size_t i = 0; i < request->n_mesh; i++) {
+        size_t size;
+        const uint8_t *bytes = unpack_item_bin(unpack, &items[i], &size);
+
+        if (bytes == NULL ||
+            endpoint_unpack(bytes, size, &request->mesh[i]) != 0) {
+            unpack->failed = true;
+            return;
+        }
+    }
+}
+
+static void read_subnets(struct unpack *unpack, struct join_request *request)
+{
+    const msgpack_object *items;
+
+    request->n_subnets =
+        unpack_array(unpack, REQUEST_KEY_SUBNETS, LIMIT_CERT_SUBNETS, &items);
+    for (size_t i = 0; i < request->n_subnets; i++) {
+        size_t size;
+        const uint8_t *bytes = unpack_item_bin(unpack, &items[i], &size);
+
+        if (bytes == NULL ||
+            prefix_unpack(bytes, size, &request->subnets[i]) != 0) {
+            unpack->failed = true;
+            return;
+        }
+    }
+}
+
+static int read_request(const uint8_t *bytes, size_t size,
+                        struct join_request *request, uint8_t signature[64])
+{
+    struct unpack unpack;
+    int r = unpack_begin(&unpack, bytes, size);
+
+    if (r != 0) {
+        return r;
+    }
+    unpack_bin(&unpack, REQUEST_KEY_TOKEN, request->token_id,
+               sizeof(request->token_id));
+    unpack_bin(&unpack, REQUEST_KEY_SECRET, request->secret,
+               sizeof(request->secret));
+    unpack_bin(&unpack, REQUEST_KEY_SIGN, request->sign_public, 32);
+    unpack_bin(&unpack, REQUEST_KEY_EXCHANGE, request->exchange_public, 32);
+    if (unpack_has(&unpack, REQUEST_KEY_WIREGUARD)) {
+        unpack_bin(&unpack, REQUEST_KEY_WIREGUARD, request->wireguard_public,
+                   32);
+    }
+    unpack_text(&unpack, REQUEST_KEY_NAME, request->name,
+                sizeof(request->name));
+    read_mesh(&unpack, request);
+    read_subnets(&unpack, request);
+    unpack_bin(&unpack, REQUEST_KEY_SIGNATURE, signature, 64);
+    return unpack_end(&unpack);
+}
+
+int join_request_unpack(const uint8_t *bytes, size_t size,
+                        struct join_request *ret)
+{
+    static const uint8_t pair_head[] = {REQUEST_KEY_SIGNATURE, 0xc4, 64};
+    struct join_request request = {0};
+    const uint8_t *pair;
+    uint8_t signature[64];
+    struct join_signed text;
+    int r;
+
+    if (size > JOIN_REQUEST_SIZE || size <= JOIN_SIGNATURE_PAIR_SIZE) {
+        return -EBADMSG;
+    }
+    r = read_request(bytes, size, &request, signature);
+    if (r != 0) {
+        return r;
+    }
+    pair = bytes + size - JOIN_SIGNATURE_PAIR_SIZE;
+    if (memcmp(pair, pair_head, sizeof(pair_head)) != 0 ||
+        memcmp(pair + sizeof(pair_head), signature, 64) != 0 ||
+        make_signed(bytes, size - JOIN_SIGNATURE_PAIR_SIZE, &text) != 0 ||
+        crypto_sign_verify_detached(signature, text.bytes, text.size,
+                                    request.sign_public) != 0) {
+        return -EBADMSG;
+    }
+    *ret = request;
+    return 0;
+}
+
+int join_answer_pack(const struct join_answer *answer, uint8_t *buffer,
+                     size_t size, size_t *ret_size)
+{
+    bool is_ok = answer->status == JOIN_OK;
+    struct pack pack;
+
+    pack_begin(&pack, buffer, size, is_ok ? 4 : 2);
+    pack_key_uint(&pack, ANSWER_KEY_STATUS, answer->status);
+    pack_key_text(&pack, ANSWER_KEY_TEXT, answer->text);
+    if (is_ok) {
+        pack_key_bin(&pack, ANSWER_KEY_GENESIS, answer->genesis,
+                     answer->genesis_size);
+        pack_key_bin(&pack, ANSWER_KEY_CERTIFICATE, answer->certificate,
+                     answer->certificate_size);
+    }
+    return pack_end(&pack, ret_size);
+}
+
+int join_answer_unpack(const uint8_t *bytes, size_t size,
+                       struct join_answer *ret)
+{
+    struct join_answer answer = {0};
+    struct unpack unpack;
+    int r = unpack_begin(&unpack, bytes, size);
+
+    if (r != 0) {
+        return r;
+    }
+    answer.status =
+        (enum join_status)unpack_uint(&unpack, ANSWER_KEY_STATUS, 0, UINT8_MAX);
+    unpack_text(&unpack, ANSWER_KEY_TEXT, answer.text, sizeof(answer.text));
+    if (answer.status == JOIN_OK) {
+        /* msgpack-c leaves bin and str where they are in the frame. */
+        answer.genesis =
+            unpack_slice(&unpack, ANSWER_KEY_GENESIS, &answer.genesis_size);
+        answer.certificate = unpack_slice(&unpack, ANSWER_KEY_CERTIFICATE,
+                                          &answer.certificate_size);
+    }
+    r = unpack_end(&unpack);
+    if (r == 0) {
+        *ret = answer;
+    }
+    return r;
+}

@@ -1,0 +1,11 @@
+/*
+ * Telling systemd, without its library.  Part of launcher.c.
+ */
+#ifndef SOCKETNET_AGENT_LAUNCHER_LAUNCHER_NOTIFY_H
+#define SOCKETNET_AGENT_LAUNCHER_LAUNCHER_NOTIFY_H
+
+/* sd_notify(3): one datagram ("READY=1") to the socket that NOTIFY_SOCKET
+ * names; does nothing when there is none. */
+void launcher_notify(const char *state);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * Shared by the net_*.c files alone.
+ */
+#ifndef SOCKETNET_AGENT_NET_NET_INTERNAL_H
+#define SOCKETNET_AGENT_NET_NET_INTERNAL_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include "agent/net/net.h"
+#include "gossip/base/limits.h"
+#include "gossip/wire/stream.h"
+
+/* Joins served or relayed at once; later ones are told that we are busy. */
+#define NET_JOINS_MAX 8
+/* Connections whose opening has not come yet: of all, and of one address. */
+#define NET_OPENINGS_MAX             16
+#define NET_OPENINGS_PER_ADDRESS_MAX 4
+/* Until the opening is there whole, or a connection is established. */
+#define NET_OPENING_MS 5000
+/* For the peer to read the end of what we sent. */
+#define NET_LINGER_MS 2000
+/* What a joiner may send through a relay.  The answer is larger: it holds
+ * every certificate. */
+#define NET_RELAY_BYTES (256u << 10)
+/* A relay reads no more while so much waits to be written. */
+#define NET_RELAY_QUEUE (64u << 10)
+/* Largest opening: its fixed part and a certificate. */
+#define NET_OPENING_SIZE_MAX (STREAM_OPENING_SIZE + LIMIT_RECORD_SIZE)
+
+enum net_role {
+    NET_OPENING = 0, /* incoming, and we do not know yet what it wants */
+    NET_SYNC,
+    NET_JOIN,  /* we are the issuer */
+    NET_RELAY, /* one of the two connections of a relayed join */
+    NET_ENDING /* all is sent; what still comes is thrown away */
+};
+
+struct join_issuer;
+
+struct net_connection {
+    struct net *net;
+    struct net_connection *prev, *next;
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_shutdown_t shutdown;
+    enum net_role role;
+    uint32_t id;
+    struct address from; /* incoming: who connected */
+    uint8_t peer[32];    /* SYNC: signing key */
+    bool is_initiator;
+    bool is_sync;     /* was one: the node is told of its end */
+    bool is_opened;   /* the node knows it */
+    bool is_closing;  /* uv_close was called */
+    bool is_shutdown; /* uv_shutdown was called */
+    bool is_at_end;   /* the peer ended its direction */
+    bool is_paused;   /* RELAY: not reading, the other side is slow */
+    struct stream *stream;
+    struct join_issuer *join;
+    struct net_connection *other; /* RELAY */
+    uint8_t *opening;             /* as received, while it is needed */
+    size_t opening_size;
+    size_t bytes_in;
+    size_t bytes_in_max;
+    size_t bytes_out;
+    uint64_t deadline_ms;
+};
+
+struct net {
+    struct core *core;
+    uv_udp_t udp;
+    uv_tcp_t listener;
+    uv_timer_t timer; /* deadlines of connections */
+    uv_timer_cb timer_fn;
+    unsigned n_handles;
+    bool is_closing;
+    struct endpoint own;
+    struct net_connection *connections;
+    uint32_t last_id;
+    struct net_counters counters;
+    uint8_t datagram[2048];
+    uint8_t chunk[16384];
+};
+
+/* A new connection in the list, not yet connected.  NULL without memory. */
+struct net_connection *net_connection_new(struct net *net, enum net_role role);
+void net_connection_close(struct net_connection *connection);
+/* Sends what is queued, then ends our direction and waits for the peer's. */
+void net_connection_finish(struct net_connection *connection);
+/* Tells why, and ends. */
+void net_connection_refuse(struct net_connection *connection, uint8_t reason);
+void net_connection_read(struct net_connection *connection);
+/* Accepts from the listener. */
+void net_connection_accept(struct net *net);
+/* From our mesh address to `endpoint`; `done` as for uv_tcp_connect.  0 or
+ * negative errno. */
+_must_check_ int net_connection_connect(struct net_connection *connection,
+                                        const struct endpoint *endpoint,
+                                        uv_connect_cb done);
+/* Copies and queues bytes. */
+void net_connection_write(struct net_connection *connection,
+                          const uint8_t *bytes, size_t size);
+/* Writes what the stream has for the socket. */
+void net_connection_flush(struct net_connection *connection);
+/* Connections of this role. */
+size_t net_count(const struct net *net, enum net_role role);
+
+/* Each takes over a connection whose opening is whole and for this cluster. */
+void net_sync_accept(struct net_connection *connection,
+                     const struct stream_opening *opening);
+void net_join_accept(struct net_connection *connection,
+                     const struct stream_opening *opening);
+/* One frame, or what a role needs at the end. */
+void net_sync_frame(struct net_connection *connection, const uint8_t *bytes,
+                    size_t size);
+void net_sync_established(struct net_connection *connection);
+void net_sync_closed(struct net_connection *connection);
+void net_join_frame(struct net_connection *connection, const uint8_t *bytes,
+                    size_t size);
+void net_join_closed(struct net_connection *connection);
+void net_relay_bytes(struct net_connection *connection, const uint8_t *bytes,
+                     size_t size);
+void net_relay_end(struct net_connection *connection);
+void net_relay_written(struct net_connection *connection);
+
+/* The node's stream actions (struct core_transport; `data` is the net).  Each
+ * answers by NODE_EVENT_STREAM_* later, never from inside. */
+void net_stream_open(void *data, const uint8_t peer[32],
+                     const struct endpoint *endpoint);
+void net_stream_send(void *data, uint32_t stream, const uint8_t *bytes,
+                     size_t size);
+void net_stream_close(void *data, uint32_t stream);
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * Checks of this node's own instances: connect() within a time, counted
+ * until a threshold is passed.  An instance is taken for passing until its
+ * first check has ended; that one starts at once, and its failure counts in
+ * full.  The record of a new instance waits a moment for it, so that what is
+ * down is never announced as up in the usual case.
+ */
+#include "agent/services/services_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/system/sockaddr.h"
+
+/* The record of a new instance waits so long for its first check. */
+#define SERVICES_HOLD_MS 50
+/* A new instance that does not answer yet is asked this often, so many
+ * times, before its own interval holds. */
+#define SERVICES_NEW_INTERVAL_MS 1000
+#define SERVICES_NEW_TRIES       30
+
+enum services_check_phase {
+    SERVICES_CHECK_BEGINS = 0, /* the timer starts an attempt */
+    SERVICES_CHECK_HOLDS,      /* the timer ends the hold */
+    SERVICES_CHECK_CONNECTS,   /* the timer ends the attempt */
+};
+
+/* One connect(). */
+struct services_attempt {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    struct services_checker *checker; /* NULL: given up */
+};
+
+struct services_checker {
+    struct services_entry *entry; /* NULL: stopped */
+    struct services_attempt *attempt;
+    uv_timer_t timer;
+    enum services_check_phase phase;
+    bool has_ended; /* at least one attempt */
+    bool has_passed;
+    unsigned n_new; /* quick attempts left */
+    uint32_t n_passes;
+    uint32_t n_fails;
+    uint64_t started_us;
+    char text[160];
+};
+
+static void services_check_tick(uv_timer_t *timer);
+
+static void services_check_wait(struct services_checker *checker,
+                                enum services_check_phase phase,
+                                uint64_t wait_ms)
+{
+    checker->phase = phase;
+    (void)uv_timer_start(&checker->timer, services_check_tick, wait_ms,
+                         0); /* fails only when closing */
+}
+
+static void services_attempt_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void services_attempt_end(struct services_checker *checker)
+{
+    struct services_attempt *attempt = checker->attempt;
+
+    if (attempt != NULL) {
+        checker->attempt = NULL;
+        attempt->checker = NULL;
+        uv_close((uv_handle_t *)&attempt->tcp, services_attempt_closed);
+    }
+}
+
+/* Interval with a tenth of it spread, so that checks do not march in step. */
+static uint64_t services_check_interval_ms(struct services_checker *checker)
+{
+    uint32_t interval_ms = checker->entry->spec.check.interval_ms;
+    uint32_t spread_ms = interval_ms / 10;
+
+    if (!checker->has_passed && checker->n_new > 0) {
+        checker->n_new--;
+        return MIN_OF(interval_ms, (uint32_t)SERVICES_NEW_INTERVAL_MS);
+    }
+    return interval_ms - spread_ms / 2 +
+           (spread_ms > 0 ? checker->started_us % spread_ms : 0);
+}
+
+/* The attempt came to `error` (0: connected). */
+static void services_check_ended(struct services_checker *checker, int error)
+{
+    struct services_entry *entry = checker->entry;
+    const struct services_check *check = &entry->spec.check;
+    uint8_t health = entry->spec.service.health;
+    struct endpoint endpoint = {
+        .address = entry->spec.service.address,
+        .port = check->port != 0 ? check->port : entry->spec.service.port};
+    uint64_t took_us = uv_hrtime() / 1000 - checker->started_us;
+    char text[ENDPOINT_TEXT_SIZE];
+
+    services_attempt_end(checker);
+    (void)endpoint_text(&endpoint, text);
+    if (error == 0) {
+        checker->n_fails = 0;
+        checker->n_passes++;
+        checker->has_passed = true;
+        (void)snprintf(checker->text, sizeof(checker->text),
+                       "tcp %s: connected in %" PRIu64 " us", text, took_us);
+        if (checker->n_passes >= check->pass || !checker->has_ended) {
+            health = BODY_HEALTH_PASSING;
+        }
+    } else {
+        checker->n_passes = 0;
+        checker->n_fails++;
+        (void)snprintf(checker->text, sizeof(checker->text), "tcp %s: %s", text,
+                       error == UV_ETIMEDOUT ? "no answer in time"
+                                             : uv_strerror(error));
+        if (checker->n_fails >= check->fail || !checker->has_ended) {
+            health = BODY_HEALTH_CRITICAL;
+        }
+    }
+    checker->has_ended = true;
+    services_check_wait(checker, SERVICES_CHECK_BEGINS,
+                        services_check_interval_ms(checker));
+    services_health_changed(entry, health);
+    services_check_first(entry);
+}
+
+static void services_check_connected(uv_connect_t *request, int status)
+{
+    struct services_attempt *attempt = request->data;
+
+    if (attempt->checker != NULL) {
+        services_check_ended(attempt->checker, status);
+    }
+}
+
+static void services_check_begin(struct services_checker *checker)
+{
+    struct services_entry *entry = checker->entry;
+    const struct services_check *check = &entry->spec.check;
+    struct endpoint endpoint = {
+        .address = entry->spec.service.address,
+        .port = check->port != 0 ? check->port : entry->spec.service.port};
+    struct services_attempt *attempt = calloc(1, sizeof(*attempt));
+    struct sockaddr_storage address;
+    int error;
+
+    checker->started_us = uv_hrtime() / 1000;
+    if (attempt == NULL) {
+        services_check_wait(checker, SERVICES_CHECK_BEGINS, check->interval_ms);
+        return;
+    }
+    (void)sockaddr_put(&endpoint, &address); /* was validated */
+    /* Only fails for a loop that is not one. */
+    (void)uv_tcp_init(entry->services->core->loop, &attempt->tcp);
+    attempt->tcp.data = attempt;
+    attempt->connect.data = attempt;
+    attempt->checker = checker;
+    checker->attempt = attempt;
+    error = uv_tcp_connect(&attempt->connect, &attempt->tcp,
+                           (const struct sockaddr *)&address,
+                           services_check_connected);
+    if (error != 0) {
+        services_check_ended(checker, error);
+    } else if (entry->is_held && check->timeout_ms > SERVICES_HOLD_MS) {
+        services_check_wait(checker, SERVICES_CHECK_HOLDS, SERVICES_HOLD_MS);
+    } else {
+        services_check_wait(checker, SERVICES_CHECK_CONNECTS,
+                            check->timeout_ms);
+    }
+}
+
+static void services_check_tick(uv_timer_t *timer)
+{
+    struct services_checker *checker = timer->data;
+    struct services_entry *entry = checker->entry;
+
+    switch (checker->phase) {
+    case SERVICES_CHECK_BEGINS:
+        services_check_begin(checker);
+        break;
+    case SERVICES_CHECK_HOLDS:
+        services_check_wait(checker, SERVICES_CHECK_CONNECTS,
+                            entry->spec.check.timeout_ms - SERVICES_HOLD_MS);
+        services_check_first(entry);
+        break;
+    case SERVICES_CHECK_CONNECTS:
+    default:
+        services_check_ended(checker, UV_ETIMEDOUT);
+        break;
+    }
+}
+
+int services_check_start(struct services_entry *entry, bool is_new)
+{
+    struct services_checker *checker = calloc(1, sizeof(*checker));
+
+    if (checker == NULL) {
+        return -ENOMEM;
+    }
+    checker->entry = entry;
+    checker->n_new = SERVICES_NEW_TRIES;
+    /* After a restart the recorded health holds until a threshold says
+     * otherwise. */
+    checker->has_ended = !is_new;
+    checker->has_passed =
+        !is_new && entry->spec.service.health == BODY_HEALTH_PASSING;
+    (void)snprintf(checker->text, sizeof(checker->text), "not checked yet");
+    /* Only fails for a loop that is not one. */
+    (void)uv_timer_init(entry->services->core->loop, &checker->timer);
+    checker->timer.data = checker;
+    entry->checker = checker;
+    services_check_wait(checker, SERVICES_CHECK_BEGINS, 0);
+    return 0;
+}
+
+static void services_checker_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+struct services_checker *services_check_stop(struct services_checker *checker)
+{
+    if (checker != NULL) {
+        services_attempt_end(checker);
+        checker->entry = NULL;
+        uv_close((uv_handle_t *)&checker->timer, services_checker_closed);
+    }
+    return NULL;
+}
+
+const char *services_checker_text(const struct services_checker *checker)
+{
+    return checker->text;
+}

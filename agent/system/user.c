@@ -1,0 +1,62 @@
+/*
+ * Users by name, from /etc/passwd itself: a static program has no NSS.
+ */
+#include "agent/system/user.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One line "name:x:uid:gid:...".  false when it is of another user. */
+static bool read_passwd_line(char *line, const char *user, uid_t *ret_uid,
+                             gid_t *ret_gid)
+{
+    char *rest = line;
+    const char *name = strsep(&rest, ":");
+    const char *uid;
+    const char *gid;
+    char *uid_end = NULL;
+    char *gid_end = NULL;
+    unsigned long uid_value;
+    unsigned long gid_value;
+
+    (void)strsep(&rest, ":"); /* the password's place */
+    uid = strsep(&rest, ":");
+    gid = strsep(&rest, ":");
+    if (uid == NULL || gid == NULL ||
+        (strcmp(name, user) != 0 && strcmp(uid, user) != 0)) {
+        return false;
+    }
+    uid_value = strtoul(uid, &uid_end, 10);
+    gid_value = strtoul(gid, &gid_end, 10);
+    if (uid_end == uid || *uid_end != '\0' || gid_end == gid ||
+        *gid_end != '\0') {
+        return false;
+    }
+    *ret_uid = (uid_t)uid_value;
+    *ret_gid = (gid_t)gid_value;
+    return true;
+}
+
+int user_find(const char *user, uid_t *ret_uid, gid_t *ret_gid)
+{
+    _cleanup_(free_pointer) char *line = NULL;
+    size_t allocated = 0;
+    FILE *file;
+    int r = -ENOENT;
+
+    file = fopen("/etc/passwd", "re");
+    if (file == NULL) {
+        return -errno;
+    }
+    while (r != 0 && getline(&line, &allocated, file) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        if (read_passwd_line(line, user, ret_uid, ret_gid)) {
+            r = 0;
+        }
+    }
+    (void)fclose(file); /* only read */
+    return r;
+}

@@ -1,0 +1,256 @@
+/*
+ * The worker process from its start to its end: policy, rights, loop, the
+ * control socket to the launcher.
+ */
+#include "agent/worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "agent/identity/identity.h"
+#include "agent/system/log.h"
+#include "agent/system/memory.h"
+#include "agent/system/privileges.h"
+#include "agent/worker/worker_private.h"
+
+/* Used while there is no genesis: agent/identity/identity.h. */
+#define SERVICE_RANGE_DEFAULT "100.80.0.0/12"
+
+/* --- policy --- */
+
+/* The genesis is core's file, but its hash is the cluster's name: core could
+ * only lie to itself.  It still must not cover our own subnets. */
+static int read_service_range(const struct config *config, struct prefix *ret)
+{
+    char path[PATH_MAX];
+    uint8_t bytes[IDENTITY_GENESIS_SIZE];
+    struct genesis genesis;
+    ssize_t n;
+    int fd;
+
+    if (snprintf(path, sizeof(path), "%s/genesis", config->state_dir) >=
+        (int)sizeof(path)) {
+        return -ENAMETOOLONG;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT ? prefix_parse(SERVICE_RANGE_DEFAULT, ret)
+                               : -errno;
+    }
+    n = read(fd, bytes, sizeof(bytes));
+    (void)close(fd); /* read from only */
+    if (n < 0 || genesis_parse(bytes, (size_t)n, &genesis) != 0) {
+        return -EBADMSG;
+    }
+    *ret = genesis.service_range;
+    return 0;
+}
+
+void worker_policy_base(const struct config *config, struct plan_policy *ret)
+{
+    struct plan_policy policy = {
+        .bridge = config->bridge,
+        .gateway = config->gateway,
+        .tunnel_device = config->tunnel_device,
+        .tunnel_vni = config->tunnel_vni,
+        .tunnel_port = config->tunnel_port,
+        .mesh_interface =
+            config->mesh_interface != NULL ? config->mesh_interface : "",
+    };
+
+    policy.n_subnets = MIN_OF(config->n_subnets, ARRAY_SIZE(policy.subnets));
+    for (size_t i = 0; i < policy.n_subnets; i++) {
+        policy.subnets[i] = config->subnets[i];
+    }
+    *ret = policy;
+}
+
+int worker_policy(const struct config *config, struct plan_policy *ret,
+                  char **ret_error)
+{
+    struct plan_policy policy;
+    struct prefix range;
+    int error = read_service_range(config, &range);
+
+    worker_policy_base(config, &policy);
+    if (error < 0) {
+        if (asprintf(ret_error, "cannot read %s/genesis: %s", config->state_dir,
+                     error == -EBADMSG ? "not a genesis; restore it from "
+                                         "another host of the cluster"
+                                       : strerror(-error)) < 0) {
+            *ret_error = NULL;
+        }
+        return error;
+    }
+    policy.service_range = range;
+    for (size_t i = 0; i < policy.n_subnets; i++) {
+        char text[PREFIX_TEXT_SIZE];
+
+        if (!prefix_overlaps(&policy.subnets[i], &policy.service_range)) {
+            continue;
+        }
+        if (asprintf(ret_error,
+                     "subnet %s overlaps the cluster's service range: change "
+                     "`subnets` in %s",
+                     prefix_text(&policy.subnets[i], text),
+                     config->path != NULL ? config->path
+                                          : CONFIG_PATH_DEFAULT) < 0) {
+            *ret_error = NULL;
+        }
+        return -EINVAL;
+    }
+    *ret = policy;
+    return 0;
+}
+
+/* --- the launcher's socket --- */
+
+static void on_control(short events, void *data)
+{
+    struct worker *worker = data;
+    struct ipc_message message;
+    int error;
+
+    (void)events; /* only ever readable */
+    while ((error = ipc_receive(IPC_CONTROL_FD, worker->buffer, IPC_MESSAGE_MAX,
+                                &message)) == 0 ||
+           error == IPC_E_MALFORMED) {
+        if (error == 0 && message.type == IPC_PEER) {
+            worker_core_attach(worker, message.fd);
+        }
+    }
+    if (error != IPC_E_AGAIN) {
+        log_info("the launcher is gone, ending; flows stay");
+        uv_stop(&worker->loop);
+    }
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct worker *worker = handle->data;
+
+    log_debug("ending signal=%d, flows stay", number);
+    uv_stop(&worker->loop);
+}
+
+/* Last before each wait: what was queued is sent, or waited for. */
+static void on_prepare(uv_prepare_t *handle)
+{
+    struct worker *worker = handle->data;
+
+    worker_switch_settle(worker);
+    worker_core_settle(worker);
+}
+
+/* --- start and end --- */
+
+static int start(struct worker *worker)
+{
+    struct ipc_message ready = {.type = IPC_READY, .fd = -1};
+    int error;
+
+    worker->buffer = malloc(IPC_MESSAGE_MAX);
+    if (worker->buffer == NULL) {
+        return -ENOMEM;
+    }
+    worker_state_init(&worker->state, &worker->policy);
+    worker_reconcile_start(worker);
+    /* None of these fails on an open loop. */
+    (void)uv_prepare_init(&worker->loop, &worker->prepare);
+    (void)uv_signal_init(&worker->loop, &worker->signal);
+    worker->prepare.data = worker;
+    worker->signal.data = worker;
+    (void)uv_prepare_start(&worker->prepare, on_prepare);
+    error = uv_signal_start(&worker->signal, on_signal, SIGTERM);
+    if (error == 0) {
+        error = worker_probe_new(worker);
+    }
+    if (error == 0) {
+        error = worker_switch_start(worker);
+    }
+    if (error == 0) {
+        error = watch_new(&worker->loop, IPC_CONTROL_FD, on_control, worker,
+                          &worker->control);
+    }
+    if (error < 0) {
+        return error;
+    }
+    watch_want(worker->control, POLLIN);
+    error = ipc_send(IPC_CONTROL_FD, &ready);
+    return error > 0 ? -EPIPE : error;
+}
+
+static void stop(struct worker *worker)
+{
+    worker->control = watch_free(worker->control);
+    worker_core_detach(worker);
+    worker_switch_stop(worker);
+    worker_probe_free(worker);
+    worker_hold_free(worker);
+    worker_reconcile_stop(worker);
+    worker_kernel_done(worker);
+    uv_close((uv_handle_t *)&worker->prepare, NULL);
+    uv_close((uv_handle_t *)&worker->signal, NULL);
+    /* Runs the close callbacks; nothing else is left. */
+    (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&worker->loop); /* all handles are closed */
+    worker_state_done(&worker->state);
+    worker_neighbors_done(&worker->neighbors);
+    worker_holddown_done(&worker->holddown);
+    free(worker->told_ports);
+    free(worker->buffer);
+}
+
+static int run(struct config *config, bool observe,
+               const struct plan_policy *policy)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    int error = worker == NULL ? -ENOMEM : uv_loop_init(&worker->loop);
+
+    if (error < 0) {
+        free(worker);
+        log_error("cannot start: %s", strerror(-error));
+        return 1;
+    }
+    worker->config = config;
+    worker->observe = observe;
+    worker->policy = *policy;
+    worker->core_fd = -1;
+    error = start(worker);
+    if (error < 0) {
+        log_error("cannot start: %s", strerror(-error));
+        return 1; /* the process ends, and with it all that was opened */
+    }
+    log_info("worker runs bridge=%s%s", policy->bridge,
+             observe ? ", observing only" : "");
+    memory_trim(); /* the configuration is read, the loop needs little */
+    (void)uv_run(&worker->loop, UV_RUN_DEFAULT); /* until uv_stop */
+    stop(worker);
+    free(worker);
+    return 0;
+}
+
+int worker_main(struct config *config, bool observe)
+{
+    _cleanup_(free_pointer) char *text = NULL;
+    struct plan_policy policy;
+
+    log_set_process("worker");
+    (void)prctl(PR_SET_NAME, "agent-worker", 0, 0, 0); /* for ps only */
+    privileges_close_from(IPC_CONTROL_FD + 1);
+    /* The genesis lies in core's directory: read while we still can. */
+    if (worker_policy(config, &policy, &text) < 0 ||
+        privileges_become_worker(&text) < 0) {
+        log_error("%s", text != NULL ? text : "out of memory");
+        return 1;
+    }
+    return run(config, observe, &policy);
+}

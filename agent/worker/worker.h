@@ -1,0 +1,39 @@
+/*
+ * The worker process: holds what core desires, observes the switch and the
+ * kernel, and makes the second equal to the first.  Its parts:
+ *
+ *   worker.c            start, the uv loop, the control socket
+ *   worker_core.c       the socketpair to core: messages in and out
+ *   worker_switch.c     connections to Open vSwitch and rtnetlink
+ *   worker_reconcile.c  observe, plan, diff, apply
+ *   worker_state.c      the desired set and its numbering (pure)
+ *   worker_holddown.c   who keeps rewriting what is ours (pure)
+ *   worker_neighbors.c  containers' addresses learned from ARP (pure)
+ *   worker_probe.c      asking for addresses by ARP
+ *   worker_hold.c       packets for containers not known yet
+ *   worker_query.c      JSON answers to core
+ *   worker_observe.c    printing the plan for --observe
+ */
+#ifndef SOCKETNET_AGENT_WORKER_WORKER_H
+#define SOCKETNET_AGENT_WORKER_WORKER_H
+
+#include <stdbool.h>
+
+#include "gossip/base/macros.h"
+
+struct config;
+struct plan_policy;
+
+/* Runs the worker with its control socket at IPC_CONTROL_FD; `observe`: only
+ * prints what it would do.  Returns the exit status. */
+int worker_main(struct config *config, bool observe);
+
+/* The policy as the configuration file says it, strings borrowed from
+ * `config`.  The service range is the genesis', when there is one, else the
+ * default; 0, or negative errno and a malloc'd text. */
+/* The same without a service range: enough to find what is ours. */
+void worker_policy_base(const struct config *config, struct plan_policy *ret);
+_must_check_ int worker_policy(const struct config *config,
+                               struct plan_policy *ret, char **ret_error);
+
+#endif

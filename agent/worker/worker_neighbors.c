@@ -1,0 +1,381 @@
+/*
+ * The table of local containers.  See worker_neighbors.h; worker_probe.c
+ * asks for what is missing here.
+ */
+#include "agent/worker/worker_neighbors.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/base/cursor.h"
+#include "reconcilers/openflow/openflow.h"
+
+#define ETH_TYPE_ARP   0x0806
+#define ETH_TYPE_IPV4  0x0800
+#define ARP_ETHERNET   1
+#define ARP_REQUEST    1
+#define ARP_REPLY      2
+#define IPV4_FRAME_MIN 34
+#define IPV4_AT        14
+#define IPV4_TO        16 /* within its header */
+/* OpenFlow 1.5.1, 7.2.6.1: numbers from here on are reserved. */
+#define PORT_MAX UINT32_C(0xffffff00)
+
+void worker_neighbors_done(struct worker_neighbors *neighbors)
+{
+    free(neighbors->entries);
+    free(neighbors->port_names);
+    *neighbors = (struct worker_neighbors){0};
+}
+
+/* Index of the address, or where it belongs; true when it is there. */
+static bool find_index(const struct worker_neighbors *neighbors,
+                       const struct address *address, size_t *ret_index)
+{
+    size_t low = 0;
+    size_t high = neighbors->n_entries;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order =
+            address_compare(&neighbors->entries[middle].address, address);
+
+        if (order == 0) {
+            *ret_index = middle;
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *ret_index = low;
+    return false;
+}
+
+const struct plan_neighbor *
+worker_neighbors_find(const struct worker_neighbors *neighbors,
+                      const struct address *address)
+{
+    size_t index;
+
+    return find_index(neighbors, address, &index) ? &neighbors->entries[index]
+                                                  : NULL;
+}
+
+static int grow(struct worker_neighbors *neighbors)
+{
+    size_t capacity = MAX_OF(neighbors->capacity * 2, 16);
+    void *entries;
+    void *names;
+
+    entries =
+        realloc(neighbors->entries, capacity * sizeof(*neighbors->entries));
+    if (entries == NULL) {
+        return -ENOMEM;
+    }
+    neighbors->entries = entries;
+    names = realloc(neighbors->port_names,
+                    capacity * sizeof(*neighbors->port_names));
+    if (names == NULL) {
+        return -ENOMEM;
+    }
+    neighbors->port_names = names;
+    neighbors->capacity = capacity;
+    return 0;
+}
+
+static void remove_at(struct worker_neighbors *neighbors, size_t index)
+{
+    size_t n_after = neighbors->n_entries - index - 1;
+
+    memmove(&neighbors->entries[index], &neighbors->entries[index + 1],
+            n_after * sizeof(*neighbors->entries));
+    memmove(&neighbors->port_names[index], &neighbors->port_names[index + 1],
+            n_after * sizeof(*neighbors->port_names));
+    neighbors->n_entries--;
+}
+
+static const struct plan_port *
+find_port(const struct worker_neighbors_rules *rules, uint32_t ofport)
+{
+    for (size_t i = 0; i < rules->n_ports; i++) {
+        if (rules->ports[i].ofport == ofport && ofport != 0) {
+            return &rules->ports[i];
+        }
+    }
+    return NULL;
+}
+
+/* The name of the port that the address is pinned to, or NULL. */
+static const char *find_pin(const struct worker_neighbors_rules *rules,
+                            const struct address *address)
+{
+    struct desired_item key = {.type = DESIRED_LOCAL,
+                               .local = {.address = *address}};
+    const struct desired_item *item = desired_find(rules->desired, &key);
+
+    return item != NULL && item->local.port_name[0] != '\0'
+               ? item->local.port_name
+               : NULL;
+}
+
+/* A container's port: neither the host's own nor the tunnel's. */
+static bool is_container_port(const struct worker_neighbors_rules *rules,
+                              const struct plan_port *port)
+{
+    return port != NULL && port->ofport < PORT_MAX &&
+           strcmp(port->name, rules->policy->bridge) != 0 &&
+           strcmp(port->name, rules->policy->tunnel_device) != 0;
+}
+
+bool worker_neighbors_allows(const struct plan_policy *policy,
+                             const struct address *address)
+{
+    if (address->family != 4 || address_equal(address, &policy->gateway)) {
+        return false;
+    }
+    for (size_t i = 0; i < policy->n_subnets; i++) {
+        const struct prefix *subnet = &policy->subnets[i];
+        uint32_t host = 0;
+        uint32_t mask = subnet->len >= 31 ? 0 : UINT32_MAX >> subnet->len;
+
+        if (!prefix_contains(subnet, address)) {
+            continue;
+        }
+        for (size_t b = 0; b < 4; b++) {
+            host = host << 8 | address->bytes[b];
+        }
+        /* Neither the subnet's own nor its broadcast address. */
+        return mask == 0 || ((host & mask) != 0 && (host & mask) != mask);
+    }
+    return false;
+}
+
+bool worker_neighbors_destination(const struct plan_policy *policy,
+                                  const uint8_t *frame, size_t size,
+                                  struct address *ret)
+{
+    struct address to = {.family = 4};
+
+    if (size < IPV4_FRAME_MIN || frame[12] != 0x08 || frame[13] != 0x00 ||
+        frame[IPV4_AT] >> 4 != 4) {
+        return false;
+    }
+    memcpy(to.bytes, frame + IPV4_AT + IPV4_TO, 4);
+    if (!worker_neighbors_allows(policy, &to)) {
+        return false;
+    }
+    *ret = to;
+    return true;
+}
+
+/* Puts a checked entry.  1: changed; 0; -ENOMEM. */
+static int put(struct worker_neighbors *neighbors,
+               const struct plan_neighbor *entry, const char *port_name,
+               bool is_pinned)
+{
+    size_t index;
+
+    if (find_index(neighbors, &entry->address, &index)) {
+        struct plan_neighbor *old = &neighbors->entries[index];
+
+        if (memcmp(old->mac, entry->mac, sizeof(old->mac)) == 0 &&
+            old->ofport == entry->ofport) {
+            return 0;
+        }
+    } else {
+        if (neighbors->n_entries >= WORKER_NEIGHBORS_MAX && !is_pinned) {
+            return 0;
+        }
+        if (neighbors->n_entries == neighbors->capacity) {
+            int error = grow(neighbors);
+
+            if (error < 0) {
+                return error;
+            }
+        }
+        memmove(&neighbors->entries[index + 1], &neighbors->entries[index],
+                (neighbors->n_entries - index) * sizeof(*neighbors->entries));
+        memmove(
+            &neighbors->port_names[index + 1], &neighbors->port_names[index],
+            (neighbors->n_entries - index) * sizeof(*neighbors->port_names));
+        neighbors->n_entries++;
+    }
+    neighbors->entries[index] = *entry;
+    memcpy(neighbors->port_names[index], port_name, DESIRED_PORT_SIZE);
+    return 1;
+}
+
+static int check_and_put(struct worker_neighbors *neighbors,
+                         const struct worker_neighbors_rules *rules,
+                         const struct plan_neighbor *entry)
+{
+    const struct plan_port *port = find_port(rules, entry->ofport);
+    const char *pin = find_pin(rules, &entry->address);
+    static const uint8_t none[6];
+
+    if (!is_container_port(rules, port) ||
+        !worker_neighbors_allows(rules->policy, &entry->address) ||
+        (entry->mac[0] & 1) != 0 || memcmp(entry->mac, none, 6) == 0 ||
+        (pin != NULL && strcmp(pin, port->name) != 0)) {
+        return 0;
+    }
+    return put(neighbors, entry, port->name, pin != NULL);
+}
+
+int worker_neighbors_learn(struct worker_neighbors *neighbors,
+                           const struct worker_neighbors_rules *rules,
+                           uint32_t in_port, const uint8_t *frame, size_t size)
+{
+    struct reader reader = reader_init(frame, size);
+    struct plan_neighbor entry = {.ofport = in_port};
+    uint8_t eth_src[6] = {0};
+    uint16_t operation;
+    bool is_arp;
+
+    (void)reader_take(&reader, 6);
+    reader_copy(&reader, eth_src, sizeof(eth_src));
+    is_arp = reader_u16(&reader) == ETH_TYPE_ARP;
+    is_arp = reader_u16(&reader) == ARP_ETHERNET && is_arp;
+    is_arp = reader_u16(&reader) == ETH_TYPE_IPV4 && is_arp;
+    is_arp = reader_u8(&reader) == 6 && is_arp;
+    is_arp = reader_u8(&reader) == 4 && is_arp;
+    operation = reader_u16(&reader);
+    reader_copy(&reader, entry.mac, sizeof(entry.mac));
+    entry.address.family = 4;
+    reader_copy(&reader, entry.address.bytes, 4);
+    (void)reader_take(&reader, 10); /* the target */
+    /* Who answers for another MAC than his own is not believed. */
+    if (reader.failed || !is_arp ||
+        (operation != ARP_REQUEST && operation != ARP_REPLY) ||
+        memcmp(eth_src, entry.mac, sizeof(eth_src)) != 0) {
+        return 0;
+    }
+    return check_and_put(neighbors, rules, &entry);
+}
+
+/* Reads the first eth_dst and output of an apply-actions instruction. */
+static bool read_actions(const struct flow *flow, struct plan_neighbor *entry)
+{
+    struct reader reader =
+        reader_init(flow->instructions, flow->instructions_size);
+    bool has_mac = false;
+    bool has_port = false;
+
+    /* OpenFlow 1.5.1, 7.2.5: type 4 is apply-actions, 4 bytes of padding. */
+    if (reader_u16(&reader) != 4) {
+        return false;
+    }
+    (void)reader_take(&reader, 6);
+    while (!reader.failed && reader_left(&reader) >= 8) {
+        uint16_t type = reader_u16(&reader);
+        uint16_t length = reader_u16(&reader);
+        const uint8_t *body =
+            length >= 8 ? reader_take(&reader, (size_t)length - 4) : NULL;
+
+        if (body == NULL) {
+            return false;
+        }
+        /* SET_FIELD of OXM basic class, field 3 (eth_dst), 6 bytes. */
+        if (type == 25 && length == 16 &&
+            memcmp(body, "\x80\x00\x06\x06", 4) == 0) {
+            memcpy(entry->mac, body + 4, 6);
+            has_mac = true;
+        }
+        if (type == 0 && length == 16) {
+            entry->ofport = (uint32_t)body[0] << 24 | (uint32_t)body[1] << 16 |
+                            (uint32_t)body[2] << 8 | body[3];
+            has_port = true;
+        }
+    }
+    return has_mac && has_port;
+}
+
+int worker_neighbors_recover(struct worker_neighbors *neighbors,
+                             const struct worker_neighbors_rules *rules,
+                             const struct flow *flows, size_t n_flows)
+{
+    bool is_changed = false;
+
+    for (size_t i = 0; i < n_flows; i++) {
+        const struct flow *flow = &flows[i];
+        const struct prefix *to = &flow->match.nw_dst;
+        struct plan_neighbor entry = {0};
+        int error;
+
+        if (!flow_cookie_is_ours(flow->cookie) ||
+            (flow->cookie >> 40 & 0xff) != FLOW_KIND_LOCAL ||
+            (flow->match.fields & FLOW_NW_DST) == 0 ||
+            to->address.family != 4 || to->len != 32 ||
+            worker_neighbors_find(neighbors, &to->address) != NULL ||
+            !read_actions(flow, &entry)) {
+            continue;
+        }
+        entry.address = to->address;
+        error = check_and_put(neighbors, rules, &entry);
+        if (error < 0) {
+            return error;
+        }
+        is_changed |= error == 1;
+    }
+    return is_changed;
+}
+
+static const struct plan_port *
+find_port_by_name(const struct worker_neighbors_rules *rules, const char *name)
+{
+    for (size_t i = 0; i < rules->n_ports; i++) {
+        if (strcmp(rules->ports[i].name, name) == 0) {
+            return &rules->ports[i];
+        }
+    }
+    return NULL;
+}
+
+bool worker_neighbors_follow(struct worker_neighbors *neighbors,
+                             const struct worker_neighbors_rules *rules)
+{
+    bool is_changed = false;
+
+    for (size_t i = 0; i < neighbors->n_entries;) {
+        struct plan_neighbor *entry = &neighbors->entries[i];
+        const char *name = neighbors->port_names[i];
+        const struct plan_port *port = find_port_by_name(rules, name);
+        const char *pin = find_pin(rules, &entry->address);
+
+        if (!is_container_port(rules, port) || port->ofport == 0 ||
+            (pin != NULL && strcmp(pin, name) != 0)) {
+            remove_at(neighbors, i);
+            is_changed = true;
+            continue;
+        }
+        if (entry->ofport != port->ofport) {
+            entry->ofport = port->ofport;
+            is_changed = true;
+        }
+        i++;
+    }
+    return is_changed;
+}
+
+void worker_neighbors_request(const struct address *target,
+                              const struct address *sender,
+                              const uint8_t mac[6],
+                              uint8_t ret_frame[WORKER_ARP_SIZE])
+{
+    /* Ethernet broadcast, ARP, Ethernet and IPv4, sizes 6 and 4, request. */
+    static const uint8_t head[WORKER_ARP_SIZE] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0,
+        0,    0x08, 0x06, 0,    1,    0x08, 0, 6, 4, 0, ARP_REQUEST};
+
+    memcpy(ret_frame, head, WORKER_ARP_SIZE);
+    memcpy(ret_frame + 6, mac, 6);
+    memcpy(ret_frame + 22, mac, 6);
+    if (sender->family == 4) {
+        memcpy(ret_frame + 28, sender->bytes, 4);
+    }
+    memcpy(ret_frame + 38, target->bytes, 4);
+}

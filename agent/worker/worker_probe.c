@@ -1,0 +1,275 @@
+/*
+ * Asking for containers by ARP: for registered addresses whose port is there
+ * but whose MAC is not known, and for addresses that packets are sent to.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/system/log.h"
+#include "agent/worker/worker_private.h"
+#include "reconcilers/openflow/openflow.h"
+
+/* A registered address: five times at once, then slowly for as long as it
+ * is registered.  The second question comes early, as the first one may have
+ * been faster than the flows that let its answer through. */
+#define PROBE_FIRST_MS 20
+#define PROBE_FAST_MS  200
+#define PROBE_FAST_N   5
+#define PROBE_SLOW_MS  5000
+/* Addresses that packets are sent to: at most so many questions a second,
+ * and the same one not twice within PROBE_FAST_MS. */
+#define PROBE_UNKNOWN_PER_S 100
+#define PROBE_RECENT_N      64
+/* Ports asked for one unknown address. */
+#define PROBE_PORTS_MAX 256
+
+struct probe_target {
+    struct address address;
+    uint32_t ofport;
+    uint32_t n_sent;
+    uint64_t next_ms;
+};
+
+struct worker_probe {
+    uv_timer_t timer;
+    struct probe_target *targets; /* owned, sorted by address */
+    size_t n_targets;
+    struct probe_target recent[PROBE_RECENT_N]; /* ring of unknown ones */
+    size_t next_recent;
+    uint64_t second; /* the one that n_unknown counts in */
+    uint32_t n_unknown;
+};
+
+/* Who asks: the gateway, or (a probe without an address) our tunnel's end.
+ * False while neither is known. */
+static bool find_sender(const struct worker *worker, struct address *ret_sender,
+                        uint8_t ret_mac[6])
+{
+    const struct ofconn_dump *present = &worker->present;
+    const struct desired *desired = &worker->state.desired;
+
+    *ret_sender = worker->policy.gateway;
+    for (size_t i = 0; i < present->n_ports && ret_sender->family == 4; i++) {
+        if (present->ports[i].number == OPENFLOW_PORT_LOCAL) {
+            memcpy(ret_mac, present->ports[i].mac, 6);
+            return true;
+        }
+    }
+    *ret_sender = (struct address){0};
+    for (size_t i = 0; i < desired->n_items; i++) {
+        const struct desired_item *item = &desired->items[i];
+
+        if (item->type == DESIRED_HOST && item->host.is_self) {
+            desired_host_mac(item->host.id, ret_mac);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void ask(struct worker *worker, const struct address *address,
+                uint32_t ofport)
+{
+    uint8_t frame[WORKER_ARP_SIZE];
+    struct address sender;
+    uint8_t mac[6] = {0};
+
+    if (!worker->is_of_ready || worker->observe ||
+        !find_sender(worker, &sender, mac)) {
+        return;
+    }
+    worker_neighbors_request(address, &sender, mac, frame);
+    if (ofconn_packet_out(worker->ofconn, ofport, frame, sizeof(frame)) != 0) {
+        log_debug("an ARP request could not be sent");
+    }
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm(struct worker *worker)
+{
+    struct worker_probe *probe = worker->probe;
+    uint64_t now = worker_now_ms();
+    uint64_t next = UINT64_MAX;
+
+    for (size_t i = 0; i < probe->n_targets; i++) {
+        next = MIN_OF(next, probe->targets[i].next_ms);
+    }
+    if (next == UINT64_MAX) {
+        (void)uv_timer_stop(&probe->timer); /* cannot fail */
+        return;
+    }
+    uv_update_time(&worker->loop);
+    /* Cannot fail on an open timer. */
+    (void)uv_timer_start(&probe->timer, on_timer, next > now ? next - now : 0,
+                         0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    struct worker_probe *probe = worker->probe;
+    uint64_t now = worker_now_ms();
+
+    for (size_t i = 0; i < probe->n_targets; i++) {
+        struct probe_target *target = &probe->targets[i];
+
+        if (target->next_ms > now) {
+            continue;
+        }
+        ask(worker, &target->address, target->ofport);
+        target->n_sent++;
+        target->next_ms =
+            now + (target->n_sent == 1             ? PROBE_FIRST_MS
+                   : target->n_sent < PROBE_FAST_N ? PROBE_FAST_MS
+                                                   : PROBE_SLOW_MS);
+    }
+    arm(worker);
+}
+
+static uint32_t find_ofport(const struct worker *worker, const char *name)
+{
+    for (size_t i = 0; i < worker->n_ports; i++) {
+        if (strcmp(worker->ports[i].name, name) == 0) {
+            return worker->ports[i].ofport;
+        }
+    }
+    return 0;
+}
+
+static const struct probe_target *find_target(const struct worker_probe *probe,
+                                              const struct address *address)
+{
+    for (size_t i = 0; i < probe->n_targets; i++) {
+        if (address_equal(&probe->targets[i].address, address)) {
+            return &probe->targets[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether the item is to be asked for, and by which port. */
+static bool is_wanted(const struct worker *worker,
+                      const struct desired_item *item, uint32_t *ret_ofport)
+{
+    if (item->type != DESIRED_LOCAL || item->local.address.family != 4 ||
+        worker_neighbors_find(&worker->neighbors, &item->local.address) !=
+            NULL) {
+        return false;
+    }
+    *ret_ofport = find_ofport(worker, item->local.port_name);
+    return *ret_ofport != 0;
+}
+
+void worker_probe_update(struct worker *worker)
+{
+    struct worker_probe *probe = worker->probe;
+    const struct desired *desired = &worker->state.desired;
+    struct probe_target *targets = NULL;
+    size_t n_targets = 0;
+    size_t n_max = 0;
+    uint32_t ofport;
+
+    for (size_t i = 0; i < desired->n_items; i++) {
+        n_max += is_wanted(worker, &desired->items[i], &ofport);
+    }
+    if (n_max > 0) {
+        targets = calloc(n_max, sizeof(*targets));
+        if (targets == NULL) {
+            return; /* the old ones are asked for until the next change */
+        }
+    }
+    for (size_t i = 0; i < desired->n_items && n_targets < n_max; i++) {
+        const struct desired_item *item = &desired->items[i];
+        const struct probe_target *old;
+
+        if (!is_wanted(worker, item, &ofport)) {
+            continue;
+        }
+        old = find_target(probe, &item->local.address);
+        targets[n_targets++] =
+            old != NULL && old->ofport == ofport
+                ? *old
+                : (struct probe_target){.address = item->local.address,
+                                        .ofport = ofport};
+    }
+    free(probe->targets);
+    probe->targets = targets;
+    probe->n_targets = n_targets;
+    arm(worker);
+}
+
+/* Within the limits; notes it. */
+static bool may_ask(struct worker_probe *probe, const struct address *address)
+{
+    uint64_t now = worker_now_ms();
+
+    if (probe->second != now / 1000) {
+        probe->second = now / 1000;
+        probe->n_unknown = 0;
+    }
+    if (probe->n_unknown >= PROBE_UNKNOWN_PER_S) {
+        return false;
+    }
+    for (size_t i = 0; i < PROBE_RECENT_N; i++) {
+        const struct probe_target *recent = &probe->recent[i];
+
+        if (recent->next_ms > now && address_equal(&recent->address, address)) {
+            return false;
+        }
+    }
+    probe->n_unknown++;
+    probe->recent[probe->next_recent] = (struct probe_target){
+        .address = *address, .next_ms = now + PROBE_FAST_MS};
+    probe->next_recent = (probe->next_recent + 1) % PROBE_RECENT_N;
+    return true;
+}
+
+void worker_probe_unknown(struct worker *worker, uint32_t in_port,
+                          const uint8_t *frame, size_t size)
+{
+    struct address to;
+    size_t n_asked = 0;
+
+    if (!worker_neighbors_destination(&worker->policy, frame, size, &to) ||
+        worker_neighbors_find(&worker->neighbors, &to) != NULL ||
+        !may_ask(worker->probe, &to)) {
+        return;
+    }
+    for (size_t i = 0; i < worker->n_ports && n_asked < PROBE_PORTS_MAX; i++) {
+        const struct plan_port *port = &worker->ports[i];
+
+        if (port->ofport != 0 && port->ofport != in_port &&
+            strcmp(port->name, worker->policy.tunnel_device) != 0) {
+            ask(worker, &to, port->ofport);
+            n_asked++;
+        }
+    }
+}
+
+int worker_probe_new(struct worker *worker)
+{
+    worker->probe = calloc(1, sizeof(*worker->probe));
+    if (worker->probe == NULL) {
+        return -ENOMEM;
+    }
+    worker->probe->timer.data = worker;
+    return uv_timer_init(&worker->loop, &worker->probe->timer);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct worker *worker = handle->data;
+
+    free(worker->probe->targets);
+    free(worker->probe);
+    worker->probe = NULL;
+}
+
+void worker_probe_free(struct worker *worker)
+{
+    if (worker->probe != NULL) {
+        uv_close((uv_handle_t *)&worker->probe->timer, on_closed);
+    }
+}

@@ -1,0 +1,57 @@
+/*
+ * Every maximum that a peer can push against, in one place.  Each has a test
+ * at the maximum and one past it; the comment says what happens past it.
+ */
+#ifndef SOCKETNET_GOSSIP_BASE_LIMITS_H
+#define SOCKETNET_GOSSIP_BASE_LIMITS_H
+
+/* UDP payload.  WireGuard's default MTU is 1420; 1232 = 1280 - 40 - 8 passes
+ * every IPv6 path (RFC 8200 section 5, and the DNS flag day's figure).
+ * Larger datagrams are dropped and counted. */
+#define LIMIT_DATAGRAM_SIZE 1232
+
+/* A whole record, header to signature.  Larger ones are refused. */
+#define LIMIT_RECORD_SIZE 1024
+/* A manifest may be longer, and travels by stream only: it lists
+ * LIMIT_RECORDS_PER_WRITER ids of 16 bytes. */
+#define LIMIT_MANIFEST_SIZE 16896
+
+/* Record key.  Longer ones are refused. */
+#define LIMIT_KEY_SIZE 128
+/* Names of nodes, functions, instances, tags: one DNS label (RFC 1035
+ * section 2.3.4). */
+#define LIMIT_NAME_LEN 63
+
+/* Shape of a msgpack body, checked before anything is allocated. */
+#define LIMIT_MSGPACK_DEPTH    8
+#define LIMIT_MSGPACK_ELEMENTS 256
+
+/* In a certificate. */
+#define LIMIT_CERT_ADDRESSES 4
+#define LIMIT_CERT_SUBNETS   8
+#define LIMIT_CERT_FUNCTIONS 16
+
+/* In a service record. */
+#define LIMIT_SERVICE_TAGS 8
+#define LIMIT_SERVICE_META 8
+
+/* Live records one writer may have; a new key past it is refused and
+ * counted. */
+#define LIMIT_RECORDS_PER_WRITER 1024
+/* Writers known at once; certificates past it are refused and counted. */
+#define LIMIT_WRITERS 8192
+/* Accusations kept per accused member; later ones are dropped. */
+#define LIMIT_ACCUSERS 4
+
+/* A frame of a TCP stream, plaintext.  Larger ones end the stream. */
+#define LIMIT_FRAME_SIZE 32768
+/* Bulk synchronisation: streams served at once, bytes and time of each. */
+#define LIMIT_SYNC_STREAMS      16
+#define LIMIT_SYNC_STREAM_BYTES (8u << 20)
+#define LIMIT_SYNC_STREAM_MS    30000u
+
+/* Packets behind the newest that are still accepted once (RFC 6479 style
+ * window; WireGuard uses 8192 bits). */
+#define LIMIT_REPLAY_WINDOW 2048
+
+#endif

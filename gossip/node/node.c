@@ -1,0 +1,397 @@
+/*
+ * The node's front: construction, events in, deadline out, and what its owner
+ * may look at.  The parts are listed in node_internal.h.
+ */
+#include "gossip/node/node_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <sodium.h>
+
+const struct node_tuning NODE_TUNING_DEFAULT = {
+    .probe_interval_ms = 1000,
+    .probe_timeout_ms = 500,
+    .indirect_probes = 3,
+    .suspicion_mult = 2,
+    .suspicion_max_mult = 6,
+    .eager_peers = 4,
+    .coalesce_ms = 2,
+    .retransmit_mult = 4,
+    .sync_delay_ms = 500,
+    .dead_probe_ms = 5000,
+    .pause_max_s = 60,
+    .first_write_wait_ms = 1000,
+};
+
+static int add_roots(struct node *node, const struct node_config *config)
+{
+    for (size_t i = 0; i < config->n_roots; i++) {
+        struct peer *root = peers_get(node, config->roots[i]);
+
+        if (root == NULL) {
+            return -ENOMEM;
+        }
+        root->is_root = true;
+    }
+    return 0;
+}
+
+/* The own certificate must name our keys; its signature is checked like any
+ * other's when a record of the store or a peer brings it, and here. */
+static int adopt_own(struct node *node, const struct node_config *config)
+{
+    struct view_offer offer = {.bytes = config->certificate,
+                               .size = config->certificate_size,
+                               .is_loaded = true};
+    struct body_certificate body;
+    struct node_actions *actions = NULL;
+    struct record record;
+    int error;
+
+    if (record_parse(config->certificate, config->certificate_size, &record) !=
+            0 ||
+        record.kind != RECORD_CERTIFICATE ||
+        body_get_certificate(&record, &body) != 0 ||
+        memcmp(body.sign_public, config->sign_public, 32) != 0 ||
+        memcmp(body.exchange_public, config->exchange_public, 32) != 0) {
+        return -EINVAL;
+    }
+    error = node_actions_new(&actions);
+    if (error == 0) {
+        error = view_offer(node, &offer, actions);
+        node_actions_free(actions);
+    }
+    /* A certificate by another issuer needs that issuer's certificate, which
+     * the store holds: node_load brings both. */
+    return MIN_OF(error, 0);
+}
+
+int node_new(const struct node_config *config, struct node **ret)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    int error = -ENOMEM;
+
+    if (node == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(node->cluster, config->cluster, sizeof(node->cluster));
+    memcpy(node->sign_secret, config->sign_secret, sizeof(node->sign_secret));
+    memcpy(node->exchange_public, config->exchange_public, 32);
+    memcpy(node->exchange_secret, config->exchange_secret, 32);
+    node->tuning = config->tuning;
+    node->verify = config->verify;
+    node->verify_data = config->verify_data;
+    for (size_t i = 0; i < LIMIT_NAME_LEN && config->version != NULL &&
+                       config->version[i] != '\0';
+         i++) {
+        node->version[i] = config->version[i];
+    }
+    node->rng = rng_init(config->seed);
+    node->nonce = (uint16_t)rng_next(&node->rng);
+    node->epoch = config->epoch;
+    node->flush_ms = NODE_NEVER;
+    node->announce_ms = NODE_NEVER;
+    node->want_ms = NODE_NEVER;
+    node->confirm_ms = NODE_NEVER;
+    node->review_ms = NODE_NEVER;
+    node->wall_ms = 0;
+    node->news = calloc(NODE_NEWS_MAX, sizeof(node->news[0]));
+    if (node->news != NULL) {
+        error = add_roots(node, config);
+    }
+    if (error == 0) {
+        node->self = peers_get(node, config->sign_public);
+        error = node->self == NULL ? -ENOMEM : 0;
+    }
+    if (error == 0) {
+        node->self->is_self = true;
+        node->self->is_reachable = true;
+        error = adopt_own(node, config);
+    }
+    if (error != 0) {
+        node_free(node);
+        return error;
+    }
+    *ret = node;
+    return 0;
+}
+
+struct node *node_free(struct node *node)
+{
+    if (node == NULL) {
+        return NULL;
+    }
+    own_done(node);
+    spread_done(node);
+    view_done(node);
+    peers_done(node);
+    sodium_memzero(node->sign_secret, sizeof(node->sign_secret));
+    sodium_memzero(node->exchange_secret, sizeof(node->exchange_secret));
+    free(node);
+    return NULL;
+}
+
+int node_load(struct node *node, const uint8_t *bytes, size_t size,
+              uint64_t wall_ms)
+{
+    struct view_offer offer = {.bytes = bytes, .size = size, .is_loaded = true};
+    struct node_actions *actions = NULL;
+    int result;
+
+    node->wall_ms = MAX_OF(node->wall_ms, wall_ms);
+    result = node_actions_new(&actions);
+    if (result == 0) {
+        result = view_offer(node, &offer, actions);
+        node_actions_free(actions);
+    }
+    return result;
+}
+
+static void say(struct node *node, uint8_t state, uint32_t pause_s,
+                struct node_actions *actions)
+{
+    node->own_state = state;
+    node->own_pause_s = pause_s;
+    if (node->phase == NODE_PHASE_READY) {
+        (void)own_write_member(node, actions);
+    }
+}
+
+static int handle(struct node *node, const struct node_event *event,
+                  struct node_actions *actions)
+{
+    switch (event->type) {
+    case NODE_EVENT_DATAGRAM:
+        return transport_receive(node, event, actions);
+    case NODE_EVENT_COMMITTED:
+        return own_committed(node, event->order, false, actions);
+    case NODE_EVENT_STORE_FAILED:
+        return own_committed(node, event->order, true, actions);
+    case NODE_EVENT_STREAM_OPENED:
+    case NODE_EVENT_STREAM_FRAME:
+    case NODE_EVENT_STREAM_CLOSED:
+        return sync_on_stream(node, event, actions);
+    case NODE_EVENT_PAUSE:
+        say(node, BODY_MEMBER_PAUSED, event->pause_s, actions);
+        return 0;
+    case NODE_EVENT_LEAVE:
+        say(node, BODY_MEMBER_LEFT, 0, actions);
+        return 0;
+    case NODE_EVENT_START:
+    case NODE_EVENT_TICK:
+    default:
+        return 0;
+    }
+}
+
+int node_step(struct node *node, const struct node_event *event,
+              struct node_actions *actions)
+{
+    int result;
+
+    node->now_ms = MAX_OF(node->now_ms, event->now_ms);
+    node->wall_ms = event->wall_ms;
+    if (node->self->certificate == NULL) {
+        return -EINVAL; /* the certificate never became valid */
+    }
+    result = handle(node, event, actions);
+    own_tick(node, actions);
+    if (node->phase == NODE_PHASE_READY) {
+        probe_tick(node, actions);
+        suspicion_tick(node, actions);
+    }
+    spread_tick(node, actions);
+    sync_tick(node, actions);
+    if (result == 0 && actions_has_failed(actions)) {
+        result = -ENOMEM;
+    }
+    return result;
+}
+
+uint64_t node_deadline_ms(const struct node *node)
+{
+    uint64_t deadline = MIN_OF(own_deadline(node), spread_deadline(node));
+
+    deadline = MIN_OF(deadline, sync_deadline(node));
+    if (node->phase == NODE_PHASE_READY) {
+        deadline = MIN_OF(deadline, probe_deadline(node));
+        deadline = MIN_OF(deadline, suspicion_deadline(node));
+    }
+    return deadline;
+}
+
+/* --- Own records
+ * -------------------------------------------------------------- */
+
+int node_write(struct node *node, uint64_t now_ms, uint64_t wall_ms,
+               uint8_t kind, const uint8_t *key, size_t key_size,
+               const uint8_t *body, size_t body_size,
+               struct node_actions *actions, struct record_order *ret_order)
+{
+    if (node->phase != NODE_PHASE_READY) {
+        return NODE_E_NOT_READY;
+    }
+    node->now_ms = MAX_OF(node->now_ms, now_ms);
+    node->wall_ms = wall_ms;
+    if (node->self->n_entries + node->n_pending >= LIMIT_RECORDS_PER_WRITER &&
+        kind != RECORD_CERTIFICATE && kind != RECORD_TOMBSTONE &&
+        view_find(node, node->self, kind, key, key_size) == NULL &&
+        !peers_is_issuer(node, node->self)) {
+        return NODE_E_LIMIT;
+    }
+    return own_write(node, kind, key, key_size, body, body_size, actions,
+                     ret_order);
+}
+
+int node_remove(struct node *node, uint64_t now_ms, uint64_t wall_ms,
+                uint8_t kind, const uint8_t *key, size_t key_size,
+                struct node_actions *actions, struct record_order *ret_order)
+{
+    struct body_tombstone body = {.kind = kind};
+    const struct entry *entry =
+        view_find(node, node->self, kind, key, key_size);
+    uint8_t packed[16];
+    size_t size;
+    int error;
+
+    if (entry == NULL || entry->record.kind == RECORD_TOMBSTONE) {
+        return NODE_E_NOT_FOUND;
+    }
+    error = body_put_tombstone(&body, packed, sizeof(packed), &size);
+    if (error != 0) {
+        return error;
+    }
+    return node_write(node, now_ms, wall_ms, RECORD_TOMBSTONE, key, key_size,
+                      packed, size, actions, ret_order);
+}
+
+/* --- Looking
+ * ------------------------------------------------------------------ */
+
+static bool fill_member(const struct peer *peer, struct node_member *ret)
+{
+    if (peer->certificate == NULL) {
+        return false;
+    }
+    *ret = (struct node_member){
+        .id = peer->id,
+        .certificate = peer->certificate,
+        .body = peer->has_body ? &peer->body : NULL,
+        .state = peer->state,
+        .incarnation = peer->incarnation,
+        .is_self = peer->is_self,
+        .is_reachable = peer->is_reachable,
+        .rtt_us = peer->rtt.us,
+        .last_heard_ms = peer->last_heard_ms,
+        .state_since_ms = peer->state_since_ms,
+    };
+    memcpy(ret->key, peer->key, 32);
+    return true;
+}
+
+bool node_member_at(const struct node *node, size_t index,
+                    struct node_member *ret)
+{
+    for (size_t i = 0; i < node->n_peers; i++) {
+        if (node->peers[i]->certificate != NULL && index-- == 0) {
+            return fill_member(node->peers[i], ret);
+        }
+    }
+    return false;
+}
+
+bool node_member_find(const struct node *node, const uint8_t key[32],
+                      struct node_member *ret)
+{
+    const struct peer *peer = peers_find(node, key);
+
+    return peer != NULL && fill_member(peer, ret);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct entry *left = *(struct entry *const *)a;
+    const struct entry *right = *(struct entry *const *)b;
+    int order = (int)left->record.kind - (int)right->record.kind;
+
+    if (order == 0) {
+        order = memcmp(left->writer->key, right->writer->key, 32);
+    }
+    if (order == 0) {
+        order = memcmp(left->slot + 8, right->slot + 8,
+                       MIN_OF(left->slot_size, right->slot_size) - 8);
+    }
+    if (order == 0) {
+        order = (left->slot_size > right->slot_size) -
+                (left->slot_size < right->slot_size);
+    }
+    return order;
+}
+
+int node_records_each(const struct node *node, uint8_t kind, node_record_fn fn,
+                      void *data)
+{
+    struct entry **sorted = calloc(node->n_records + 1, sizeof(sorted[0]));
+    size_t n = 0;
+    int result = 0;
+
+    if (sorted == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < node->n_peers; i++) {
+        for (size_t j = 0; j < node->peers[i]->n_entries; j++) {
+            struct entry *entry = node->peers[i]->entries[j];
+
+            if (kind == 0 || entry->record.kind == kind) {
+                sorted[n++] = entry;
+            }
+        }
+    }
+    qsort(sorted, n, sizeof(sorted[0]), compare_entries);
+    for (size_t i = 0; i < n && result == 0; i++) {
+        result = fn(&sorted[i]->record, data);
+    }
+    free(sorted);
+    return result;
+}
+
+bool node_record_find(const struct node *node, const uint8_t writer[32],
+                      uint8_t kind, const uint8_t *key, size_t key_size,
+                      struct record *ret)
+{
+    const struct peer *peer = peers_find(node, writer);
+    const struct entry *entry =
+        peer == NULL ? NULL : view_find(node, peer, kind, key, key_size);
+
+    if (entry == NULL) {
+        return false;
+    }
+    *ret = entry->record;
+    return true;
+}
+
+bool node_is_ready(const struct node *node)
+{
+    return node->phase == NODE_PHASE_READY;
+}
+
+uint64_t node_fingerprint(const struct node *node)
+{
+    return node->fingerprint;
+}
+
+size_t node_n_records(const struct node *node)
+{
+    return node->n_records;
+}
+
+const struct node_counters *node_counters_get(const struct node *node)
+{
+    return &node->counters;
+}
+
+uint64_t node_epoch(const struct node *node)
+{
+    return node->epoch;
+}

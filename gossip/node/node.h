@@ -1,0 +1,254 @@
+/*
+ * The protocol core: SWIM membership, dissemination and anti-entropy of
+ * signed records, as one sans-IO state machine.  Time, bytes and commits come
+ * in as events; sends, stores and changes leave as actions; the owner holds
+ * the timer and asks node_deadline_ms when to tick (the shapes are cowsql
+ * raft's raft_step and ngtcp2's expiry).  agent/core/core.c drives it in
+ * production, tests/sim in virtual time: the very same code.
+ *
+ * Clock: `now_ms` is monotonic and never goes back; `wall_ms` is since 1970,
+ * may jump, and is used only for the HLC and certificate validity.
+ *
+ * Not thread-safe; one owner.
+ */
+#ifndef SOCKETNET_GOSSIP_NODE_NODE_H
+#define SOCKETNET_GOSSIP_NODE_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gossip/base/address.h"
+#include "gossip/base/macros.h"
+#include "gossip/wire/body.h"
+#include "gossip/wire/record.h"
+
+struct node;
+struct node_actions;
+
+/* Protocol times; NODE_TUNING_DEFAULT is the LAN setting. */
+struct node_tuning {
+    uint32_t probe_interval_ms;  /* one member probed per interval */
+    uint32_t probe_timeout_ms;   /* until indirect probes start, at most; the
+                                    measured RTT shortens it */
+    uint32_t indirect_probes;    /* k helpers asked */
+    uint32_t suspicion_mult;     /* min = mult * max(1, log10 n) * interval */
+    uint32_t suspicion_max_mult; /* max = this * min (Lifeguard) */
+    uint32_t eager_peers;        /* news goes to so many at once */
+    uint32_t coalesce_ms;        /* news waits so long for company */
+    uint32_t retransmit_mult;    /* copies = mult * ceil(log10(n + 1)) */
+    uint32_t sync_delay_ms; /* unequal fingerprints for so long start sync */
+    uint32_t dead_probe_ms; /* one down member probed per so long, for ever */
+    uint32_t pause_max_s;   /* longest pause believed */
+    uint32_t first_write_wait_ms; /* wait for peers to tell our old epoch */
+};
+extern const struct node_tuning NODE_TUNING_DEFAULT;
+
+/* Verifies a record's signature: 0 or RECORD_E_SIGNATURE.  Production passes
+ * sign_verify; the simulator remembers results of that same function. */
+typedef int (*node_verify_fn)(const struct record *record, void *data);
+
+/* Everything is copied. */
+struct node_config {
+    uint8_t cluster[RECORD_CLUSTER_SIZE];
+    const uint8_t (*roots)[32]; /* the genesis' admission keys */
+    size_t n_roots;
+    uint8_t sign_public[32];
+    uint8_t sign_secret[64];
+    uint8_t exchange_public[32];
+    uint8_t exchange_secret[32];
+    const uint8_t *certificate; /* own certificate record */
+    size_t certificate_size;
+    uint64_t epoch;      /* (max stored boot + 1) << 32 | random */
+    uint64_t seed;       /* for protocol choices only */
+    const char *version; /* software version, shown in members */
+    struct node_tuning tuning;
+    node_verify_fn verify;
+    void *verify_data;
+};
+
+enum node_member_state {
+    NODE_MEMBER_UNKNOWN = 0, /* certified, no member record seen */
+    NODE_MEMBER_ALIVE = 1,
+    NODE_MEMBER_SUSPECT = 2,
+    NODE_MEMBER_DEAD = 3,
+    NODE_MEMBER_PAUSED = 4,
+    NODE_MEMBER_LEFT = 5,
+};
+
+/* A member as this node sees it.  Valid until the next call on the node. */
+struct node_member {
+    uint8_t key[32]; /* signing key */
+    uint64_t id;     /* record_node_id(key) */
+    const struct body_certificate *certificate;
+    const struct body_member *body; /* NULL while unknown */
+    enum node_member_state state;
+    struct record_order incarnation; /* of its member record */
+    bool is_self;
+    bool is_reachable;       /* our own last probe was answered (or is_self) */
+    uint32_t rtt_us;         /* smoothed, 0 = not measured */
+    uint64_t last_heard_ms;  /* monotonic; 0 = never */
+    uint64_t state_since_ms; /* monotonic */
+};
+
+enum node_event_type {
+    NODE_EVENT_START = 1, /* once, after node_load calls */
+    NODE_EVENT_TICK,
+    NODE_EVENT_DATAGRAM,
+    NODE_EVENT_COMMITTED,     /* a NODE_ACTION_STORE with is_own is on disk */
+    NODE_EVENT_STORE_FAILED,  /* ... or could not be written */
+    NODE_EVENT_STREAM_OPENED, /* by us (after STREAM_OPEN) or by the peer */
+    NODE_EVENT_STREAM_FRAME,
+    NODE_EVENT_STREAM_CLOSED, /* also when opening failed: stream id 0 */
+    NODE_EVENT_PAUSE,         /* the agent stops, its host does not */
+    NODE_EVENT_LEAVE,         /* the node leaves the cluster for good */
+};
+
+struct node_event {
+    enum node_event_type type;
+    uint64_t now_ms;
+    uint64_t wall_ms;
+    struct endpoint from; /* DATAGRAM */
+    const uint8_t *bytes; /* DATAGRAM, STREAM_FRAME; borrowed */
+    size_t size;
+    struct record_order order; /* COMMITTED, STORE_FAILED */
+    uint32_t stream;           /* STREAM_*; chosen by the owner, not 0 */
+    uint8_t peer[32];          /* STREAM_OPENED, STREAM_CLOSED */
+    bool is_initiator;         /* STREAM_OPENED */
+    uint32_t pause_s;          /* PAUSE */
+};
+
+enum node_action_type {
+    NODE_ACTION_SEND = 1,     /* datagram `bytes` to `endpoint` */
+    NODE_ACTION_STREAM_OPEN,  /* connect to `peer` at `endpoint` */
+    NODE_ACTION_STREAM_SEND,  /* frame `bytes` on `stream` */
+    NODE_ACTION_STREAM_CLOSE, /* `stream`, after what was sent */
+    NODE_ACTION_STORE,        /* record `bytes`; is_own: sync, then report
+                                 COMMITTED, before anything of it is sent */
+    NODE_ACTION_ERASE,        /* forget (writer, kind, key) of `bytes` */
+    NODE_ACTION_MEMBER,       /* `peer` went from old_state to new_state */
+    NODE_ACTION_RECORD,       /* the view changed by `bytes` */
+    NODE_ACTION_REACHABLE,    /* is_reachable of `peer` changed */
+    NODE_ACTION_READY,        /* node_write may be called from now on */
+};
+
+enum node_record_change {
+    NODE_RECORD_ADDED = 1,
+    NODE_RECORD_UPDATED = 2,
+    NODE_RECORD_REMOVED = 3,
+};
+
+struct node_action {
+    enum node_action_type type;
+    struct endpoint endpoint;
+    const uint8_t *bytes; /* owned by the list, valid until it is cleared */
+    size_t size;
+    uint32_t stream;
+    uint8_t peer[32];
+    bool is_own;
+    enum node_member_state old_state;
+    enum node_member_state new_state;
+    enum node_record_change change;
+};
+
+/* Everything counted; never logged per packet.  Names are the metrics'. */
+struct node_counters {
+    uint64_t datagrams_in, datagrams_out, bytes_in, bytes_out;
+    uint64_t dropped_size, dropped_version, dropped_type, dropped_unknown_peer,
+        dropped_tag, dropped_replay, dropped_stale_boot, dropped_source,
+        dropped_message;
+    uint64_t records_accepted, records_known, records_forwarded;
+    uint64_t refused_size, refused_version, refused_reserved, refused_cluster,
+        refused_writer, refused_signature, refused_body, refused_rights,
+        refused_old, refused_frozen, refused_limit, refused_expired;
+    uint64_t probes, probes_failed, probes_indirect, suspicions, refutations,
+        deaths, syncs_started, streams_opened;
+};
+
+/* An action list reused from step to step. */
+_must_check_ int node_actions_new(struct node_actions **ret);
+struct node_actions *node_actions_free(struct node_actions *actions);
+void node_actions_clear(struct node_actions *actions);
+size_t node_actions_count(const struct node_actions *actions);
+const struct node_action *node_actions_at(const struct node_actions *actions,
+                                          size_t index);
+
+/* 0; -ENOMEM; -EINVAL when the own certificate does not fit the keys, the
+ * cluster or its roots. */
+_must_check_ int node_new(const struct node_config *config, struct node **ret);
+struct node *node_free(struct node *node);
+
+/* Before START: feeds one stored record (own ones too).  It is verified like
+ * any other.  0, -ENOMEM, or a RECORD_E_* / 100 + reason when refused. */
+_must_check_ int node_load(struct node *node, const uint8_t *bytes, size_t size,
+                           uint64_t wall_ms);
+
+/* One event in, actions appended.  0, or -ENOMEM: the node is then as before
+ * the event, but for counters. */
+_must_check_ int node_step(struct node *node, const struct node_event *event,
+                           struct node_actions *actions);
+
+/* When to send the next TICK, monotonic ms; UINT64_MAX: no need. */
+uint64_t node_deadline_ms(const struct node *node);
+
+enum node_write_error {
+    NODE_E_NOT_READY = 1, /* no NODE_ACTION_READY yet */
+    NODE_E_TOO_LARGE = 2,
+    NODE_E_NOT_ALLOWED = 3, /* the own certificate does not allow it */
+    NODE_E_LIMIT = 4,       /* LIMIT_RECORDS_PER_WRITER reached */
+    NODE_E_BODY = 5,        /* the body does not decode as its kind */
+    NODE_E_NOT_FOUND = 6,   /* node_remove: no such own record */
+};
+
+/*
+ * Makes the next own record: sequence, HLC, signature; appends the STORE
+ * action.  It enters the view and is sent when COMMITTED arrives.
+ * 0 and its order, -ENOMEM, or NODE_E_*.
+ */
+_must_check_ int node_write(struct node *node, uint64_t now_ms,
+                            uint64_t wall_ms, uint8_t kind, const uint8_t *key,
+                            size_t key_size, const uint8_t *body,
+                            size_t body_size, struct node_actions *actions,
+                            struct record_order *ret_order);
+/* Writes the tombstone of an own record.  Same results. */
+_must_check_ int node_remove(struct node *node, uint64_t now_ms,
+                             uint64_t wall_ms, uint8_t kind, const uint8_t *key,
+                             size_t key_size, struct node_actions *actions,
+                             struct record_order *ret_order);
+
+/* Members in ascending order of key, index from 0; false past the end. */
+bool node_member_at(const struct node *node, size_t index,
+                    struct node_member *ret);
+bool node_member_find(const struct node *node, const uint8_t key[32],
+                      struct node_member *ret);
+
+/* Live records (tombstones included) in ascending order of (kind, writer,
+ * key); calls fn until it returns non-zero, and returns that.  kind 0: all. */
+typedef int (*node_record_fn)(const struct record *record, void *data);
+int node_records_each(const struct node *node, uint8_t kind, node_record_fn fn,
+                      void *data);
+/* The live record of (writer, kind, key), or false. */
+bool node_record_find(const struct node *node, const uint8_t writer[32],
+                      uint8_t kind, const uint8_t *key, size_t key_size,
+                      struct record *ret);
+
+/* True while n >= 8 and 30 % or more are suspect at once. */
+bool node_is_cut_off(const struct node *node);
+bool node_is_ready(const struct node *node);
+/* Sum of record hashes of the live set (message.h). */
+uint64_t node_fingerprint(const struct node *node);
+size_t node_n_records(const struct node *node);
+const struct node_counters *node_counters_get(const struct node *node);
+uint64_t node_epoch(const struct node *node);
+
+/* What a stream's or a join's opening needs: whether the certificate is
+ * valid for this cluster now.  0 and the decoded body, or RECORD_E_* /
+ * NODE_E_NOT_ALLOWED. */
+_must_check_ int node_check_certificate(const struct node *node,
+                                        const uint8_t *bytes, size_t size,
+                                        uint64_t wall_ms,
+                                        struct body_certificate *ret);
+
+const char *node_member_state_name(enum node_member_state state);
+
+#endif

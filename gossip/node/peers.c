@@ -1,0 +1,253 @@
+/*
+ * The table of keys a node knows: the genesis' roots and every certified
+ * node.  Entries are never removed while the node lives, so pointers to them
+ * may be kept.
+ */
+#include "gossip/node/node_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <sodium.h>
+
+struct peer *peers_find(const struct node *node, const uint8_t key[32])
+{
+    struct peer *peer = NULL;
+
+    HASH_FIND(hh_key, node->by_key, key, 32, peer);
+    return peer;
+}
+
+struct peer *peers_find_id(const struct node *node, uint64_t id)
+{
+    struct peer *peer = NULL;
+
+    HASH_FIND(hh_id, node->by_id, &id, sizeof(id), peer);
+    return peer;
+}
+
+size_t peers_ring_index(const struct node *node, uint64_t id)
+{
+    size_t low = 0, high = node->n_peers;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (node->ring[middle]->id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static size_t key_index(const struct node *node, const uint8_t key[32])
+{
+    size_t low = 0, high = node->n_peers;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (memcmp(node->peers[middle]->key, key, 32) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool grow_arrays(struct node *node)
+{
+    size_t capacity = node->peers_capacity == 0 ? 16 : node->peers_capacity * 2;
+    struct peer **array;
+
+    if (node->n_peers < node->peers_capacity) {
+        return true;
+    }
+    array = reallocarray(node->peers, capacity, sizeof(struct peer *));
+    if (array == NULL) {
+        return false;
+    }
+    node->peers = array;
+    array = reallocarray(node->ring, capacity, sizeof(struct peer *));
+    if (array == NULL) {
+        return false;
+    }
+    node->ring = array;
+    node->peers_capacity = capacity;
+    return true;
+}
+
+static void insert_at(struct peer **array, size_t n, size_t index,
+                      struct peer *peer)
+{
+    memmove(&array[index + 1], &array[index], (n - index) * sizeof(array[0]));
+    array[index] = peer;
+}
+
+struct peer *peers_get(struct node *node, const uint8_t key[32])
+{
+    struct peer *peer = peers_find(node, key);
+
+    if (peer != NULL) {
+        return peer;
+    }
+    if (node->n_peers >= LIMIT_WRITERS || !grow_arrays(node)) {
+        return NULL;
+    }
+    peer = calloc(1, sizeof(*peer));
+    if (peer == NULL) {
+        return NULL;
+    }
+    memcpy(peer->key, key, 32);
+    peer->id = record_node_id(key);
+    peer->confirm_ms = NODE_NEVER;
+    /* Two keys with one short id: the second cannot take part.  A chance of
+     * 2^-64 per pair; an attacker would need a certificate for each try. */
+    if (peers_find_id(node, peer->id) != NULL) {
+        free(peer);
+        return NULL;
+    }
+    HASH_ADD(hh_key, node->by_key, key, 32, peer);
+    if (peer->hh_key.tbl == NULL) {
+        free(peer);
+        return NULL;
+    }
+    HASH_ADD(hh_id, node->by_id, id, sizeof(peer->id), peer);
+    if (peer->hh_id.tbl == NULL) {
+        HASH_DELETE(hh_key, node->by_key, peer);
+        free(peer);
+        return NULL;
+    }
+    insert_at(node->peers, node->n_peers, key_index(node, key), peer);
+    insert_at(node->ring, node->n_peers, peers_ring_index(node, peer->id),
+              peer);
+    node->n_peers++;
+    return peer;
+}
+
+void peers_done(struct node *node)
+{
+    HASH_CLEAR(hh_key, node->by_key);
+    HASH_CLEAR(hh_id, node->by_id);
+    for (size_t i = 0; i < node->n_peers; i++) {
+        struct peer *peer = node->peers[i];
+
+        packet_keys_wipe(&peer->keys);
+        free(peer->certificate);
+        free(peer->accusations);
+        free(peer->entries);
+        free(peer);
+    }
+    free(node->peers);
+    free(node->ring);
+    free(node->order);
+}
+
+uint64_t peers_validity_s(const struct node *node)
+{
+    uint64_t stored_ms = node->hlc >> 16;
+
+    return MAX_OF(node->wall_ms, stored_ms) / 1000;
+}
+
+/* A certificate beats another by generation, then serial. */
+static bool is_better(const struct body_certificate *new_one,
+                      const struct body_certificate *old_one)
+{
+    if (new_one->generation != old_one->generation) {
+        return new_one->generation > old_one->generation;
+    }
+    return new_one->serial >= old_one->serial;
+}
+
+int peers_set_certificate(struct node *node, struct peer *peer,
+                          struct entry *entry,
+                          const struct body_certificate *certificate)
+{
+    bool is_first = peer->certificate == NULL;
+
+    if (is_first) {
+        peer->certificate = malloc(sizeof(*peer->certificate));
+        if (peer->certificate == NULL) {
+            return -ENOMEM;
+        }
+    } else if (peer->certificate_entry != NULL &&
+               !is_better(certificate, peer->certificate)) {
+        return 0;
+    }
+    if (is_first || memcmp(peer->certificate->exchange_public,
+                           certificate->exchange_public, 32) != 0) {
+        packet_keys_wipe(&peer->keys);
+        peer->has_keys = false;
+    }
+    if (peer->is_frozen && certificate->generation > peer->frozen_generation) {
+        view_unfreeze(node, peer);
+    }
+    *peer->certificate = *certificate;
+    peer->certificate_entry = entry;
+    if (is_first) {
+        peer->state_since_ms = node->now_ms;
+        peer->state = NODE_MEMBER_UNKNOWN;
+        node->n_down += peer->is_self ? 0 : 1;
+        /* Records that came before their writer's certificate were refused;
+         * let the next fingerprint bring them soon. */
+        peer->sync_ms = 0;
+    }
+    return 0;
+}
+
+bool peers_is_issuer(const struct node *node, const struct peer *peer)
+{
+    const struct peer *signer;
+
+    if (peer->is_root) {
+        return true;
+    }
+    if (peer->certificate == NULL || peer->certificate_entry == NULL ||
+        (peer->certificate->roles & BODY_ROLE_ISSUER) == 0) {
+        return false;
+    }
+    /* Only a root makes issuers: the chain has two links at most. */
+    signer = peers_find(node, peer->certificate_entry->record.writer);
+    return signer != NULL && signer->is_root;
+}
+
+bool peers_need_keys(const struct node *node, struct peer *peer)
+{
+    if (!peer->has_keys && peer->certificate != NULL) {
+        peer->has_keys =
+            packet_keys_derive(node->exchange_secret, node->exchange_public,
+                               peer->certificate->exchange_public,
+                               &peer->keys) == 0;
+    }
+    return peer->has_keys;
+}
+
+static bool is_live(const struct peer *peer)
+{
+    return peer->state == NODE_MEMBER_ALIVE ||
+           peer->state == NODE_MEMBER_SUSPECT;
+}
+
+size_t peers_random(struct node *node, struct peer **ret, size_t n,
+                    const struct peer *except)
+{
+    size_t n_found = 0, n_tries = 8 * n + 16;
+
+    /* Draws with rejection; few draws are wasted while most peers live. */
+    while (n_found < n && n_tries-- > 0 && node->n_peers > 0) {
+        struct peer *peer = node->peers[rng_below(&node->rng, node->n_peers)];
+        bool is_taken = peer == except || peer->is_self || !is_live(peer);
+
+        for (size_t i = 0; i < n_found && !is_taken; i++) {
+            is_taken = ret[i] == peer;
+        }
+        if (!is_taken) {
+            ret[n_found++] = peer;
+        }
+    }
+    return n_found;
+}

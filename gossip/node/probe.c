@@ -1,0 +1,520 @@
+/*
+ * Failure detection by probing: SWIM (Das, Gupta, Motivala, DSN 2002) with
+ * Lifeguard's local health (Dadgar, Phillips, Currey, arXiv 1707.00788).
+ * One member per interval in shuffled rounds; a ping, after the estimated
+ * round-trip time a second one together with requests to helpers, then more
+ * at doubling distances; whoever answers none has failed this probe.  What
+ * follows from that is suspicion.c's.
+ */
+#include "gossip/node/node_internal.h"
+
+#define PROBE_HEALTH_MAX 8
+/* Estimated round-trip times are kept within these. */
+#define PROBE_RTO_MIN_MS 20
+
+/* A helper says that the target did not answer it after this share of the
+ * probe's time, so that the asker learns that the helper lives. */
+#define PROBE_NACK_PERCENT 80
+
+static uint64_t interval(const struct node *node)
+{
+    return (uint64_t)node->tuning.probe_interval_ms * (node->health + 1);
+}
+
+/* Retransmission timeout, RFC 6298 section 2, bounded by the tuning.  For a
+ * peer not measured yet, what is usual here: a try too many costs little, one
+ * too few looks like a failure. */
+static uint64_t timeout(const struct node *node, const struct peer *peer)
+{
+    const struct rtt *rtt = peer->rtt.us != 0 ? &peer->rtt : &node->rtt;
+    uint64_t rto = node->tuning.probe_timeout_ms;
+
+    if (rtt->us != 0) {
+        rto = (rtt->us + 4 * (uint64_t)rtt->var_us) / 1000 + 1;
+        rto = MAX_OF(rto, (uint64_t)PROBE_RTO_MIN_MS);
+        rto = MIN_OF(rto, (uint64_t)node->tuning.probe_timeout_ms);
+    }
+    return rto * (node->health + 1);
+}
+
+static void worsen_health(struct node *node, unsigned by)
+{
+    node->health = MIN_OF(node->health + by, (unsigned)PROBE_HEALTH_MAX);
+}
+
+static uint16_t next_nonce(struct node *node)
+{
+    node->nonce++;
+    return node->nonce;
+}
+
+static void send_ping(struct node *node, struct peer *peer, uint16_t nonce,
+                      struct node_actions *actions)
+{
+    const struct accusation *accusation = suspicion_accusation(peer);
+    struct outgoing outgoing;
+
+    if (!outgoing_begin(&outgoing, node, peer, actions)) {
+        return;
+    }
+    message_put_ping(&outgoing.writer, MESSAGE_PING, nonce, node->fingerprint);
+    /* Lifeguard's buddy: the suspected hears of it first. */
+    if (accusation != NULL && peer->state != NODE_MEMBER_ALIVE) {
+        message_put_record(&outgoing.writer, accusation->bytes,
+                           accusation->size);
+    }
+    spread_piggyback(&outgoing);
+    outgoing_flush(&outgoing);
+}
+
+static void send_requests(struct node *node, struct probe *probe,
+                          struct node_actions *actions)
+{
+    struct peer *helpers[8];
+    size_t n =
+        MIN_OF((size_t)node->tuning.indirect_probes, ARRAY_SIZE(helpers));
+    struct outgoing outgoing;
+
+    n = peers_random(node, helpers, n, probe->peer);
+    for (size_t i = 0; i < n; i++) {
+        if (outgoing_begin(&outgoing, node, helpers[i], actions)) {
+            message_put_ping_req(&outgoing.writer, probe->nonce,
+                                 probe->peer->id);
+            outgoing_flush(&outgoing);
+            probe->n_asked++;
+            node->counters.probes_indirect++;
+        }
+    }
+}
+
+static void begin(struct node *node, struct peer *peer,
+                  struct node_actions *actions)
+{
+    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
+        struct probe *probe = &node->probes[i];
+
+        if (probe->peer != NULL) {
+            continue;
+        }
+        *probe = (struct probe){
+            .peer = peer,
+            .nonce = next_nonce(node),
+            .incarnation = peer->incarnation,
+            .started_ms = node->now_ms,
+            .sent_ms = node->now_ms,
+            .next_ms = node->now_ms + timeout(node, peer),
+            .end_ms = node->now_ms + interval(node),
+            .stage = 1,
+        };
+        node->n_probes++;
+        peer->is_probed = true;
+        peer->confirm_ms = NODE_NEVER;
+        node->counters.probes++;
+        send_ping(node, peer, probe->nonce, actions);
+        return;
+    }
+}
+
+static void end(struct node *node, struct probe *probe,
+                enum probe_result result, struct node_actions *actions)
+{
+    struct peer *peer = probe->peer;
+    unsigned missing = probe->n_asked - MIN_OF(probe->n_nacks, probe->n_asked);
+
+    probe->peer = NULL;
+    node->n_probes--;
+    peer->is_probed = false;
+    if (result != PROBE_FAILED) {
+        if (node->health > 0) {
+            node->health--;
+        }
+    } else {
+        node->counters.probes_failed++;
+        peer->failed_ms = probe->started_ms;
+        /* Only missing answers of helpers tell something about ourselves;
+         * without helpers a failed probe does, unless the peer is known to
+         * be down. */
+        if (probe->n_asked > 0) {
+            worsen_health(node, missing > 0 ? 1 : 0);
+        } else if (peer->state == NODE_MEMBER_ALIVE && node->n_alive > 2) {
+            worsen_health(node, 1);
+        }
+    }
+    suspicion_on_probe(node, peer, result, actions);
+}
+
+static bool is_down(const struct peer *peer)
+{
+    return !peer->is_self && peer->certificate != NULL &&
+           (peer->state == NODE_MEMBER_DEAD ||
+            peer->state == NODE_MEMBER_UNKNOWN);
+}
+
+static void step_probe(struct node *node, struct probe *probe,
+                       struct node_actions *actions)
+{
+    if (node->now_ms >= probe->end_ms) {
+        /* Who signed something new meanwhile lives, whatever was lost. */
+        end(node, probe,
+            record_order_compare(probe->peer->incarnation, probe->incarnation) >
+                    0
+                ? PROBE_INDIRECT
+                : PROBE_FAILED,
+            actions);
+        return;
+    }
+    if (node->now_ms < probe->next_ms) {
+        return;
+    }
+    send_ping(node, probe->peer, probe->nonce, actions);
+    if (is_down(probe->peer)) {
+        /* Two tries: nothing follows from another failure. */
+        probe->next_ms = probe->end_ms;
+        return;
+    }
+    if (probe->stage == 1) {
+        send_requests(node, probe, actions);
+    }
+    /* Doubling, RFC 6298 section 5.5, as long as an answer could be in time:
+     * on a network that loses much, one probe is many tries. */
+    probe->next_ms += timeout(node, probe->peer) << probe->stage;
+    probe->stage++;
+    if (probe->next_ms + timeout(node, probe->peer) > probe->end_ms) {
+        probe->next_ms = probe->end_ms;
+    }
+}
+
+/* --- Whom to probe ---------------------------------------------------------
+ */
+
+static bool is_regular(const struct node *node, const struct peer *peer)
+{
+    return !peer->is_self && !peer->is_probed &&
+           (peer->state == NODE_MEMBER_ALIVE ||
+            peer->state == NODE_MEMBER_SUSPECT ||
+            (peer->state == NODE_MEMBER_PAUSED &&
+             node->now_ms >= peer->paused_until_ms));
+}
+
+/* A new round in a new order; members that came since are in it. */
+static bool shuffle(struct node *node)
+{
+    struct peer **order =
+        reallocarray(node->order, node->n_peers, sizeof(struct peer *));
+
+    if (order == NULL) {
+        return false;
+    }
+    node->order = order;
+    memcpy(order, node->peers, node->n_peers * sizeof(struct peer *));
+    node->n_order = node->n_peers;
+    node->order_index = 0;
+    for (size_t i = node->n_order; i > 1; i--) {
+        size_t j = (size_t)rng_below(&node->rng, i);
+        struct peer *swap = order[i - 1];
+
+        order[i - 1] = order[j];
+        order[j] = swap;
+    }
+    return true;
+}
+
+static struct peer *next_regular(struct node *node)
+{
+    for (size_t tried = 0; tried <= node->n_peers; tried++) {
+        if (node->order_index >= node->n_order && !shuffle(node)) {
+            return NULL;
+        }
+        if (node->n_order == 0) {
+            return NULL;
+        }
+        struct peer *peer = node->order[node->order_index++];
+
+        if (is_regular(node, peer)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* Down members are probed for ever, one at a time: that is how a healed
+ * partition is noticed. */
+static void probe_down(struct node *node, struct node_actions *actions)
+{
+    uint64_t wanted = rng_below(&node->rng, MAX_OF(node->n_down, 1u));
+
+    for (size_t i = 0; i < node->n_peers; i++) {
+        struct peer *peer = node->peers[i];
+
+        if (is_down(peer) && !peer->is_probed && wanted-- == 0) {
+            begin(node, peer, actions);
+            return;
+        }
+    }
+}
+
+static uint64_t down_interval(const struct node *node)
+{
+    return node->n_down <= 4 ? MIN_OF(node->tuning.dead_probe_ms, 2000u)
+                             : node->tuning.dead_probe_ms;
+}
+
+void probe_confirm(struct node *node, struct peer *peer, uint64_t at_ms)
+{
+    peer->confirm_ms = MIN_OF(peer->confirm_ms, at_ms);
+    node->confirm_ms = MIN_OF(node->confirm_ms, at_ms);
+}
+
+void probe_look_around(struct node *node, const struct peer *except)
+{
+    struct peer *peers[NODE_PROBES_MAX - 4];
+    size_t n;
+
+    if (node->looked_ms != 0 &&
+        node->now_ms - node->looked_ms < interval(node)) {
+        return;
+    }
+    node->looked_ms = node->now_ms;
+    n = peers_random(node, peers, ARRAY_SIZE(peers), except);
+    for (size_t i = 0; i < n; i++) {
+        probe_confirm(
+            node, peers[i],
+            node->now_ms +
+                rng_below(&node->rng, node->tuning.probe_interval_ms / 4));
+    }
+}
+
+/* Probes that were asked for out of turn.  A peer that is being probed
+ * already needs no other probe. */
+static void confirm_due(struct node *node, struct node_actions *actions)
+{
+    uint64_t next_ms = NODE_NEVER;
+
+    for (size_t i = 0; i < node->n_peers; i++) {
+        struct peer *peer = node->peers[i];
+
+        if (peer->confirm_ms <= node->now_ms) {
+            peer->confirm_ms = NODE_NEVER;
+            if (!peer->is_probed) {
+                begin(node, peer, actions);
+            }
+        }
+        next_ms = MIN_OF(next_ms, peer->confirm_ms);
+    }
+    node->confirm_ms = next_ms;
+}
+
+void probe_start(struct node *node)
+{
+    /* Not everybody at once after a common power cut. */
+    node->next_probe_ms =
+        node->now_ms + rng_below(&node->rng, node->tuning.probe_interval_ms);
+    node->next_down_probe_ms =
+        node->now_ms + rng_below(&node->rng, down_interval(node));
+}
+
+/* Tells the asker what became of the ping made for it. */
+static void end_relay(struct node *node, struct relay *relay, bool is_answered,
+                      struct node_actions *actions)
+{
+    struct outgoing outgoing;
+
+    if (outgoing_begin(&outgoing, node, relay->asker, actions)) {
+        if (is_answered) {
+            /* The fingerprint of a relayed answer is our own. */
+            message_put_ping(&outgoing.writer, MESSAGE_ACK, relay->asker_nonce,
+                             node->fingerprint);
+        } else {
+            message_put_nack(&outgoing.writer, relay->asker_nonce);
+        }
+        outgoing_flush(&outgoing);
+    }
+    relay->target = NULL;
+    node->n_relays--;
+}
+
+void probe_tick(struct node *node, struct node_actions *actions)
+{
+    for (size_t i = 0; i < NODE_PROBES_MAX && node->n_probes > 0; i++) {
+        if (node->probes[i].peer != NULL) {
+            step_probe(node, &node->probes[i], actions);
+        }
+    }
+    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
+        struct relay *relay = &node->relays[i];
+
+        if (relay->target != NULL && node->now_ms >= relay->end_ms) {
+            end_relay(node, relay, false, actions);
+        }
+    }
+    if (node->now_ms >= node->confirm_ms) {
+        confirm_due(node, actions);
+    }
+    if (node->now_ms >= node->next_probe_ms) {
+        struct peer *peer = next_regular(node);
+
+        if (peer != NULL) {
+            begin(node, peer, actions);
+        }
+        node->next_probe_ms = node->now_ms + interval(node);
+    }
+    if (node->n_down > 0 && node->now_ms >= node->next_down_probe_ms) {
+        probe_down(node, actions);
+        node->next_down_probe_ms = node->now_ms + down_interval(node);
+    }
+}
+
+uint64_t probe_deadline(const struct node *node)
+{
+    uint64_t deadline =
+        node->n_alive + node->n_paused > 1 ? node->next_probe_ms : NODE_NEVER;
+
+    if (node->n_down > 0) {
+        deadline = MIN_OF(deadline, node->next_down_probe_ms);
+    }
+    for (size_t i = 0; i < NODE_PROBES_MAX && node->n_probes > 0; i++) {
+        const struct probe *probe = &node->probes[i];
+
+        if (probe->peer != NULL) {
+            deadline = MIN_OF(deadline, MIN_OF(probe->next_ms, probe->end_ms));
+        }
+    }
+    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
+        if (node->relays[i].target != NULL) {
+            deadline = MIN_OF(deadline, node->relays[i].end_ms);
+        }
+    }
+    return MIN_OF(deadline, node->confirm_ms);
+}
+
+/* --- Messages --------------------------------------------------------------
+ */
+
+static void note_rtt(struct rtt *rtt, uint32_t sample_us)
+{
+    uint32_t error_us;
+
+    if (rtt->us == 0) {
+        rtt->us = sample_us;
+        rtt->var_us = sample_us / 2;
+        return;
+    }
+    error_us = sample_us > rtt->us ? sample_us - rtt->us : rtt->us - sample_us;
+    rtt->var_us = (uint32_t)((3ull * rtt->var_us + error_us) / 4);
+    rtt->us = (uint32_t)((7ull * rtt->us + sample_us) / 8);
+}
+
+static void note_answer(struct node *node, struct peer *peer, uint64_t sent_ms)
+{
+    uint64_t sample_us = (node->now_ms - sent_ms) * 1000;
+    /* The clock ticks in ms: half of one is the best guess below it. */
+    uint32_t sample =
+        (uint32_t)MIN_OF(MAX_OF(sample_us, (uint64_t)500), (uint64_t)60000000);
+
+    note_rtt(&peer->rtt, sample);
+    note_rtt(&node->rtt, sample);
+}
+
+void probe_on_ping(struct node *node, struct peer *peer,
+                   const struct message *message, struct node_actions *actions)
+{
+    struct outgoing outgoing;
+
+    if (outgoing_begin(&outgoing, node, peer, actions)) {
+        message_put_ping(&outgoing.writer, MESSAGE_ACK, message->nonce,
+                         node->fingerprint);
+        spread_piggyback(&outgoing);
+        outgoing_flush(&outgoing);
+    }
+    /* Somebody we hold for down speaks: it shall know, and refute. */
+    if ((peer->state == NODE_MEMBER_DEAD ||
+         peer->state == NODE_MEMBER_SUSPECT) &&
+        node->now_ms - peer->nudge_ms >= node->tuning.probe_interval_ms) {
+        const struct accusation *accusation = suspicion_accusation(peer);
+
+        peer->nudge_ms = node->now_ms;
+        if (accusation != NULL &&
+            outgoing_begin(&outgoing, node, peer, actions)) {
+            message_put_record(&outgoing.writer, accusation->bytes,
+                               accusation->size);
+            outgoing_flush(&outgoing);
+        }
+    }
+    sync_on_fingerprint(node, peer, message->fingerprint, actions);
+}
+
+void probe_on_ack(struct node *node, struct peer *peer,
+                  const struct message *message, struct node_actions *actions)
+{
+    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
+        struct probe *probe = &node->probes[i];
+
+        if (probe->peer == peer && probe->nonce == message->nonce) {
+            /* After a second ping it is not known which one was answered
+             * (Karn's rule, RFC 6298 section 3). */
+            if (probe->stage == 1) {
+                note_answer(node, peer, probe->sent_ms);
+            }
+            end(node, probe, PROBE_ANSWERED, actions);
+        }
+    }
+    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
+        struct relay *relay = &node->relays[i];
+
+        if (relay->target == peer && relay->nonce == message->nonce) {
+            end_relay(node, relay, true, actions);
+        }
+    }
+    /* A relayed answer comes from the helper, with the probe's nonce. */
+    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
+        struct probe *probe = &node->probes[i];
+
+        if (probe->peer != NULL && probe->peer != peer && probe->n_asked > 0 &&
+            probe->nonce == message->nonce) {
+            end(node, probe, PROBE_INDIRECT, actions);
+        }
+    }
+    sync_on_fingerprint(node, peer, message->fingerprint, actions);
+}
+
+void probe_on_nack(struct node *node, struct peer *peer,
+                   const struct message *message)
+{
+    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
+        struct probe *probe = &node->probes[i];
+
+        if (probe->peer != NULL && probe->peer != peer &&
+            probe->nonce == message->nonce) {
+            probe->n_nacks++;
+        }
+    }
+}
+
+void probe_on_request(struct node *node, struct peer *peer,
+                      const struct message *message,
+                      struct node_actions *actions)
+{
+    struct peer *target = peers_find_id(node, message->target_id);
+
+    if (target == NULL || target->is_self || target == peer) {
+        return;
+    }
+    for (size_t i = 0; i < NODE_RELAYS_MAX; i++) {
+        struct relay *relay = &node->relays[i];
+
+        if (relay->target == NULL) {
+            *relay = (struct relay){
+                .target = target,
+                .asker = peer,
+                .asker_nonce = message->nonce,
+                .nonce = next_nonce(node),
+                .end_ms =
+                    node->now_ms + (uint64_t)node->tuning.probe_timeout_ms *
+                                       PROBE_NACK_PERCENT / 100,
+            };
+            node->n_relays++;
+            send_ping(node, target, relay->nonce, actions);
+            return;
+        }
+    }
+}

@@ -1,0 +1,412 @@
+/*
+ * Dissemination.  News goes out a few milliseconds after it came in: whole to
+ * a few random peers, near ones preferred, and as an announcement to a few
+ * more, who pull what they lack.  Later pings and answers announce it again
+ * until it has been told often enough.  What all that misses, anti-entropy
+ * brings.
+ *
+ * Membership news and other records have separate budgets in each burst, so
+ * that neither starves the other.
+ */
+#include "gossip/node/node_internal.h"
+
+#include <stdlib.h>
+
+/* A little after news went out, so many more peers get an announcement: by
+ * then most have it from others, and only who was missed asks for it. */
+#define SPREAD_LAZY_PEERS 5
+#define SPREAD_LAZY_MS    20
+/* Announcements added to a packet that leaves anyway, and per message. */
+#define SPREAD_PIGGYBACK  8
+#define SPREAD_HASHES_MAX 128
+/* What was asked for is asked for again after this time, so often. */
+#define SPREAD_WANT_MS    100
+#define SPREAD_WANT_AGAIN 4
+/* What was refused is not asked for within this time. */
+#define SPREAD_REFUSED_MS 2000
+/* News is offered again after this when nobody could be told. */
+#define SPREAD_RETRY_MS 100
+/* Packets of one burst to one peer, for each of the two budgets. */
+#define SPREAD_BUDGET (NODE_BURST_PACKETS / 2)
+
+static struct news *news_at(const struct node *node, size_t index)
+{
+    return &node->news[(node->news_first + index) % NODE_NEWS_MAX];
+}
+
+const struct news *spread_find(const struct node *node, uint64_t hash)
+{
+    for (size_t i = node->n_news; i > 0; i--) {
+        const struct news *news = news_at(node, i - 1);
+
+        if (news->hash == hash) {
+            return news;
+        }
+    }
+    return NULL;
+}
+
+static void drop_first(struct node *node)
+{
+    struct news *news = news_at(node, 0);
+
+    free(news->bytes);
+    *news = (struct news){0};
+    node->news_first = (node->news_first + 1) % NODE_NEWS_MAX;
+    node->n_news--;
+}
+
+void spread_done(struct node *node)
+{
+    while (node->n_news > 0) {
+        drop_first(node);
+    }
+    free(node->news);
+}
+
+static unsigned copies(const struct node *node)
+{
+    unsigned digits = 1;
+
+    for (size_t n = node->n_alive + 1; n > 10; n = (n + 9) / 10) {
+        digits++;
+    }
+    return node->tuning.retransmit_mult * digits;
+}
+
+void spread_add(struct node *node, const uint8_t *bytes, size_t size,
+                uint64_t hash, struct peer *source, bool is_membership)
+{
+    uint8_t *copy;
+
+    if (node->n_news == NODE_NEWS_MAX) {
+        drop_first(node);
+    }
+    copy = malloc(size);
+    if (copy == NULL) {
+        return; /* anti-entropy will bring it */
+    }
+    memcpy(copy, bytes, size);
+    node->n_news++;
+    *news_at(node, node->n_news - 1) = (struct news){
+        .hash = hash,
+        .bytes = copy,
+        .size = size,
+        .source = source,
+        .is_membership = is_membership,
+        .is_fresh = true,
+        .copies_left = copies(node),
+    };
+    node->flush_ms =
+        MIN_OF(node->flush_ms, node->now_ms + node->tuning.coalesce_ms);
+}
+
+/* --- Going out --------------------------------------------------------------
+ */
+
+static void send_fresh(struct outgoing *outgoing, bool is_membership)
+{
+    struct node *node = outgoing->node;
+    unsigned budget = outgoing->n_packets + SPREAD_BUDGET;
+
+    for (size_t i = 0; i < node->n_news; i++) {
+        const struct news *news = news_at(node, i);
+
+        if (!news->is_fresh || news->is_membership != is_membership ||
+            news->source == outgoing->peer) {
+            continue;
+        }
+        if (outgoing_reserve(outgoing, MESSAGE_HEADER_SIZE + news->size,
+                             budget)) {
+            message_put_record(&outgoing->writer, news->bytes, news->size);
+        }
+    }
+}
+
+static void announce_recent(struct outgoing *outgoing)
+{
+    struct node *node = outgoing->node;
+    uint64_t hashes[SPREAD_HASHES_MAX];
+    size_t n = 0;
+
+    /* The newest when there are too many. */
+    for (size_t i = node->n_news; i > 0 && n < ARRAY_SIZE(hashes); i--) {
+        const struct news *news = news_at(node, i - 1);
+
+        if (news->is_recent && news->source != outgoing->peer) {
+            hashes[n++] = news->hash;
+        }
+    }
+    if (n > 0) {
+        message_put_hashes(&outgoing->writer, MESSAGE_IHAVE, hashes, n);
+    }
+}
+
+/* Of two random peers the nearer one goes first; half of the places stay
+ * random so that far groups hear early too. */
+static void prefer_near(struct peer **peers, size_t n)
+{
+    for (size_t i = 0; i + n / 2 < n; i += 2) {
+        size_t other = i + n / 2;
+
+        if (peers[other]->rtt.us != 0 &&
+            peers[other]->rtt.us < peers[i]->rtt.us) {
+            struct peer *swap = peers[i];
+
+            peers[i] = peers[other];
+            peers[other] = swap;
+        }
+    }
+}
+
+static void send_out(struct node *node, size_t n_peers,
+                     struct node_actions *actions)
+{
+    struct peer *peers[80];
+    size_t n =
+        peers_random(node, peers, MIN_OF(n_peers, ARRAY_SIZE(peers)), NULL);
+    unsigned n_told = 0;
+
+    prefer_near(peers, n);
+    for (size_t i = 0; i < n; i++) {
+        struct outgoing outgoing;
+
+        if (!outgoing_begin(&outgoing, node, peers[i], actions)) {
+            continue;
+        }
+        send_fresh(&outgoing, true);
+        send_fresh(&outgoing, false);
+        outgoing_flush(&outgoing);
+        n_told++;
+    }
+    if (n > 0 && n_told == 0) {
+        /* Hellos went out instead; their answers are back by then. */
+        node->flush_ms = node->now_ms + SPREAD_RETRY_MS;
+        return;
+    }
+    for (size_t i = 0; i < node->n_news; i++) {
+        struct news *news = news_at(node, i);
+
+        if (news->is_fresh) {
+            news->is_fresh = false;
+            news->is_recent = true;
+            news->copies_left -= MIN_OF(news->copies_left, n_told);
+            node->counters.records_forwarded++;
+        }
+    }
+    node->flush_ms = NODE_NEVER;
+    node->announce_ms =
+        MIN_OF(node->announce_ms, node->now_ms + SPREAD_LAZY_MS);
+}
+
+static void announce(struct node *node, struct node_actions *actions)
+{
+    struct peer *peers[SPREAD_LAZY_PEERS];
+    size_t n = peers_random(node, peers, ARRAY_SIZE(peers), NULL);
+
+    for (size_t i = 0; i < n; i++) {
+        struct outgoing outgoing;
+
+        if (outgoing_begin(&outgoing, node, peers[i], actions)) {
+            announce_recent(&outgoing);
+            outgoing_flush(&outgoing);
+        }
+    }
+    for (size_t i = 0; i < node->n_news; i++) {
+        struct news *news = news_at(node, i);
+
+        if (news->is_recent) {
+            news->is_recent = false;
+            news->copies_left -= MIN_OF(news->copies_left, (unsigned)n);
+        }
+    }
+    node->announce_ms = NODE_NEVER;
+}
+
+void spread_to_many(struct node *node, size_t n, struct node_actions *actions)
+{
+    send_out(node, n, actions);
+}
+
+void spread_piggyback(struct outgoing *outgoing)
+{
+    struct node *node = outgoing->node;
+    uint64_t hashes[SPREAD_PIGGYBACK];
+    size_t room = outgoing_left(outgoing), n = 0;
+
+    room = room < MESSAGE_HEADER_SIZE ? 0 : (room - MESSAGE_HEADER_SIZE) / 8;
+    for (size_t i = 0; i < node->n_news; i++) {
+        struct news *news = news_at(node, i);
+
+        if (n == ARRAY_SIZE(hashes) || n == room) {
+            break;
+        }
+        if (!news->is_fresh && news->copies_left > 0 &&
+            news->source != outgoing->peer) {
+            news->copies_left--;
+            hashes[n++] = news->hash;
+        }
+    }
+    if (n > 0) {
+        message_put_hashes(&outgoing->writer, MESSAGE_IHAVE, hashes, n);
+    }
+}
+
+/* --- Announcements and pulls ------------------------------------------------
+ */
+
+static struct wanted *find_wanted(struct node *node, uint64_t hash)
+{
+    for (size_t i = 0; i < NODE_WANTED_MAX; i++) {
+        if (node->wanted[i].peer != NULL && node->wanted[i].hash == hash) {
+            return &node->wanted[i];
+        }
+    }
+    return NULL;
+}
+
+static struct wanted *add_wanted(struct node *node, uint64_t hash,
+                                 struct peer *peer, uint64_t again_ms)
+{
+    struct wanted *wanted = &node->wanted[node->wanted_next];
+
+    *wanted = (struct wanted){.hash = hash, .peer = peer, .again_ms = again_ms};
+    node->wanted_next = (node->wanted_next + 1) % NODE_WANTED_MAX;
+    node->want_ms = MIN_OF(node->want_ms, again_ms);
+    return wanted;
+}
+
+bool spread_note_wanted(struct node *node, uint64_t hash, struct peer *peer)
+{
+    struct wanted *wanted = find_wanted(node, hash);
+
+    if (wanted != NULL) {
+        wanted->peer = peer; /* asked next time */
+        return false;
+    }
+    (void)add_wanted(node, hash, peer, node->now_ms + SPREAD_WANT_MS);
+    return true;
+}
+
+void spread_note_refused(struct node *node, uint64_t hash, struct peer *peer)
+{
+    struct wanted *wanted = find_wanted(node, hash);
+    uint64_t until_ms = node->now_ms + SPREAD_REFUSED_MS;
+
+    if (wanted == NULL) {
+        wanted = add_wanted(node, hash, peer, until_ms);
+    }
+    wanted->again_ms = until_ms;
+    wanted->n_again = SPREAD_WANT_AGAIN; /* that is, never */
+}
+
+static void want(struct node *node, struct peer *peer, const uint64_t *hashes,
+                 size_t n, struct node_actions *actions)
+{
+    struct outgoing outgoing;
+
+    if (n > 0 && outgoing_begin(&outgoing, node, peer, actions)) {
+        message_put_hashes(&outgoing.writer, MESSAGE_WANT, hashes, n);
+        outgoing_flush(&outgoing);
+    }
+}
+
+/* Asks again for what has not come, the last who announced it; not for
+ * ever, since it may be something that we refuse. */
+static void want_again(struct node *node, struct node_actions *actions)
+{
+    node->want_ms = NODE_NEVER;
+    for (size_t i = 0; i < NODE_WANTED_MAX; i++) {
+        struct wanted *wanted = &node->wanted[i];
+
+        if (wanted->peer == NULL) {
+            continue;
+        }
+        if (node->now_ms >= wanted->again_ms) {
+            if (wanted->n_again == SPREAD_WANT_AGAIN ||
+                view_find_hash(node, wanted->hash) != NULL ||
+                spread_find(node, wanted->hash) != NULL) {
+                wanted->peer = NULL;
+                continue;
+            }
+            wanted->n_again++;
+            wanted->again_ms = node->now_ms + SPREAD_WANT_MS;
+            want(node, wanted->peer, &wanted->hash, 1, actions);
+        }
+        node->want_ms = MIN_OF(node->want_ms, wanted->again_ms);
+    }
+}
+
+void spread_on_ihave(struct node *node, struct peer *peer,
+                     const struct message *message,
+                     struct node_actions *actions)
+{
+    uint64_t hashes[SPREAD_HASHES_MAX];
+    size_t n = 0, n_items = MIN_OF(message->n_items, ARRAY_SIZE(hashes));
+
+    for (size_t i = 0; i < n_items; i++) {
+        uint64_t hash = message_hash_at(message, i);
+
+        if (view_find_hash(node, hash) == NULL &&
+            spread_find(node, hash) == NULL &&
+            spread_note_wanted(node, hash, peer)) {
+            hashes[n++] = hash;
+        }
+    }
+    want(node, peer, hashes, n, actions);
+}
+
+void spread_on_want(struct node *node, struct peer *peer,
+                    const struct message *message, struct node_actions *actions)
+{
+    struct outgoing outgoing;
+    bool needs_stream = false;
+
+    if (!outgoing_begin(&outgoing, node, peer, actions)) {
+        return;
+    }
+    for (size_t i = 0; i < message->n_items; i++) {
+        size_t size = 0;
+        const uint8_t *bytes =
+            view_bytes(node, message_hash_at(message, i), &size);
+
+        if (bytes == NULL) {
+            continue;
+        }
+        if (!outgoing_reserve(&outgoing, MESSAGE_HEADER_SIZE + size,
+                              NODE_BURST_PACKETS)) {
+            needs_stream = true;
+            continue;
+        }
+        message_put_record(&outgoing.writer, bytes, size);
+    }
+    outgoing_flush(&outgoing);
+    if (needs_stream) {
+        sync_ask_stream(node, peer, actions);
+    }
+}
+
+/* --- Time -------------------------------------------------------------------
+ */
+
+void spread_tick(struct node *node, struct node_actions *actions)
+{
+    if (node->now_ms >= node->flush_ms) {
+        send_out(node, node->tuning.eager_peers, actions);
+    }
+    if (node->now_ms >= node->announce_ms) {
+        announce(node, actions);
+    }
+    if (node->now_ms >= node->want_ms) {
+        want_again(node, actions);
+    }
+    while (node->n_news > 0 && !news_at(node, 0)->is_fresh &&
+           !news_at(node, 0)->is_recent && news_at(node, 0)->copies_left == 0) {
+        drop_first(node);
+    }
+}
+
+uint64_t spread_deadline(const struct node *node)
+{
+    return MIN_OF(MIN_OF(node->flush_ms, node->announce_ms), node->want_ms);
+}

@@ -1,0 +1,482 @@
+/*
+ * Member states.  A member is alive while its newest member record says so
+ * and nobody accuses that incarnation; an accusation makes it suspect; it is
+ * dead when the suspicion's time is over, our own probe of it failed, and
+ * (from four members on) two members accuse it.  A newer member record clears
+ * everything: only the accused can sign one.
+ *
+ * SWIM section 4.2 (suspicion, incarnation); Lifeguard section IV-B for the
+ * time of a suspicion, which shrinks with independent confirmations.
+ */
+#include "gossip/node/node_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Independent confirmations after which the shortest time holds. */
+#define SUSPICION_CONFIRMATIONS 1
+/* From so many live members on, one accuser is not enough. */
+#define SUSPICION_TWO_ACCUSERS_FROM 4
+#define SUSPICION_ACCUSERS          2
+/* Cut off: from so many members on, this share suspect at once. */
+#define SUSPICION_CUT_OFF_FROM    8
+#define SUSPICION_CUT_OFF_PERCENT 30
+
+static bool is_counted_alive(enum node_member_state state)
+{
+    return state == NODE_MEMBER_ALIVE || state == NODE_MEMBER_SUSPECT;
+}
+
+static bool is_counted_down(const struct peer *peer,
+                            enum node_member_state state)
+{
+    return peer->certificate != NULL && !peer->is_self &&
+           (state == NODE_MEMBER_DEAD || state == NODE_MEMBER_UNKNOWN);
+}
+
+static void count(struct node *node, const struct peer *peer,
+                  enum node_member_state state, int by)
+{
+    size_t step = (size_t)(by < 0 ? -1 : 1); /* wraps on purpose */
+
+    node->n_alive += is_counted_alive(state) ? step : 0;
+    node->n_suspect += state == NODE_MEMBER_SUSPECT ? step : 0;
+    node->n_down += is_counted_down(peer, state) ? step : 0;
+    node->n_paused += state == NODE_MEMBER_PAUSED ? step : 0;
+}
+
+void suspicion_set_state(struct node *node, struct peer *peer,
+                         enum node_member_state state,
+                         struct node_actions *actions)
+{
+    enum node_member_state old_state = peer->state;
+    struct node_action *action;
+
+    if (state == old_state) {
+        return;
+    }
+    count(node, peer, old_state, -1);
+    count(node, peer, state, 1);
+    peer->state = state;
+    peer->state_since_ms = node->now_ms;
+    if (state == NODE_MEMBER_DEAD) {
+        node->counters.deaths++;
+    }
+    action = actions_add(actions, NODE_ACTION_MEMBER, NULL, 0);
+    if (action != NULL) {
+        memcpy(action->peer, peer->key, 32);
+        action->old_state = old_state;
+        action->new_state = state;
+    }
+}
+
+static void set_reachable(struct peer *peer, bool is_reachable,
+                          struct node_actions *actions)
+{
+    struct node_action *action;
+
+    if (peer->is_reachable == is_reachable) {
+        return;
+    }
+    peer->is_reachable = is_reachable;
+    action = actions_add(actions, NODE_ACTION_REACHABLE, NULL, 0);
+    if (action != NULL) {
+        memcpy(action->peer, peer->key, 32);
+    }
+}
+
+const struct accusation *suspicion_accusation(const struct peer *peer)
+{
+    return peer->n_accusations == 0 ? NULL : &peer->accusations[0];
+}
+
+bool node_is_cut_off(const struct node *node)
+{
+    return node->n_alive >= SUSPICION_CUT_OFF_FROM &&
+           node->n_suspect * 100 >= node->n_alive * SUSPICION_CUT_OFF_PERCENT;
+}
+
+/* --- The member's own word --------------------------------------------------
+ */
+
+static enum node_member_state stated(const struct node *node,
+                                     const struct peer *peer)
+{
+    if (peer->is_self && node->phase != NODE_PHASE_READY) {
+        return NODE_MEMBER_ALIVE; /* what an earlier run of ours said */
+    }
+    switch (peer->body.state) {
+    case BODY_MEMBER_PAUSED:
+        return NODE_MEMBER_PAUSED;
+    case BODY_MEMBER_LEFT:
+        return NODE_MEMBER_LEFT;
+    default:
+        return NODE_MEMBER_ALIVE;
+    }
+}
+
+void suspicion_on_member(struct node *node, struct peer *peer,
+                         const struct record *record,
+                         struct node_actions *actions)
+{
+    uint32_t boot = (uint32_t)(record->order.epoch >> 32);
+    enum node_member_state state;
+    bool was_down = !is_counted_alive(peer->state);
+
+    /* The rights were checked with this very decoder. */
+    if (body_get_member(record, &peer->body) != 0) {
+        return;
+    }
+    peer->has_body = true;
+    peer->incarnation = record->order;
+    peer->n_accusations = 0;
+    peer->review_ms = NODE_NEVER;
+    peer->confirm_ms = NODE_NEVER;
+    if (boot > peer->boot && !peer->is_self) {
+        peer->boot = boot;
+    }
+    state = stated(node, peer);
+    if (state == NODE_MEMBER_PAUSED) {
+        uint32_t pause_s = MIN_OF(peer->body.pause_s, node->tuning.pause_max_s);
+
+        peer->paused_until_ms = node->now_ms + (uint64_t)pause_s * 1000;
+    }
+    suspicion_set_state(node, peer, state, actions);
+    if (state == NODE_MEMBER_LEFT) {
+        view_drop_member(node, peer, actions);
+    }
+    if (state == NODE_MEMBER_ALIVE && !peer->is_self && was_down) {
+        /* It has just spoken: usable until a probe says otherwise, and that
+         * probe is made soon. */
+        peer->has_failed = false;
+        peer->n_indirect = 0;
+        set_reachable(peer, true, actions);
+        if (node->phase == NODE_PHASE_READY) {
+            probe_confirm(
+                node, peer,
+                node->now_ms +
+                    rng_below(&node->rng, node->tuning.probe_interval_ms));
+        }
+    }
+}
+
+/* --- Accusations ------------------------------------------------------------
+ */
+
+static bool has_accuser(const struct peer *peer, const struct peer *accuser)
+{
+    for (size_t i = 0; i < peer->n_accusations; i++) {
+        if (peer->accusations[i].accuser == accuser) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Time of the suspicion with what is known now. */
+static uint64_t suspicion_ms(const struct node *node, const struct peer *peer)
+{
+    double n = (double)MAX_OF(node->n_alive, (size_t)1);
+    double min_ms = (double)node->tuning.suspicion_mult * fmax(1.0, log10(n)) *
+                    (double)node->tuning.probe_interval_ms;
+    double max_ms = min_ms * (double)node->tuning.suspicion_max_mult;
+    size_t voices = peer->n_accusations;
+    double share;
+
+    /* Our own failed probe is a confirmation like an accuser's. */
+    if (peer->has_failed && !has_accuser(peer, node->self)) {
+        voices++;
+    }
+    /* The first voice made the suspicion; the others confirm it. */
+    share = voices <= 1 ? 0.0
+                        : log((double)voices) /
+                              log((double)SUSPICION_CONFIRMATIONS + 1.0);
+    return (uint64_t)fmax(min_ms, max_ms - (max_ms - min_ms) * share);
+}
+
+static void set_review(struct node *node, struct peer *peer, uint64_t at_ms)
+{
+    peer->review_ms = at_ms;
+    node->review_ms = MIN_OF(node->review_ms, at_ms);
+}
+
+static void plan_review(struct node *node, struct peer *peer)
+{
+    uint64_t end_ms = peer->state_since_ms + suspicion_ms(node, peer);
+
+    if (peer->state == NODE_MEMBER_SUSPECT) {
+        /* Each accusation, our own too, leaves time for an answer to it. */
+        set_review(
+            node, peer,
+            MAX_OF(end_ms, peer->accused_ms + node->tuning.probe_timeout_ms));
+    } else {
+        peer->review_ms = NODE_NEVER;
+    }
+}
+
+static bool add_accusation(const struct node *node, struct peer *peer,
+                           struct peer *accuser, const struct record *record,
+                           uint64_t hash)
+{
+    struct accusation *accusation;
+
+    if (peer->accusations == NULL) {
+        peer->accusations =
+            calloc(LIMIT_ACCUSERS, sizeof(peer->accusations[0]));
+    }
+    if (peer->accusations == NULL || peer->n_accusations == LIMIT_ACCUSERS ||
+        record->size > sizeof(accusation->bytes)) {
+        return false;
+    }
+    accusation = &peer->accusations[peer->n_accusations++];
+    peer->accused_ms = node->now_ms;
+    *accusation = (struct accusation){
+        .accuser = accuser,
+        .incarnation = peer->incarnation,
+        .hash = hash,
+        .size = record->size,
+    };
+    memcpy(accusation->bytes, record->bytes, record->size);
+    return true;
+}
+
+static bool can_be_suspected(const struct node *node, const struct peer *peer)
+{
+    return peer->state == NODE_MEMBER_ALIVE ||
+           peer->state == NODE_MEMBER_SUSPECT ||
+           (peer->state == NODE_MEMBER_PAUSED &&
+            node->now_ms >= peer->paused_until_ms);
+}
+
+static uint64_t hash_of(const struct record *record)
+{
+    uint8_t id[RECORD_ID_SIZE];
+    struct reader reader;
+
+    record_id(record, id);
+    reader = reader_init(id, 8);
+    return reader_u64(&reader);
+}
+
+static void become_suspect(struct node *node, struct peer *peer,
+                           struct node_actions *actions)
+{
+    if (!can_be_suspected(node, peer)) {
+        return;
+    }
+    if (peer->state != NODE_MEMBER_SUSPECT) {
+        node->counters.suspicions++;
+        suspicion_set_state(node, peer, NODE_MEMBER_SUSPECT, actions);
+    }
+    plan_review(node, peer);
+}
+
+/* Signs an accusation of the peer's present incarnation and spreads it. */
+static void accuse(struct node *node, struct peer *peer,
+                   struct node_actions *actions)
+{
+    struct body_accusation body = {.incarnation = peer->incarnation};
+    uint8_t bytes[sizeof(peer->accusations[0].bytes)];
+    uint8_t packed[64];
+    struct record record;
+    size_t size;
+
+    if (node->phase != NODE_PHASE_READY || !peer->has_body ||
+        has_accuser(peer, node->self) ||
+        peer->n_accusations >= SUSPICION_ACCUSERS ||
+        body_put_accusation(&body, packed, sizeof(packed), &size) != 0) {
+        return;
+    }
+    size = own_sign(node, RECORD_ACCUSATION, peer->key, 32, packed, size, bytes,
+                    sizeof(bytes));
+    if (size == 0 || record_parse(bytes, size, &record) != 0 ||
+        !add_accusation(node, peer, node->self, &record, hash_of(&record))) {
+        return;
+    }
+    spread_add(node, bytes, size, hash_of(&record), NULL, true);
+    become_suspect(node, peer, actions);
+}
+
+static void refute(struct node *node, struct node_actions *actions)
+{
+    if (node->is_member_pending || node->phase != NODE_PHASE_READY ||
+        node->own_state == BODY_MEMBER_LEFT) {
+        return;
+    }
+    node->counters.refutations++;
+    /* Others had reason to doubt us: be slower to doubt them (Lifeguard). */
+    node->health = MIN_OF(node->health + 1, 8u);
+    (void)own_write_member(node, actions);
+}
+
+/* Who passes an old accusation on has missed the refutation, and would hold
+ * the accused for dead soon. */
+static void tell_refutation(struct node *node, const struct peer *accused,
+                            struct peer *source, struct node_actions *actions)
+{
+    const struct entry *entry = accused->member_entry;
+    struct outgoing outgoing;
+
+    if (source != NULL && entry != NULL &&
+        outgoing_begin(&outgoing, node, source, actions)) {
+        message_put_record(&outgoing.writer, entry->bytes, entry->record.size);
+        outgoing_flush(&outgoing);
+    }
+}
+
+int suspicion_on_accusation(struct node *node, const struct record *record,
+                            struct peer *source, struct node_actions *actions)
+{
+    struct peer *accuser = peers_find(node, record->writer);
+    struct peer *accused;
+    struct body_accusation body;
+    uint64_t hash;
+
+    if (memcmp(record->cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0) {
+        node->counters.refused_cluster++;
+        return VIEW_REFUSED;
+    }
+    if (accuser == NULL) {
+        node->counters.refused_writer++;
+        return VIEW_REFUSED;
+    }
+    if (record->key_size != 32 || rights_check(node, accuser, record) != 0) {
+        return VIEW_REFUSED;
+    }
+    accused = peers_find(node, record->key);
+    if (accused == NULL || accused == accuser || !accused->has_body ||
+        body_get_accusation(record, &body) != 0) {
+        node->counters.refused_body++;
+        return VIEW_REFUSED;
+    }
+    /* Only the incarnation that the accused itself signed last. */
+    if (record_order_compare(body.incarnation, accused->incarnation) != 0) {
+        node->counters.refused_old++;
+        if (record_order_compare(body.incarnation, accused->incarnation) < 0) {
+            tell_refutation(node, accused, source, actions);
+        }
+        return VIEW_REFUSED;
+    }
+    if (has_accuser(accused, accuser) ||
+        accused->n_accusations == LIMIT_ACCUSERS) {
+        node->counters.records_known++;
+        return VIEW_KNOWN;
+    }
+    if (node->verify(record, node->verify_data) != 0) {
+        node->counters.refused_signature++;
+        return VIEW_REFUSED;
+    }
+    hash = hash_of(record);
+    if (!add_accusation(node, accused, accuser, record, hash)) {
+        return VIEW_REFUSED;
+    }
+    node->counters.records_accepted++;
+    spread_add(node, record->bytes, record->size, hash, source, true);
+    if (accused->is_self) {
+        refute(node, actions);
+        return VIEW_ACCEPTED;
+    }
+    become_suspect(node, accused, actions);
+    if (!accused->has_failed && accused->state == NODE_MEMBER_SUSPECT) {
+        probe_confirm(
+            node, accused,
+            node->now_ms +
+                rng_below(&node->rng, node->tuning.probe_interval_ms / 2));
+    }
+    return VIEW_ACCEPTED;
+}
+
+/* --- Our own probes ---------------------------------------------------------
+ */
+
+void suspicion_on_probe(struct node *node, struct peer *peer,
+                        enum probe_result result, struct node_actions *actions)
+{
+    if (result == PROBE_FAILED) {
+        bool is_new = !peer->has_failed;
+
+        peer->has_failed = true;
+        set_reachable(peer, false, actions);
+        if (can_be_suspected(node, peer)) {
+            if (is_new && node->n_alive >= SUSPICION_CUT_OFF_FROM) {
+                probe_look_around(node, peer);
+            }
+            accuse(node, peer, actions);
+            plan_review(node, peer);
+        }
+        return;
+    }
+    peer->has_failed = false;
+    peer->n_indirect = result == PROBE_ANSWERED ? 0 : peer->n_indirect + 1;
+    /* One lost packet must not move traffic: three in a row mean that the
+     * direct way is cut. */
+    if (peer->n_indirect == 0 || peer->n_indirect >= 3) {
+        set_reachable(peer, peer->n_indirect == 0, actions);
+    }
+    if (peer->state == NODE_MEMBER_SUSPECT) {
+        plan_review(node, peer);
+    }
+}
+
+static void judge(struct node *node, struct peer *peer,
+                  struct node_actions *actions)
+{
+    size_t wanted =
+        node->n_alive >= SUSPICION_TWO_ACCUSERS_FROM ? SUSPICION_ACCUSERS : 1;
+    bool is_cut_off = node_is_cut_off(node);
+    bool has_failed;
+
+    if (is_cut_off) {
+        node->cut_off_ms = node->now_ms;
+    }
+    /* When the way is open again, a failure from before says nothing. */
+    has_failed =
+        peer->has_failed && (is_cut_off || peer->failed_ms > node->cut_off_ms);
+    if (has_failed && peer->n_accusations >= wanted && !is_cut_off) {
+        suspicion_set_state(node, peer, NODE_MEMBER_DEAD, actions);
+        peer->review_ms = NODE_NEVER;
+        return;
+    }
+    if (!has_failed) {
+        probe_confirm(node, peer, node->now_ms);
+    } else {
+        accuse(node, peer, actions);
+    }
+    set_review(node, peer, node->now_ms + node->tuning.probe_interval_ms);
+}
+
+void suspicion_tick(struct node *node, struct node_actions *actions)
+{
+    if (node->n_suspect == 0 || node->now_ms < node->review_ms) {
+        return;
+    }
+    node->review_ms = NODE_NEVER;
+    for (size_t i = 0; i < node->n_peers; i++) {
+        struct peer *peer = node->peers[i];
+
+        if (peer->state != NODE_MEMBER_SUSPECT || peer->is_self) {
+            continue;
+        }
+        if (node->now_ms >= peer->review_ms) {
+            judge(node, peer, actions);
+        } else {
+            set_review(node, peer, peer->review_ms);
+        }
+    }
+}
+
+uint64_t suspicion_deadline(const struct node *node)
+{
+    return node->n_suspect == 0 ? NODE_NEVER : node->review_ms;
+}
+
+const char *node_member_state_name(enum node_member_state state)
+{
+    static const char *const names[] = {
+        [NODE_MEMBER_UNKNOWN] = "unknown", [NODE_MEMBER_ALIVE] = "alive",
+        [NODE_MEMBER_SUSPECT] = "suspect", [NODE_MEMBER_DEAD] = "dead",
+        [NODE_MEMBER_PAUSED] = "paused",   [NODE_MEMBER_LEFT] = "left",
+    };
+
+    return (size_t)state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}

@@ -1,0 +1,196 @@
+/*
+ * Bulk exchanges over streams: the messages of sync.c in frames, for when
+ * more is missing than a burst of packets carries.  The owner opens and moves
+ * the bytes (NODE_ACTION_STREAM_*); here is who is asked for one, what goes
+ * in, and when it ends.
+ */
+#include "gossip/node/sync_internal.h"
+
+#include <errno.h>
+
+/* A stream is asked for at most this often of one peer, and closed by its
+ * initiator when it was silent for so long. */
+#define SYNC_STREAM_AGAIN_MS 5000
+#define SYNC_STREAM_IDLE_MS  1000
+
+struct sync_stream *sync_find_stream(struct node *node, uint32_t stream)
+{
+    for (size_t i = 0; i < LIMIT_SYNC_STREAMS && stream != 0; i++) {
+        if (node->streams[i].stream == stream) {
+            return &node->streams[i];
+        }
+    }
+    return NULL;
+}
+
+void sync_ask_stream(struct node *node, struct peer *peer,
+                     struct node_actions *actions)
+{
+    struct node_action *action;
+    struct endpoint endpoint;
+    size_t n_streams = 0;
+
+    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
+        n_streams += node->streams[i].stream != 0;
+        if (node->streams[i].stream != 0 && node->streams[i].peer == peer) {
+            return;
+        }
+    }
+    if (n_streams == LIMIT_SYNC_STREAMS ||
+        !transport_endpoint(peer, &endpoint) ||
+        (peer->stream_ms != 0 &&
+         node->now_ms - peer->stream_ms < SYNC_STREAM_AGAIN_MS)) {
+        return;
+    }
+    peer->stream_ms = node->now_ms;
+    action = actions_add(actions, NODE_ACTION_STREAM_OPEN, NULL, 0);
+    if (action != NULL) {
+        memcpy(action->peer, peer->key, 32);
+        action->endpoint = endpoint;
+        node->counters.streams_opened++;
+    }
+}
+
+static void close_stream(struct sync_stream *stream,
+                         struct node_actions *actions)
+{
+    struct node_action *action =
+        actions_add(actions, NODE_ACTION_STREAM_CLOSE, NULL, 0);
+
+    if (action != NULL) {
+        action->stream = stream->stream;
+    }
+    *stream = (struct sync_stream){0};
+}
+
+static void on_opened(struct node *node, const struct node_event *event,
+                      struct node_actions *actions)
+{
+    struct peer *peer = peers_find(node, event->peer);
+    struct node_action *action;
+
+    for (size_t i = 0; i < LIMIT_SYNC_STREAMS && peer != NULL; i++) {
+        struct sync_stream *stream = &node->streams[i];
+
+        if (stream->stream == 0) {
+            *stream = (struct sync_stream){
+                .stream = event->stream,
+                .peer = peer,
+                .is_initiator = event->is_initiator,
+                .started_ms = node->now_ms,
+                .active_ms = node->now_ms,
+            };
+            if (event->is_initiator) {
+                sync_begin(node, peer, stream, actions);
+            }
+            return;
+        }
+    }
+    action = actions_add(actions, NODE_ACTION_STREAM_CLOSE, NULL, 0);
+    if (action != NULL) {
+        action->stream = event->stream;
+    }
+}
+
+static int on_frame(struct node *node, const struct node_event *event,
+                    struct node_actions *actions)
+{
+    struct sync_stream *stream = sync_find_stream(node, event->stream);
+    struct reader reader = reader_init(event->bytes, event->size);
+    struct message message;
+    struct sync_channel channel;
+    int result = 0;
+
+    if (stream == NULL) {
+        return 0;
+    }
+    stream->active_ms = node->now_ms;
+    stream->n_bytes += event->size;
+    stream->peer->last_heard_ms = node->now_ms;
+    if (!sync_channel_open(&channel, node, stream->peer, stream, actions)) {
+        return -ENOMEM;
+    }
+    while (reader_left(&reader) > 0 && result == 0) {
+        struct view_offer offer = {.source = stream->peer};
+
+        if (message_next(&reader, &message) != 0) {
+            node->counters.dropped_message++;
+            break;
+        }
+        offer.bytes = message.bytes;
+        offer.size = message.size;
+        if (message.type == MESSAGE_RECORD) {
+            result = MIN_OF(view_offer(node, &offer, actions), 0);
+        } else {
+            sync_answer(&channel, &message);
+        }
+    }
+    sync_channel_close(&channel);
+    return result;
+}
+
+int sync_on_stream(struct node *node, const struct node_event *event,
+                   struct node_actions *actions)
+{
+    struct sync_stream *stream;
+
+    if (event->type == NODE_EVENT_STREAM_OPENED) {
+        on_opened(node, event, actions);
+        return 0;
+    }
+    if (event->type == NODE_EVENT_STREAM_FRAME) {
+        return on_frame(node, event, actions);
+    }
+    stream = sync_find_stream(node, event->stream);
+    if (stream != NULL) {
+        *stream = (struct sync_stream){0};
+    }
+    return 0;
+}
+
+static uint64_t stream_end(const struct sync_stream *stream)
+{
+    uint64_t end = stream->started_ms + LIMIT_SYNC_STREAM_MS;
+
+    return stream->is_initiator
+               ? MIN_OF(end, stream->active_ms + SYNC_STREAM_IDLE_MS)
+               : end;
+}
+
+static void end_stream(struct node *node, struct sync_stream *stream,
+                       struct node_actions *actions)
+{
+    struct sync_channel channel;
+
+    if (stream->is_initiator &&
+        sync_channel_open(&channel, node, stream->peer, stream, actions)) {
+        message_put_done(&channel.writer);
+        sync_channel_close(&channel);
+    }
+    close_stream(stream, actions);
+}
+
+void sync_tick(struct node *node, struct node_actions *actions)
+{
+    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
+        struct sync_stream *stream = &node->streams[i];
+
+        if (stream->stream != 0 &&
+            (node->now_ms >= stream_end(stream) ||
+             stream->n_bytes > LIMIT_SYNC_STREAM_BYTES)) {
+            end_stream(node, stream, actions);
+        }
+    }
+}
+
+uint64_t sync_deadline(const struct node *node)
+{
+    uint64_t deadline = NODE_NEVER;
+
+    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
+        if (node->streams[i].stream != 0) {
+            deadline = MIN_OF(deadline, stream_end(&node->streams[i]));
+        }
+    }
+    return deadline;
+}

@@ -1,0 +1,386 @@
+/*
+ * Packets: building them for a peer, and judging what arrives.  Nothing here
+ * answers a stranger: an answer goes only to a certified mesh address, after
+ * the tag held, and is never larger than what it answers.
+ */
+#include "gossip/node/node_internal.h"
+
+/* A peer is told who we are at most this often; one that never answered,
+ * which may not run at all, less often. */
+#define TRANSPORT_HELLO_MS         1000
+#define TRANSPORT_HELLO_UNKNOWN_MS 5000
+/* So many old packets with no new one between are not the network's work: the
+ * sender was set back to an earlier state, and a hello tells it. */
+#define TRANSPORT_STALE_MAX 8
+
+bool transport_endpoint(const struct peer *peer, struct endpoint *ret)
+{
+    if (peer->certificate == NULL || peer->certificate->n_mesh == 0) {
+        return false;
+    }
+    *ret = peer->certificate->mesh[0];
+    return true;
+}
+
+static uint32_t own_boot(const struct node *node)
+{
+    return (uint32_t)(node->epoch >> 32);
+}
+
+static void send_packet(struct node *node, struct peer *peer, uint8_t type,
+                        const uint8_t *payload, size_t payload_size,
+                        struct node_actions *actions)
+{
+    uint8_t datagram[LIMIT_DATAGRAM_SIZE];
+    struct packet_header header = {
+        .type = type,
+        .source_boot = own_boot(node),
+        .destination_boot = type == PACKET_HELLO ? 0 : peer->boot,
+        .source_id = node->self->id,
+        .counter = ++peer->counter,
+        .payload = payload,
+        .payload_size = payload_size,
+    };
+    struct packet_context context = {node->cluster, node->self->key, peer->key};
+    struct node_action *action;
+    struct endpoint endpoint;
+    size_t size;
+
+    if (!peers_need_keys(node, peer) || !transport_endpoint(peer, &endpoint)) {
+        return;
+    }
+    size = packet_build(&header, &context, &peer->keys, datagram);
+    action = actions_add(actions, NODE_ACTION_SEND, datagram, size);
+    if (action != NULL) {
+        action->endpoint = endpoint;
+        node->counters.datagrams_out++;
+        node->counters.bytes_out += size;
+    }
+}
+
+static void hello_with(struct node *node, struct peer *peer, bool is_answer,
+                       uint64_t your_epoch, struct node_actions *actions)
+{
+    const struct entry *own = node->self->certificate_entry;
+    uint8_t payload[PACKET_PAYLOAD_MAX];
+    struct packet_hello hello = {
+        .is_answer = is_answer,
+        .protocol_min = PACKET_VERSION,
+        .protocol_max = PACKET_VERSION,
+        .epoch = node->epoch,
+        .your_epoch = your_epoch,
+    };
+    size_t size;
+
+    if (own == NULL) {
+        return;
+    }
+    hello.certificate = own->bytes;
+    hello.certificate_size = own->record.size;
+    size = packet_build_hello(&hello, payload, sizeof(payload));
+    if (size > 0) {
+        peer->hello_ms = node->now_ms;
+        send_packet(node, peer, PACKET_HELLO, payload, size, actions);
+    }
+}
+
+void transport_hello(struct node *node, struct peer *peer, bool is_answer,
+                     struct node_actions *actions)
+{
+    if (is_answer || peer->hello_ms == 0 ||
+        node->now_ms - peer->hello_ms >= TRANSPORT_HELLO_MS) {
+        hello_with(node, peer, is_answer, peer->high.epoch, actions);
+    }
+}
+
+/* --- Building --------------------------------------------------------------
+ */
+
+static void start_payload(struct outgoing *outgoing)
+{
+    outgoing->writer = writer_init(outgoing->buffer, PACKET_PAYLOAD_MAX);
+}
+
+bool outgoing_begin(struct outgoing *outgoing, struct node *node,
+                    struct peer *peer, struct node_actions *actions)
+{
+    if (peer->is_self || peer->certificate == NULL) {
+        return false;
+    }
+    if (peer->boot == 0) {
+        transport_hello(node, peer, false, actions);
+        return false;
+    }
+    outgoing->node = node;
+    outgoing->peer = peer;
+    outgoing->actions = actions;
+    outgoing->n_packets = 0;
+    start_payload(outgoing);
+    return true;
+}
+
+size_t outgoing_left(const struct outgoing *outgoing)
+{
+    return writer_left(&outgoing->writer);
+}
+
+void outgoing_flush(struct outgoing *outgoing)
+{
+    size_t size = writer_size(&outgoing->writer);
+
+    if (size > 0 && !outgoing->writer.failed) {
+        send_packet(outgoing->node, outgoing->peer, PACKET_MESSAGES,
+                    outgoing->buffer, size, outgoing->actions);
+        outgoing->n_packets++;
+    }
+    start_payload(outgoing);
+}
+
+bool outgoing_reserve(struct outgoing *outgoing, size_t size, unsigned budget)
+{
+    if (size > PACKET_PAYLOAD_MAX) {
+        return false;
+    }
+    if (outgoing_left(outgoing) < size) {
+        if (outgoing->n_packets + 1 >= budget) {
+            return false;
+        }
+        outgoing_flush(outgoing);
+    }
+    return true;
+}
+
+/* --- Receiving -------------------------------------------------------------
+ */
+
+/* The source must be an address that the sender's certificate names; its
+ * port may differ. */
+static bool is_certified_source(const struct peer *peer,
+                                const struct endpoint *from)
+{
+    for (size_t i = 0; i < peer->certificate->n_mesh; i++) {
+        if (address_equal(&peer->certificate->mesh[i].address,
+                          &from->address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_authentic(struct node *node, struct peer *peer,
+                         const struct node_event *event)
+{
+    struct packet_context context = {node->cluster, peer->key, node->self->key};
+
+    if (!peers_need_keys(node, peer) ||
+        packet_verify(event->bytes, event->size, &context, &peer->keys) != 0) {
+        node->counters.dropped_tag++;
+        return false;
+    }
+    return true;
+}
+
+/* Boot and counter of a packet whose tag held. */
+static bool is_fresh(struct node *node, struct peer *peer,
+                     const struct packet_header *header)
+{
+    if (header->source_boot < peer->window_boot) {
+        node->counters.dropped_stale_boot++;
+        return false;
+    }
+    if (header->source_boot > peer->window_boot) {
+        peer->window_boot = header->source_boot;
+        peer->window = (struct packet_window){0};
+    }
+    if (packet_window_accept(&peer->window, header->counter) != 0) {
+        node->counters.dropped_replay++;
+        return false;
+    }
+    if (header->source_boot > peer->boot) {
+        peer->boot = header->source_boot;
+    }
+    peer->last_heard_ms = node->now_ms;
+    peer->n_stale = 0;
+    return true;
+}
+
+static void receive_message(struct node *node, struct peer *peer,
+                            const struct message *message,
+                            struct node_actions *actions)
+{
+    struct view_offer offer = {message->bytes, message->size, peer, false,
+                               false};
+
+    switch (message->type) {
+    case MESSAGE_PING:
+        probe_on_ping(node, peer, message, actions);
+        break;
+    case MESSAGE_ACK:
+        probe_on_ack(node, peer, message, actions);
+        break;
+    case MESSAGE_NACK:
+        probe_on_nack(node, peer, message);
+        break;
+    case MESSAGE_PING_REQ:
+        probe_on_request(node, peer, message, actions);
+        break;
+    case MESSAGE_RECORD:
+        /* Out of memory here is as if the packet had been lost. */
+        (void)view_offer(node, &offer, actions);
+        break;
+    case MESSAGE_IHAVE:
+        spread_on_ihave(node, peer, message, actions);
+        break;
+    case MESSAGE_WANT:
+        spread_on_want(node, peer, message, actions);
+        break;
+    case MESSAGE_HEADS:
+    case MESSAGE_HAVE:
+        sync_on_message(node, peer, 0, message, actions);
+        break;
+    default:
+        break;
+    }
+}
+
+static void receive_messages(struct node *node, struct peer *peer,
+                             const struct packet_header *header,
+                             struct node_actions *actions)
+{
+    struct reader reader = reader_init(header->payload, header->payload_size);
+    struct message message;
+
+    while (reader_left(&reader) > 0) {
+        if (message_next(&reader, &message) != 0) {
+            node->counters.dropped_message++;
+            return;
+        }
+        receive_message(node, peer, &message, actions);
+    }
+}
+
+/* A sender whose disk was set back to an earlier state starts with a boot, or
+ * a counter, that is over, and nobody listens: it is told what is known of
+ * it, so that it goes on after that.  The hello may also be a replay, or have
+ * been long under way, so this happens seldom, and only if it tells news. */
+static void tell_set_back(struct node *node, struct peer *peer, uint64_t epoch,
+                          const struct packet_header *header,
+                          struct node_actions *actions)
+{
+    uint64_t known = MAX_OF(peer->high.epoch, peer->hello_epoch);
+
+    if (peer->window_boot > header->source_boot) {
+        known = MAX_OF(known, (uint64_t)peer->window_boot << 32);
+    }
+    if (known != epoch && known >> 32 >= header->source_boot &&
+        (peer->hello_ms == 0 ||
+         node->now_ms - peer->hello_ms >= TRANSPORT_HELLO_MS)) {
+        hello_with(node, peer, true, known, actions);
+    }
+}
+
+static int receive_hello(struct node *node, const struct node_event *event,
+                         const struct packet_header *header,
+                         struct node_actions *actions)
+{
+    struct view_offer offer = {.source = NULL};
+    struct packet_hello hello;
+    struct record record;
+    struct peer *peer;
+    bool is_first;
+    int result;
+
+    if (packet_parse_hello(header, &hello) != 0 ||
+        record_parse(hello.certificate, hello.certificate_size, &record) != 0 ||
+        record.kind != RECORD_CERTIFICATE || record.key_size != 32) {
+        node->counters.dropped_message++;
+        return 0;
+    }
+    offer.bytes = hello.certificate;
+    offer.size = hello.certificate_size;
+    result = view_offer(node, &offer, actions);
+    if (result < 0) {
+        return result;
+    }
+    peer = peers_find(node, record.key);
+    if (peer == NULL || peer->certificate == NULL || peer->is_self ||
+        peer->id != header->source_id) {
+        node->counters.dropped_unknown_peer++;
+        return 0;
+    }
+    if (!is_certified_source(peer, &event->from)) {
+        node->counters.dropped_source++;
+        return 0;
+    }
+    if (!is_authentic(node, peer, event)) {
+        return 0;
+    }
+    is_first = peer->boot == 0;
+    if (!is_fresh(node, peer, header)) {
+        tell_set_back(node, peer, hello.epoch, header, actions);
+        return 0;
+    }
+    peer->hello_epoch = hello.epoch;
+    if (hello.your_epoch != 0) {
+        own_heard_epoch(node, hello.your_epoch, actions);
+    }
+    if (hello.is_answer) {
+        node->n_answers++;
+    } else {
+        transport_hello(node, peer, true, actions);
+    }
+    if (is_first) {
+        sync_greet(node, peer, actions);
+    }
+    return 0;
+}
+
+int transport_receive(struct node *node, const struct node_event *event,
+                      struct node_actions *actions)
+{
+    struct packet_header header;
+    struct peer *peer;
+
+    node->counters.datagrams_in++;
+    node->counters.bytes_in += event->size;
+    switch (packet_parse(event->bytes, event->size, &header)) {
+    case 0:
+        break;
+    case PACKET_E_VERSION:
+        node->counters.dropped_version++;
+        return 0;
+    case PACKET_E_TYPE:
+        node->counters.dropped_type++;
+        return 0;
+    default:
+        node->counters.dropped_size++;
+        return 0;
+    }
+    if (header.type == PACKET_HELLO) {
+        return receive_hello(node, event, &header, actions);
+    }
+    peer = peers_find_id(node, header.source_id);
+    if (peer == NULL || peer->certificate == NULL || peer->is_self) {
+        node->counters.dropped_unknown_peer++;
+        return 0;
+    }
+    if (!is_certified_source(peer, &event->from)) {
+        node->counters.dropped_source++;
+        return 0;
+    }
+    if (!is_authentic(node, peer, event)) {
+        return 0;
+    }
+    if (header.destination_boot != own_boot(node)) {
+        node->counters.dropped_stale_boot++;
+        transport_hello(node, peer, false, actions);
+        return 0;
+    }
+    if (is_fresh(node, peer, &header)) {
+        receive_messages(node, peer, &header, actions);
+    } else if (++peer->n_stale >= TRANSPORT_STALE_MAX) {
+        peer->n_stale = 0;
+        transport_hello(node, peer, false, actions);
+    }
+    return 0;
+}

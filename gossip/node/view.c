@@ -1,0 +1,260 @@
+/*
+ * The live record set: for each (writer, kind, key) the newest record, its
+ * bytes as received.  What may enter, view_offer.c decides.
+ */
+#include "gossip/node/view_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+uint64_t view_hash_of_id(const uint8_t *id)
+{
+    struct reader reader = reader_init(id, 8);
+
+    return reader_u64(&reader);
+}
+
+static size_t make_slot(uint8_t slot[8 + 1 + LIMIT_KEY_SIZE], uint64_t writer,
+                        uint8_t kind, const uint8_t *key, size_t key_size)
+{
+    struct writer out = writer_init(slot, 8 + 1 + LIMIT_KEY_SIZE);
+
+    writer_u64(&out, writer);
+    writer_u8(&out, kind);
+    writer_put(&out, key, key_size);
+    return writer_size(&out);
+}
+
+struct entry *view_find_hash(const struct node *node, uint64_t hash)
+{
+    struct entry *entry = NULL;
+
+    HASH_FIND(hh_hash, node->by_hash, &hash, sizeof(hash), entry);
+    return entry;
+}
+
+struct entry *view_find(const struct node *node, const struct peer *writer,
+                        uint8_t kind, const uint8_t *key, size_t key_size)
+{
+    uint8_t slot[8 + 1 + LIMIT_KEY_SIZE];
+    size_t slot_size = make_slot(slot, writer->id, kind, key, key_size);
+    struct entry *entry = NULL;
+
+    HASH_FIND(hh_slot, node->by_slot, slot, slot_size, entry);
+    return entry;
+}
+
+const uint8_t *view_bytes(const struct node *node, uint64_t hash,
+                          size_t *ret_size)
+{
+    const struct entry *entry = view_find_hash(node, hash);
+    const struct news *news;
+
+    if (entry != NULL) {
+        *ret_size = entry->record.size;
+        return entry->bytes;
+    }
+    news = spread_find(node, hash);
+    if (news != NULL) {
+        *ret_size = news->size;
+        return news->bytes;
+    }
+    return NULL;
+}
+
+/* --- The sorted array of one writer --------------------------------------- */
+
+static size_t entries_index(const struct peer *peer, uint64_t hash)
+{
+    size_t low = 0, high = peer->n_entries;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (peer->entries[middle]->hash < hash) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool entries_reserve(struct peer *peer)
+{
+    size_t capacity = peer->capacity == 0 ? 4 : peer->capacity * 2;
+    struct entry **entries;
+
+    if (peer->n_entries < peer->capacity) {
+        return true;
+    }
+    entries = reallocarray(peer->entries, capacity, sizeof(struct entry *));
+    if (entries == NULL) {
+        return false;
+    }
+    peer->entries = entries;
+    peer->capacity = capacity;
+    return true;
+}
+
+static void entries_insert(struct peer *peer, struct entry *entry)
+{
+    size_t index = entries_index(peer, entry->hash);
+
+    memmove(&peer->entries[index + 1], &peer->entries[index],
+            (peer->n_entries - index) * sizeof(struct entry *));
+    peer->entries[index] = entry;
+    peer->n_entries++;
+    peer->fingerprint += entry->hash;
+}
+
+static void entries_remove(struct peer *peer, const struct entry *entry)
+{
+    size_t index = entries_index(peer, entry->hash);
+
+    while (peer->entries[index] != entry) {
+        index++;
+    }
+    peer->n_entries--;
+    memmove(&peer->entries[index], &peer->entries[index + 1],
+            (peer->n_entries - index) * sizeof(struct entry *));
+    peer->fingerprint -= entry->hash;
+}
+
+/* --- In and out ------------------------------------------------------------
+ */
+
+void view_entry_free(struct entry *entry)
+{
+    free(entry->bytes);
+    free(entry);
+}
+
+struct entry *view_entry_new(const struct record *record, const uint8_t *id,
+                             struct peer *writer, uint8_t slot_kind)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+
+    if (entry == NULL) {
+        return NULL;
+    }
+    entry->bytes = malloc(record->size);
+    if (entry->bytes == NULL) {
+        free(entry);
+        return NULL;
+    }
+    memcpy(entry->bytes, record->bytes, record->size);
+    /* It parsed a moment ago; parsing the copy sets the pointers. */
+    if (record_parse(entry->bytes, record->size, &entry->record) != 0) {
+        view_entry_free(entry);
+        return NULL;
+    }
+    memcpy(entry->id, id, sizeof(entry->id));
+    entry->hash = view_hash_of_id(id);
+    entry->writer = writer;
+    entry->slot_size = make_slot(entry->slot, writer->id, slot_kind,
+                                 record->key, record->key_size);
+    return entry;
+}
+
+int view_entry_link(struct node *node, struct entry *entry)
+{
+    struct peer *writer = entry->writer;
+
+    if (!entries_reserve(writer)) {
+        return -ENOMEM;
+    }
+    HASH_ADD_KEYPTR(hh_slot, node->by_slot, entry->slot, entry->slot_size,
+                    entry);
+    if (entry->hh_slot.tbl == NULL) {
+        return -ENOMEM;
+    }
+    HASH_ADD(hh_hash, node->by_hash, hash, sizeof(entry->hash), entry);
+    if (entry->hh_hash.tbl == NULL) {
+        HASH_DELETE(hh_slot, node->by_slot, entry);
+        return -ENOMEM;
+    }
+    entries_insert(writer, entry);
+    node->n_records++;
+    node->fingerprint += writer->is_frozen ? 0 : entry->hash;
+    node->view_changed_ms = node->now_ms;
+    return 0;
+}
+
+void view_entry_unlink(struct node *node, struct entry *entry)
+{
+    struct peer *writer = entry->writer;
+
+    HASH_DELETE(hh_slot, node->by_slot, entry);
+    HASH_DELETE(hh_hash, node->by_hash, entry);
+    entries_remove(writer, entry);
+    node->n_records--;
+    node->fingerprint -= writer->is_frozen ? 0 : entry->hash;
+    node->view_changed_ms = node->now_ms;
+    if (writer->member_entry == entry) {
+        writer->member_entry = NULL;
+    }
+    if (writer->manifest_entry == entry) {
+        writer->manifest_entry = NULL;
+    }
+    if (entry->record.kind == RECORD_CERTIFICATE) {
+        struct peer *subject = peers_find(node, entry->record.key);
+
+        if (subject != NULL && subject->certificate_entry == entry) {
+            subject->certificate_entry = NULL;
+        }
+    }
+    if (writer->is_self && entry->record.kind == RECORD_TOMBSTONE) {
+        node->n_tombstones--;
+    }
+}
+
+void view_announce(const struct entry *entry, enum node_record_change change,
+                   struct node_actions *actions)
+{
+    struct node_action *action = actions_add(actions, NODE_ACTION_RECORD,
+                                             entry->bytes, entry->record.size);
+
+    if (action != NULL) {
+        action->change = change;
+        memcpy(action->peer, entry->writer->key, 32);
+    }
+}
+
+void view_remove(struct node *node, struct entry *entry, bool is_announced,
+                 struct node_actions *actions)
+{
+    (void)actions_add(actions, NODE_ACTION_ERASE, entry->bytes,
+                      entry->record.size);
+    if (is_announced && entry->record.kind != RECORD_TOMBSTONE) {
+        view_announce(entry, NODE_RECORD_REMOVED, actions);
+    }
+    view_entry_unlink(node, entry);
+    view_entry_free(entry);
+}
+
+void view_drop_member(struct node *node, struct peer *peer,
+                      struct node_actions *actions)
+{
+    for (size_t i = peer->n_entries; i > 0; i--) {
+        struct entry *entry = peer->entries[i - 1];
+        uint8_t kind = entry->record.kind;
+
+        if (kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
+            kind != RECORD_MEMBER) {
+            view_remove(node, entry, true, actions);
+        }
+    }
+}
+
+void view_done(struct node *node)
+{
+    HASH_CLEAR(hh_slot, node->by_slot);
+    HASH_CLEAR(hh_hash, node->by_hash);
+    for (size_t i = 0; i < node->n_peers; i++) {
+        for (size_t j = 0; j < node->peers[i]->n_entries; j++) {
+            view_entry_free(node->peers[i]->entries[j]);
+        }
+        node->peers[i]->n_entries = 0;
+    }
+}

@@ -1,0 +1,395 @@
+/*
+ * view_offer is the one way of a record into the view, for records from
+ * peers, from the store and our own: bounds, cluster, known, writer, order,
+ * rights, limits, signature, in the order of what a check costs.
+ */
+#include "gossip/node/view_internal.h"
+
+#include <errno.h>
+
+/* --- Manifests -------------------------------------------------------------
+ */
+
+static bool manifest_lists(const struct body_manifest *manifest,
+                           const uint8_t id[BODY_MANIFEST_ID_SIZE])
+{
+    size_t low = 0, high = manifest->n_ids;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(manifest->ids + middle * BODY_MANIFEST_ID_SIZE, id,
+                           BODY_MANIFEST_ID_SIZE);
+
+        if (order == 0) {
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+/* Whether the writer's manifest says that this record is gone for good. */
+static bool is_ended(const struct peer *writer, const struct record *record,
+                     const uint8_t *id)
+{
+    struct body_manifest manifest;
+
+    if (writer->manifest_entry == NULL || rights_is_exempt(record->kind) ||
+        body_get_manifest(&writer->manifest_entry->record, &manifest) != 0) {
+        return false;
+    }
+    return record_order_compare(record->order, manifest.upto) <= 0 &&
+           !manifest_lists(&manifest, id);
+}
+
+static void apply_manifest(struct node *node, struct peer *writer,
+                           struct node_actions *actions)
+{
+    for (size_t i = writer->n_entries; i > 0; i--) {
+        struct entry *entry = writer->entries[i - 1];
+
+        if (is_ended(writer, &entry->record, entry->id)) {
+            view_remove(node, entry, true, actions);
+        }
+    }
+}
+
+/* --- The way in ------------------------------------------------------------
+ */
+
+static int refuse(uint64_t *counter)
+{
+    (*counter)++;
+    return VIEW_REFUSED;
+}
+
+static int refuse_parse(struct node *node, int error)
+{
+    switch (error) {
+    case RECORD_E_VERSION:
+        return refuse(&node->counters.refused_version);
+    case RECORD_E_RESERVED:
+        return refuse(&node->counters.refused_reserved);
+    default:
+        return refuse(&node->counters.refused_size);
+    }
+}
+
+/* What a record in hand leads to; filled by check, used by take. */
+struct incoming {
+    struct record record;
+    uint8_t id[RECORD_ID_SIZE];
+    struct peer *writer;
+    struct entry *old;
+    uint8_t slot_kind;
+};
+
+/* Another record of the writer under the same order, or NULL. */
+static struct entry *find_contradiction(const struct peer *writer,
+                                        const struct record *record,
+                                        const uint8_t *id)
+{
+    if (record_order_compare(record->order, writer->high) > 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < writer->n_entries; i++) {
+        struct entry *entry = writer->entries[i];
+
+        if (record_order_compare(entry->record.order, record->order) == 0) {
+            return memcmp(entry->id, id, sizeof(entry->id)) != 0 ? entry : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Nothing more of the writer is taken until a newer certificate.  Everybody
+ * shall know: both records go on, whoever meets both freezes it too.  Since
+ * some took more of it than others by then, its records do not count in
+ * fingerprints any more, or views would differ for ever. */
+static void freeze(struct node *node, struct incoming *in,
+                   const struct entry *other, struct peer *source)
+{
+    struct peer *writer = in->writer;
+
+    if (!writer->is_frozen) {
+        writer->is_frozen = true;
+        node->fingerprint -= writer->fingerprint;
+        writer->frozen_generation =
+            writer->certificate == NULL ? 0 : writer->certificate->generation;
+        spread_add(node, other->bytes, other->record.size, other->hash, NULL,
+                   false);
+        spread_add(node, in->record.bytes, in->record.size,
+                   view_hash_of_id(in->id), source, false);
+    }
+}
+
+void view_unfreeze(struct node *node, struct peer *writer)
+{
+    if (writer->is_frozen) {
+        writer->is_frozen = false;
+        node->fingerprint += writer->fingerprint;
+    }
+}
+
+/* A member that left has nothing but its certificates; what it wrote before
+ * leaving may still be under way. */
+static bool is_from_before_leaving(const struct peer *writer,
+                                   const struct record *record)
+{
+    return writer->has_body && writer->body.state == BODY_MEMBER_LEFT &&
+           record->kind != RECORD_MEMBER && record->kind != RECORD_REVOCATION &&
+           record_order_compare(record->order, writer->incarnation) < 0;
+}
+
+static bool is_over_limit(const struct node *node, const struct peer *writer,
+                          const struct record *record)
+{
+    if (record->kind == RECORD_CERTIFICATE) {
+        return node->n_peers >= LIMIT_WRITERS &&
+               peers_find(node, record->key) == NULL;
+    }
+    if (record->kind == RECORD_MEMBER || record->kind == RECORD_MANIFEST) {
+        return false;
+    }
+    if (writer->n_entries < LIMIT_RECORDS_PER_WRITER) {
+        return false;
+    }
+    /* An issuer's certificates do not count against its other records. */
+    size_t n_counted = 0;
+
+    for (size_t i = 0; i < writer->n_entries; i++) {
+        n_counted += !rights_is_exempt(writer->entries[i]->record.kind);
+    }
+    return n_counted >= LIMIT_RECORDS_PER_WRITER;
+}
+
+/* In a function of its own: the body is large, and most records have none. */
+static bool is_good_certificate(struct node *node, const struct record *record)
+{
+    struct body_certificate certificate;
+
+    return rights_check_certificate(node, record, &certificate) == 0;
+}
+
+static int check_writer(struct node *node, struct incoming *in)
+{
+    if (in->record.kind == RECORD_CERTIFICATE &&
+        !is_good_certificate(node, &in->record)) {
+        return VIEW_REFUSED;
+    }
+    in->writer = peers_find(node, in->record.writer);
+    if (in->writer == NULL) {
+        return refuse(&node->counters.refused_writer);
+    }
+    if (in->record.kind != RECORD_CERTIFICATE &&
+        rights_check(node, in->writer, &in->record) != 0) {
+        return VIEW_REFUSED;
+    }
+    return VIEW_ACCEPTED;
+}
+
+static int check_order(struct node *node, struct incoming *in)
+{
+    struct peer *writer = in->writer;
+
+    in->slot_kind = rights_slot_kind(&in->record);
+    in->old = view_find(node, writer, in->slot_kind, in->record.key,
+                        in->record.key_size);
+    if (in->old != NULL &&
+        record_order_compare(in->record.order, in->old->record.order) < 0) {
+        return refuse(&node->counters.refused_old);
+    }
+    if (is_ended(writer, &in->record, in->id) ||
+        is_from_before_leaving(writer, &in->record)) {
+        return refuse(&node->counters.refused_old);
+    }
+    if (in->old == NULL && is_over_limit(node, writer, &in->record)) {
+        return refuse(&node->counters.refused_limit);
+    }
+    return VIEW_ACCEPTED;
+}
+
+/* Everything but the effects. */
+static int check(struct node *node, const struct view_offer *offer,
+                 struct incoming *in)
+{
+    struct entry *known;
+    struct entry *other;
+    int result = record_parse(offer->bytes, offer->size, &in->record);
+
+    if (result != 0) {
+        return refuse_parse(node, result);
+    }
+    if (memcmp(in->record.cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0) {
+        return refuse(&node->counters.refused_cluster);
+    }
+    record_id(&in->record, in->id);
+    known = view_find_hash(node, view_hash_of_id(in->id));
+    if (known != NULL) {
+        node->counters.records_known++;
+        return VIEW_KNOWN;
+    }
+    result = check_writer(node, in);
+    if (result == VIEW_ACCEPTED) {
+        result = check_order(node, in);
+    }
+    if (result != VIEW_ACCEPTED) {
+        return result;
+    }
+    if (!offer->is_own && node->verify(&in->record, node->verify_data) != 0) {
+        return refuse(&node->counters.refused_signature);
+    }
+    /* Only a signed contradiction counts, so this comes after the check. */
+    other = find_contradiction(in->writer, &in->record, in->id);
+    if (other != NULL) {
+        freeze(node, in, other, offer->source);
+        /* Of two for one place all keep the same one. */
+        if (other == in->old &&
+            memcmp(in->id, other->id, sizeof(other->id)) < 0) {
+            return VIEW_ACCEPTED;
+        }
+    }
+    if (in->writer->is_frozen && in->record.kind != RECORD_CERTIFICATE) {
+        return refuse(&node->counters.refused_frozen);
+    }
+    return VIEW_ACCEPTED;
+}
+
+static int take_certificate(struct node *node, struct entry *entry)
+{
+    struct peer *subject = peers_get(node, entry->record.key);
+    struct body_certificate certificate;
+
+    /* It decoded when it was checked. */
+    if (subject == NULL ||
+        body_get_certificate(&entry->record, &certificate) != 0) {
+        return -ENOMEM;
+    }
+    return peers_set_certificate(node, subject, entry, &certificate);
+}
+
+/* Consequences by kind, once the record is in the view. */
+static int take_effect(struct node *node, struct incoming *in,
+                       struct entry *entry, struct node_actions *actions)
+{
+    switch (in->record.kind) {
+    case RECORD_CERTIFICATE:
+        return take_certificate(node, entry);
+    case RECORD_MEMBER:
+        in->writer->member_entry = entry;
+        suspicion_on_member(node, in->writer, &entry->record, actions);
+        return 0;
+    case RECORD_MANIFEST:
+        in->writer->manifest_entry = entry;
+        apply_manifest(node, in->writer, actions);
+        return 0;
+    case RECORD_TOMBSTONE:
+        if (in->writer->is_self) {
+            if (node->n_tombstones++ == 0) {
+                node->first_tombstone_ms = node->now_ms;
+            }
+        }
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static enum node_record_change change_of(const struct incoming *in,
+                                         bool had_live)
+{
+    if (in->record.kind == RECORD_TOMBSTONE) {
+        return NODE_RECORD_REMOVED;
+    }
+    return had_live ? NODE_RECORD_UPDATED : NODE_RECORD_ADDED;
+}
+
+static int take(struct node *node, const struct view_offer *offer,
+                struct incoming *in, struct node_actions *actions)
+{
+    bool had_live = false;
+    struct entry *entry =
+        view_entry_new(&in->record, in->id, in->writer, in->slot_kind);
+    struct node_action *action;
+    int error;
+
+    if (entry == NULL) {
+        return -ENOMEM;
+    }
+    if (in->old != NULL) {
+        had_live = in->old->record.kind != RECORD_TOMBSTONE;
+        view_entry_unlink(node, in->old);
+        view_entry_free(in->old);
+        in->old = NULL;
+    }
+    error = view_entry_link(node, entry);
+    if (error != 0) {
+        view_entry_free(entry);
+        return error;
+    }
+    if (record_order_compare(in->record.order, in->writer->high) > 0) {
+        in->writer->high = in->record.order;
+    }
+    own_merge_hlc(node, in->record.hlc);
+    node->counters.records_accepted++;
+    if (!offer->is_loaded && !offer->is_own) {
+        action =
+            actions_add(actions, NODE_ACTION_STORE, offer->bytes, offer->size);
+        if (action == NULL) {
+            error = -ENOMEM;
+        }
+    }
+    view_announce(entry, change_of(in, had_live), actions);
+    if (!offer->is_loaded) {
+        spread_add(node, entry->bytes, entry->record.size, entry->hash,
+                   offer->source, in->record.kind == RECORD_MEMBER);
+    }
+    if (take_effect(node, in, entry, actions) != 0) {
+        error = -ENOMEM;
+    }
+    return error;
+}
+
+static int offer_record(struct node *node, const struct view_offer *offer,
+                        struct node_actions *actions)
+{
+    struct incoming in;
+    int result = check(node, offer, &in);
+
+    if (result != VIEW_ACCEPTED) {
+        return result;
+    }
+    if (in.writer->is_self && !offer->is_own) {
+        own_heard_epoch(node, in.record.order.epoch, actions);
+    }
+    result = take(node, offer, &in, actions);
+    return result < 0 ? result : VIEW_ACCEPTED;
+}
+
+int view_offer(struct node *node, const struct view_offer *offer,
+               struct node_actions *actions)
+{
+    uint8_t id[RECORD_ID_SIZE];
+    struct record record;
+    bool is_parsed = record_parse(offer->bytes, offer->size, &record) == 0;
+    int result;
+
+    if (!is_parsed || record.kind != RECORD_ACCUSATION) {
+        result = offer_record(node, offer, actions);
+    } else {
+        result = offer->is_loaded ? VIEW_REFUSED
+                                  : suspicion_on_accusation(
+                                        node, &record, offer->source, actions);
+    }
+    /* Without its writer's certificate it may be wanted again soon. */
+    if (result == VIEW_REFUSED && is_parsed && offer->source != NULL &&
+        peers_find(node, record.writer) != NULL) {
+        record_id(&record, id);
+        spread_note_refused(node, view_hash_of_id(id), offer->source);
+    }
+    return result;
+}

@@ -1,0 +1,243 @@
+/*
+ * The msgpack bodies of records.  Every body is one map with small unsigned
+ * integer keys; a key that we do not know is skipped (the record is kept and
+ * forwarded as it is), a known key of a wrong type or range refuses the
+ * record.  Keys must be there unless said to be optional; keys added later
+ * always are.  Decoders first run body_check, which allocates nothing.  Byte
+ * layout and key numbers: docs/WIRE.md.
+ *
+ * All text is UTF-8 without control bytes; names obey body_name_valid.
+ * Decoded structs own nothing: they are plain values.
+ */
+#ifndef SOCKETNET_GOSSIP_WIRE_BODY_H
+#define SOCKETNET_GOSSIP_WIRE_BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gossip/base/address.h"
+#include "gossip/base/limits.h"
+#include "gossip/base/macros.h"
+#include "gossip/wire/record.h"
+
+#define BODY_NAME_SIZE (LIMIT_NAME_LEN + 1)
+
+/* Roles, bits of a certificate. */
+enum body_role {
+    BODY_ROLE_MEMBER = 1u << 0, /* an ordinary node */
+    BODY_ROLE_ISSUER = 1u << 1, /* may sign certificates and functions */
+};
+
+/*
+ * Kind certificate: written by an admission key, record key = the subject's
+ * 32-byte signing key.
+ *  1 signing key bin32      2 exchange key bin32 (X25519)
+ *  3 WireGuard key bin32 (absent when unknown, never zero)
+ *  4 name str               5 mesh endpoints [bin6|bin18] (address + port),
+ *                             at least one, ports not 0
+ *  6 container subnets [bin5|bin17]
+ *  7 roles uint (unknown bits are kept)
+ *  8 function patterns [str]: a name, its start followed by '*', or "*"
+ *  9 intent scope [str]    10 not before, s since 1970
+ * 11 not after, s, later than 10
+ * 12 generation uint (u32)
+ * 13 serial uint (u64, not 0; the header's serial of records written under
+ *    it)
+ */
+struct body_certificate {
+    uint8_t sign_public[32];
+    uint8_t exchange_public[32];
+    uint8_t wireguard_public[32]; /* all zero: unknown */
+    char name[BODY_NAME_SIZE];
+    struct endpoint mesh[LIMIT_CERT_ADDRESSES]; /* gossip endpoints */
+    size_t n_mesh;
+    struct prefix subnets[LIMIT_CERT_SUBNETS];
+    size_t n_subnets;
+    uint32_t roles;
+    char functions[LIMIT_CERT_FUNCTIONS][BODY_NAME_SIZE];
+    size_t n_functions;
+    char scope[LIMIT_CERT_FUNCTIONS][BODY_NAME_SIZE];
+    size_t n_scope;
+    uint64_t not_before_s;
+    uint64_t not_after_s;
+    uint32_t generation;
+    uint64_t serial;
+};
+
+enum body_member_state {
+    BODY_MEMBER_ALIVE = 0,
+    BODY_MEMBER_PAUSED = 1, /* agent stopped on purpose; data plane stays */
+    BODY_MEMBER_LEFT = 2,   /* will not come back; drop its records */
+};
+
+/*
+ * Kind member: record key empty.  The record's (epoch, seq) is the member's
+ * incarnation: an accusation names it, a refutation is a newer one.
+ *  1 state uint             2 pause in s (u32; for state 1; optional)
+ *  3 software version str (optional)
+ *  4 lowest, 5 highest protocol version uint (1..255)
+ */
+struct body_member {
+    uint8_t state;
+    uint32_t pause_s;
+    char version[BODY_NAME_SIZE];
+    uint8_t protocol_min;
+    uint8_t protocol_max;
+};
+
+enum body_service_health {
+    BODY_HEALTH_PASSING = 0,
+    BODY_HEALTH_CRITICAL = 1,
+    BODY_HEALTH_DRAINING = 2,
+    BODY_HEALTH_MAINTENANCE = 3,
+};
+
+struct body_meta {
+    char key[BODY_NAME_SIZE];
+    char value[BODY_NAME_SIZE];
+};
+
+/*
+ * Kind service: one instance of a function.  Record key = function name,
+ * '/', instance name.
+ *  1 function str, canonical   2 instance str
+ *  3 protocol uint (6 TCP, 17 UDP; no other)
+ *  4 port uint, not 0          5 address bin4|bin16
+ * The rest is optional, with these defaults:
+ *  6 port name str "" (OVS port: printable ASCII but '/', ':', space)
+ *  7 weight uint 100 (1..1000)  8 priority uint 0 (u16)  9 health uint 0
+ * 10 tags [str] (names)
+ * 11 meta {str: str} (names; texts of at most LIMIT_NAME_LEN bytes)
+ * 12 slot uint 0 (u16): i of the function's address H(cluster, function, i)
+ */
+struct body_service {
+    char function[BODY_NAME_SIZE]; /* canonical: body_name_canonical */
+    char instance[BODY_NAME_SIZE];
+    uint8_t protocol;
+    uint16_t port;
+    struct address address;
+    char port_name[16]; /* IFNAMSIZ; "" = not on a bridge port */
+    uint16_t weight;    /* 1..1000, 100 is usual */
+    uint16_t priority;  /* lower is preferred */
+    uint8_t health;
+    char tags[LIMIT_SERVICE_TAGS][BODY_NAME_SIZE];
+    size_t n_tags;
+    struct body_meta meta[LIMIT_SERVICE_META];
+    size_t n_meta;
+    uint16_t slot;
+};
+
+/* Kind function: written by an admission key, record key = name.
+ *  1 name str, canonical   2 service address bin4|bin16 (absent: hashed)
+ *  3 policy map (optional), kept and not yet acted on */
+struct body_function {
+    char name[BODY_NAME_SIZE];
+    struct address address; /* family 0: hashed */
+};
+
+/* Kind tombstone: record key = that of the record it ends.
+ *  1 kind of that record uint (1..255, not a tombstone) */
+struct body_tombstone {
+    uint8_t kind;
+};
+
+/* Kind manifest: record key empty.  Everything of the writer at or before
+ * `upto` that is not listed is gone for good.
+ *  1 epoch uint  2 seq uint (not 0; the pair is not newer than the manifest)
+ *  3 ids bin, strictly ascending, 16 bytes each: the first half of record_id
+ *    of each live record up to then (members, manifests and accusations are
+ *    not listed), at most LIMIT_RECORDS_PER_WRITER */
+#define BODY_MANIFEST_ID_SIZE 16
+struct body_manifest {
+    struct record_order upto;
+    const uint8_t *ids; /* borrowed from the body */
+    size_t n_ids;
+};
+
+/* Kind accusation: record key = the accused's 32-byte signing key.  Never
+ * stored.  1 epoch uint, 2 seq uint (not 0): the accused member record. */
+struct body_accusation {
+    struct record_order incarnation;
+};
+
+/* Kind revocation: record key = the subject's signing key.
+ *  1 serial uint (0 = every certificate)  2 reason str (optional) */
+struct body_revocation {
+    uint64_t serial;
+    char reason[BODY_NAME_SIZE];
+};
+
+/* Allocation-free walk over untrusted msgpack: exactly one object; at most
+ * LIMIT_MSGPACK_DEPTH containers inside each other (the outermost counts) and
+ * LIMIT_MSGPACK_ELEMENTS values below the outermost, keys included; map keys
+ * are integers >= 0 or strings, none twice in a map; strings are UTF-8 (RFC
+ * 3629) without C0, DEL and C1 control characters; no ext types, no trailing
+ * bytes.  Integers and lengths may be longer than they need to be.  0 or
+ * RECORD_E_BODY. */
+_must_check_ int body_check(const uint8_t *bytes, size_t size);
+
+/* Decoders: 0, or RECORD_E_BODY (shape, ranges, or record key and body
+ * disagree).  They run body_check themselves. */
+_must_check_ int body_get_certificate(const struct record *record,
+                                      struct body_certificate *ret);
+_must_check_ int body_get_member(const struct record *record,
+                                 struct body_member *ret);
+_must_check_ int body_get_service(const struct record *record,
+                                  struct body_service *ret);
+_must_check_ int body_get_function(const struct record *record,
+                                   struct body_function *ret);
+_must_check_ int body_get_tombstone(const struct record *record,
+                                    struct body_tombstone *ret);
+_must_check_ int body_get_manifest(const struct record *record,
+                                   struct body_manifest *ret);
+_must_check_ int body_get_accusation(const struct record *record,
+                                     struct body_accusation *ret);
+_must_check_ int body_get_revocation(const struct record *record,
+                                     struct body_revocation *ret);
+
+/* Encoders write into `buffer`; 0 and the size, or -ENOBUFS.  The same value
+ * always gives the same bytes (keys ascending, defaults written, shortest
+ * forms).  They do not judge values: node_write decodes what it is given. */
+_must_check_ int body_put_certificate(const struct body_certificate *body,
+                                      uint8_t *buffer, size_t buffer_size,
+                                      size_t *ret_size);
+_must_check_ int body_put_member(const struct body_member *body,
+                                 uint8_t *buffer, size_t buffer_size,
+                                 size_t *ret_size);
+_must_check_ int body_put_service(const struct body_service *body,
+                                  uint8_t *buffer, size_t buffer_size,
+                                  size_t *ret_size);
+_must_check_ int body_put_function(const struct body_function *body,
+                                   uint8_t *buffer, size_t buffer_size,
+                                   size_t *ret_size);
+_must_check_ int body_put_tombstone(const struct body_tombstone *body,
+                                    uint8_t *buffer, size_t buffer_size,
+                                    size_t *ret_size);
+_must_check_ int body_put_manifest(const struct body_manifest *body,
+                                   uint8_t *buffer, size_t buffer_size,
+                                   size_t *ret_size);
+_must_check_ int body_put_accusation(const struct body_accusation *body,
+                                     uint8_t *buffer, size_t buffer_size,
+                                     size_t *ret_size);
+_must_check_ int body_put_revocation(const struct body_revocation *body,
+                                     uint8_t *buffer, size_t buffer_size,
+                                     size_t *ret_size);
+
+/* A DNS label: letters, digits, '-' and '_', not at an end, 1..63. */
+bool body_name_valid(const char *name);
+/* Lower case, '_' becomes '-': `vector_db` and `vector-db` are one name.
+ * 0, or -EINVAL when the name is not valid. */
+_must_check_ int body_name_canonical(const char *name,
+                                     char ret_name[BODY_NAME_SIZE]);
+/* Whether one of the certificate's patterns allows the canonical name.  A
+ * pattern is a name, "*", or a prefix ending in '*'; it is compared in its
+ * canonical form. */
+bool body_certificate_allows_function(const struct body_certificate *cert,
+                                      const char *name);
+/* Whether the address lies inside one of the certificate's subnets or is one
+ * of its mesh addresses. */
+bool body_certificate_allows_address(const struct body_certificate *cert,
+                                     const struct address *address);
+
+#endif
