@@ -78,6 +78,32 @@ bool prefix_contains(const struct prefix *prefix, const struct address *address)
            bits_equal(&prefix->address, address, prefix->len);
 }
 
+/* Whether all bits of the address past the first `len` are `is_set`. */
+static bool host_bits_all(const struct address *address, unsigned len,
+                          bool is_set)
+{
+    for (unsigned i = len; i < address_bits(address->family); i++) {
+        bool bit = (address->bytes[i / 8] >> (7 - i % 8) & 1) != 0;
+
+        if (bit != is_set) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool prefix_is_host(const struct prefix *prefix, const struct address *address)
+{
+    if (!prefix_contains(prefix, address)) {
+        return false;
+    }
+    if (prefix->len + 1u >= address_bits(address->family)) {
+        return true;
+    }
+    return !host_bits_all(address, prefix->len, false) &&
+           (address->family != 4 || !host_bits_all(address, prefix->len, true));
+}
+
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 {
     return a->len <= b->len ? prefix_contains(a, &b->address)

@@ -1,6 +1,6 @@
 /*
- * IPv4 and IPv6 addresses, endpoints and prefixes as plain values, without
- * any socket header.  Text and packed forms live here too, so that no other
+ * IPv4 and IPv6 addresses, endpoints and prefixes as plain values, not the
+ * structs of sockets.  Text and packed forms live here too, so that no other
  * file knows how an address is written.
  *
  * Packed form (records, messages): an address is its 4 or 16 bytes, the size
@@ -72,6 +72,11 @@ const char *prefix_text(const struct prefix *prefix,
 
 bool prefix_contains(const struct prefix *prefix,
                      const struct address *address);
+/* Whether a host may have this address of the prefix as its own: it lies
+ * inside and is neither the network's nor the broadcast address (RFC 1122
+ * section 3.2.1.3), nor the routers' anycast address (RFC 4291 section 2.6.1).
+ * Prefixes of at most two addresses have none of them (RFC 3021, RFC 6164). */
+bool prefix_is_host(const struct prefix *prefix, const struct address *address);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
 /* Packed forms, see the head of this file.  Unpack returns 0 or -EINVAL

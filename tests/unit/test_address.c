@@ -44,6 +44,9 @@ static void test_address_text(void **state)
         {"::ffff:10.0.3.1", "::ffff:10.0.3.1"},
         {"64:ff9b::192.0.2.33", "64:ff9b::c000:221"},
         {"1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"},
+        {"::1:2", "::1:2"},
+        {"::1.2.3.4", "::102:304"},
+        {"::ffff", "::ffff"},
         {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
          "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
     };
@@ -280,6 +283,45 @@ static void test_prefix_contains(void **state)
     assert_false(prefix_contains(&v6, &address));
 }
 
+static void test_prefix_is_host(void **state)
+{
+    static const struct {
+        const char *prefix;
+        const char *address;
+        bool is_host;
+    } cases[] = {
+        {"10.0.3.0/24", "10.0.3.0", false},
+        {"10.0.3.0/24", "10.0.3.1", true},
+        {"10.0.3.0/24", "10.0.3.254", true},
+        {"10.0.3.0/24", "10.0.3.255", false},
+        {"10.0.3.0/24", "10.0.4.1", false}, /* outside */
+        {"10.0.2.0/23", "10.0.2.255", true},
+        {"10.0.2.0/23", "10.0.3.0", true},
+        {"10.0.2.0/23", "10.0.3.255", false},
+        {"10.0.3.4/30", "10.0.3.4", false},
+        {"10.0.3.4/30", "10.0.3.5", true},
+        {"10.0.3.4/30", "10.0.3.7", false},
+        {"10.0.3.4/31", "10.0.3.4", true},
+        {"10.0.3.4/31", "10.0.3.5", true},
+        {"10.0.3.4/32", "10.0.3.4", true},
+        {"2001:db8::/64", "2001:db8::", false},
+        {"2001:db8::/64", "2001:db8::ffff:ffff:ffff:ffff", true},
+        {"2001:db8::/126", "2001:db8::", false},
+        {"2001:db8::/127", "2001:db8::", true},
+        {"2001:db8::/64", "10.0.3.1", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct prefix prefix = parsed_prefix(cases[i].prefix);
+        struct address address = parsed(cases[i].address);
+
+        if (prefix_is_host(&prefix, &address) != cases[i].is_host) {
+            fail_msg("%s in %s", cases[i].address, cases[i].prefix);
+        }
+    }
+}
+
 static void test_prefix_overlaps(void **state)
 {
     struct prefix wide = parsed_prefix("10.0.0.0/8");
@@ -389,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_prefix_text),
         cmocka_unit_test(test_prefix_interface),
         cmocka_unit_test(test_prefix_contains),
+        cmocka_unit_test(test_prefix_is_host),
         cmocka_unit_test(test_prefix_overlaps),
         cmocka_unit_test(test_packed),
         cmocka_unit_test(test_packed_bad),
