@@ -23,7 +23,8 @@
 
 struct worker_link_port {
     char name[DESIRED_PORT_SIZE];
-    int64_t ofport; /* 0: there, but could not be opened; IPC_PORT_DEAD */
+    int64_t ofport; /* 0: there, but could not be opened; IPC_PORT_DEAD,
+                       IPC_PORT_GONE */
 };
 
 struct worker_link_refusal {

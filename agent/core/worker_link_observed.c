@@ -292,6 +292,9 @@ const char *worker_link_port_problem(const struct worker_link *link,
         (void)snprintf(text, size,
                        "port %.15s on %.100s is dead: its device was made anew",
                        port_name, bridge);
+    } else if (link->ports[index].ofport == IPC_PORT_GONE) {
+        (void)snprintf(text, size, "port %.15s on %.100s: device gone",
+                       port_name, bridge);
     } else {
         text[0] = '\0';
     }

@@ -35,7 +35,8 @@ enum ipc_type {
     IPC_WANT_SNAPSHOT = 17, /* [17, last number]: start, or a gap */
     IPC_APPLIED = 18, /* [18, number, n changes, duration us, error str] */
     IPC_PORT = 19,    /* [19, port name, ofport int (-1: absent, 0: not open,
-                         IPC_PORT_DEAD: its device was made anew)] */
+                         IPC_PORT_DEAD: its device was made anew,
+                         IPC_PORT_GONE: it has none any more)] */
     IPC_OVS = 20,     /* [20, is_up bool, text] */
     IPC_REFUSED = 21, /* [21, item key str, reason str ("" = no longer)] */
     IPC_REPLY = 22,   /* [22, id, is_last bool, chunk bin] */
@@ -49,6 +50,7 @@ enum ipc_type {
 
 /* In place of an OpenFlow port number. */
 #define IPC_PORT_DEAD (-2)
+#define IPC_PORT_GONE (-3)
 
 enum ipc_delta_op {
     IPC_DELTA_PUT = 1,

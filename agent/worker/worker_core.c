@@ -81,6 +81,21 @@ static void send_port(struct worker *worker, const char *name, int64_t ofport)
     worker_core_send(worker, &message);
 }
 
+static void note_device(struct worker *worker, const char *name,
+                        enum worker_device device)
+{
+    if (strcmp(name, worker->policy.tunnel_device) == 0) {
+        return; /* its end is the tunnel's, which is told */
+    }
+    if (device == WORKER_DEVICE_ANEW) {
+        worker_core_note(worker, LOG_LEVEL_WARNING,
+                         "port %s is dead: its device was made anew", name);
+    } else if (device == WORKER_DEVICE_GONE) {
+        worker_core_note(worker, LOG_LEVEL_WARNING,
+                         "port %s carries nothing: device gone", name);
+    }
+}
+
 void worker_core_send_ports(struct worker *worker)
 {
     struct worker_port *told = NULL;
@@ -95,7 +110,8 @@ void worker_core_send_ports(struct worker *worker)
     /* Both lists are sorted by name. */
     for (size_t j = 0; j < worker->n_ports; j++) {
         const struct plan_port *new = &worker->ports[j];
-        bool is_dead = worker_kernel_is_port_dead(worker, new->name);
+        enum worker_device device =
+            worker_kernel_port_device(worker, new->name);
         bool is_known;
 
         while (i < worker->n_told_ports &&
@@ -106,11 +122,16 @@ void worker_core_send_ports(struct worker *worker)
                    strcmp(worker->told_ports[i].name, new->name) == 0;
         memcpy(told[j].name, new->name, sizeof(told[j].name));
         told[j].ofport = new->ofport;
-        told[j].is_dead = is_dead;
+        told[j].device = device;
+        if (is_known && worker->told_ports[i].device != device) {
+            note_device(worker, new->name, device);
+        }
         if (!is_known || worker->told_ports[i].ofport != told[j].ofport ||
-            worker->told_ports[i].is_dead != is_dead) {
+            worker->told_ports[i].device != device) {
             send_port(worker, new->name,
-                      is_dead ? IPC_PORT_DEAD : told[j].ofport);
+                      device == WORKER_DEVICE_ANEW   ? IPC_PORT_DEAD
+                      : device == WORKER_DEVICE_GONE ? IPC_PORT_GONE
+                                                     : told[j].ofport);
         }
         i += is_known;
     }

@@ -136,14 +136,17 @@ size_t worker_kernel_apply(struct worker *worker, struct plan *plan)
 
 /* --- ports --- */
 
-bool worker_kernel_is_dead(const struct worker *worker,
-                           const struct ovsdb_port *port)
+enum worker_device worker_kernel_device(const struct ovsdb_port *port)
 {
     unsigned ifindex = if_nametoindex(port->name);
 
-    (void)worker;
-    return port->ifindex > 0 && ifindex != 0 &&
-           (int64_t)ifindex != port->ifindex;
+    if (ifindex == 0) {
+        return port->is_device && port->ofport > 0 ? WORKER_DEVICE_GONE
+                                                   : WORKER_DEVICE_THERE;
+    }
+    return port->ifindex > 0 && (int64_t)ifindex != port->ifindex
+               ? WORKER_DEVICE_ANEW
+               : WORKER_DEVICE_THERE;
 }
 
 static const struct ovsdb_port *find_port(const struct worker *worker,
@@ -159,12 +162,13 @@ static const struct ovsdb_port *find_port(const struct worker *worker,
     return NULL;
 }
 
-bool worker_kernel_is_port_dead(const struct worker *worker, const char *name)
+enum worker_device worker_kernel_port_device(const struct worker *worker,
+                                             const char *name)
 {
     const struct ovsdb_port *port =
         worker->is_ovsdb_synced ? find_port(worker, name) : NULL;
 
-    return port != NULL && worker_kernel_is_dead(worker, port);
+    return port != NULL ? worker_kernel_device(port) : WORKER_DEVICE_THERE;
 }
 
 static void change_port(struct worker *worker, bool is_add);
@@ -257,7 +261,8 @@ void worker_kernel_tunnel_port(struct worker *worker, const struct plan *plan)
     }
     /* A dead port comes back to life by two transactions only: removed here,
      * added in the round that follows. */
-    if (!plan->needs_tunnel || worker_kernel_is_dead(worker, port) ||
+    if (!plan->needs_tunnel ||
+        worker_kernel_device(port) == WORKER_DEVICE_ANEW ||
         (port->ofport < 0 && has_device)) {
         change_port(worker, false);
     }

@@ -36,11 +36,19 @@ struct worker_hold;
 struct worker_probe;
 struct worker_revive;
 
-/* A port as core was last told, and the device that it had. */
+/* What became of the device that the switch opened for a port.  It goes on
+ * calling the port healthy in both of the other cases. */
+enum worker_device {
+    WORKER_DEVICE_THERE,
+    WORKER_DEVICE_ANEW, /* made anew: the port is dead until it is revived */
+    WORKER_DEVICE_GONE, /* none has the name: a container that ended */
+};
+
+/* A port as core was last told. */
 struct worker_port {
     char name[DESIRED_PORT_SIZE];
     int64_t ofport;
-    bool is_dead; /* its device was made anew behind its back */
+    enum worker_device device;
 };
 
 struct worker {
@@ -85,6 +93,7 @@ struct worker {
     uint32_t n_learned;
     struct netlink *netlink;
     struct watch *netlink_watch;
+    bool is_port_link_changed; /* while notifications are read */
     uv_timer_t reconnect_timer;
     uint32_t reconnect_ms;
     uv_fs_event_t run_dir_event;
@@ -208,12 +217,11 @@ void worker_kernel_look(struct worker *worker);
 size_t worker_kernel_apply(struct worker *worker, struct plan *plan);
 /* Adds, replaces or removes the tunnel's port on the bridge. */
 void worker_kernel_tunnel_port(struct worker *worker, const struct plan *plan);
-/* Whether the device of this port was made anew behind the switch's back:
- * such a port carries nothing. */
-bool worker_kernel_is_dead(const struct worker *worker,
-                           const struct ovsdb_port *port);
-/* The same by its name; false while the database is away. */
-bool worker_kernel_is_port_dead(const struct worker *worker, const char *name);
+/* What became of the port's device, as the kernel says now. */
+enum worker_device worker_kernel_device(const struct ovsdb_port *port);
+/* The same by its name; THERE while the database is away. */
+enum worker_device worker_kernel_port_device(const struct worker *worker,
+                                             const char *name);
 /* Removes everything of ours from the kernel and our port from OVSDB. */
 void worker_kernel_remove(struct worker *worker);
 void worker_kernel_done(struct worker *worker);

@@ -289,6 +289,19 @@ static void on_dumped(int error, struct ofconn_dump *dump, void *data)
 
 /* --- the others --- */
 
+static const char *port_problem(const struct ovsdb_port *port)
+{
+    switch (worker_kernel_device(port)) {
+    case WORKER_DEVICE_ANEW:
+        return "its device was made anew: remove the port and add it again";
+    case WORKER_DEVICE_GONE:
+        return "device gone";
+    case WORKER_DEVICE_THERE:
+        break;
+    }
+    return port->error;
+}
+
 static json_t *ports_json(struct worker *worker)
 {
     json_t *ports = json_array();
@@ -296,7 +309,6 @@ static json_t *ports_json(struct worker *worker)
 
     for (size_t i = 0; i < n; i++) {
         const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
-        bool is_dead = worker_kernel_is_dead(worker, port);
         json_t *neighbors = json_array();
 
         for (size_t j = 0; j < worker->neighbors.n_entries; j++) {
@@ -313,10 +325,7 @@ static json_t *ports_json(struct worker *worker)
             ports,
             json_pack("{s:s, s:I, s:b, s:o, s:s}", "name", port->name, "ofport",
                       (json_int_t)port->ofport, "ours", port->is_ours,
-                      "addresses", neighbors, "problem",
-                      is_dead ? "its device was made anew: remove the port "
-                                "and add it again"
-                              : port->error));
+                      "addresses", neighbors, "problem", port_problem(port)));
     }
     return json_pack("{s:i, s:s, s:o}", "schema", 1, "bridge",
                      worker->policy.bridge, "ports", ports);

@@ -414,16 +414,6 @@ static void on_cycle(uv_timer_t *timer)
 
 /* --- observations --- */
 
-static bool has_open_port(const struct worker *worker, const char *name)
-{
-    for (size_t i = 0; i < worker->n_ports; i++) {
-        if (strcmp(worker->ports[i].name, name) == 0) {
-            return worker->ports[i].ofport != 0;
-        }
-    }
-    return false;
-}
-
 void worker_reconcile_ports(struct worker *worker)
 {
     struct worker_neighbors_rules rules;
@@ -439,15 +429,11 @@ void worker_reconcile_ports(struct worker *worker)
     }
     for (size_t i = 0; i < n; i++) {
         const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
-        bool is_dead = worker_kernel_is_dead(worker, port);
+        enum worker_device device = worker_kernel_device(port);
 
         memcpy(ports[i].name, port->name, sizeof(ports[i].name));
-        ports[i].ofport =
-            port->ofport > 0 && !is_dead ? (uint32_t)port->ofport : 0;
-        if (is_dead && !port->is_ours && has_open_port(worker, port->name)) {
-            worker_core_note(worker, LOG_LEVEL_WARNING,
-                             "port %s is dead: its device was made anew",
-                             port->name);
+        if (port->ofport > 0 && device == WORKER_DEVICE_THERE) {
+            ports[i].ofport = (uint32_t)port->ofport;
         }
     }
     free(worker->ports);

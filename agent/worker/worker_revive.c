@@ -148,7 +148,7 @@ void worker_revive_ports(struct worker *worker)
         const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
 
         if (port->is_ours || port->ofport <= 0 || port->ofport > NUMBER_MAX ||
-            !worker_kernel_is_dead(worker, port) ||
+            worker_kernel_device(port) != WORKER_DEVICE_ANEW ||
             !is_registered(worker, port->name)) {
             continue;
         }

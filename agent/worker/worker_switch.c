@@ -221,15 +221,20 @@ static void of_open(struct worker *worker)
 
 /* --- OVSDB --- */
 
+static void ports_changed(struct worker *worker)
+{
+    worker_reconcile_ports(worker);
+    worker_core_send_ports(worker);
+    worker_probe_update(worker);
+    worker_reconcile_soon(worker);
+}
+
 static void on_ovsdb_changed(void *data)
 {
     struct worker *worker = data;
 
     judge_ovs(worker);
-    worker_reconcile_ports(worker);
-    worker_core_send_ports(worker);
-    worker_probe_update(worker);
-    worker_reconcile_soon(worker);
+    ports_changed(worker);
 }
 
 static void on_ovsdb_synced(void *data)
@@ -332,14 +337,33 @@ static void on_reconnect(uv_timer_t *timer)
     }
 }
 
+/* The database says only later, and then as of the device's name, what became
+ * of a port's device. */
+static void on_link(const char *name, int ifindex, void *data)
+{
+    struct worker *worker = data;
+    size_t n = worker->is_ovsdb_synced ? ovsdb_n_ports(worker->ovsdb) : 0;
+
+    for (size_t i = 0; i < n && !worker->is_port_link_changed; i++) {
+        const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
+
+        worker->is_port_link_changed =
+            strcmp(port->name, name) == 0 || port->ifindex == ifindex;
+    }
+}
+
 static void on_netlink_watch(short events, void *data)
 {
     struct worker *worker = data;
 
     (void)events; /* only ever readable */
+    worker->is_port_link_changed = false;
     if (netlink_run(worker->netlink)) {
         worker->is_kernel_dirty = true;
         worker_reconcile_soon(worker);
+    }
+    if (worker->is_port_link_changed) {
+        ports_changed(worker);
     }
 }
 
@@ -360,6 +384,7 @@ int worker_switch_start(struct worker *worker)
     if (error < 0) {
         return error;
     }
+    netlink_on_link(worker->netlink, on_link, worker);
     watch_want(worker->netlink_watch, POLLIN);
     worker->run_dir_event.data = worker;
     worker->reconnect_timer.data = worker;

@@ -217,6 +217,10 @@ static bool link_concerns(const struct netlink *netlink,
     if (nlmsg_datalen(header) < (int)sizeof(*info)) {
         return false;
     }
+    if (netlink->link_fn != NULL) {
+        netlink->link_fn(name != NULL ? nla_get_string(name) : "",
+                         info->ifi_index, netlink->link_data);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(watches); i++) {
         if (watch_is(watches[i], info->ifi_index) ||
             (name != NULL && nla_strcmp(name, watches[i]->name) == 0)) {
@@ -270,7 +274,7 @@ static int event_valid(struct nl_msg *message, void *data)
     switch (header->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-        concerns = !netlink->has_policy || link_concerns(netlink, header);
+        concerns = link_concerns(netlink, header) || !netlink->has_policy;
         break;
     case RTM_NEWADDR:
     case RTM_DELADDR:
@@ -306,6 +310,12 @@ bool netlink_run(struct netlink *netlink)
         }
     }
     return netlink->is_changed;
+}
+
+void netlink_on_link(struct netlink *netlink, netlink_link_fn fn, void *data)
+{
+    netlink->link_fn = fn;
+    netlink->link_data = data;
 }
 
 static int events_open(struct netlink *netlink)

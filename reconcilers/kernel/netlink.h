@@ -31,6 +31,11 @@ int netlink_fd(const struct netlink *netlink);
 /* Drains notifications; true when any concerned us (or some were lost). */
 bool netlink_run(struct netlink *netlink);
 
+/* A link of this name and index came, went or changed: any link, as only the
+ * caller knows which are ports.  Called inside netlink_run. */
+typedef void (*netlink_link_fn)(const char *name, int ifindex, void *data);
+void netlink_on_link(struct netlink *netlink, netlink_link_fn fn, void *data);
+
 /* First address of an interface that is no link-local one, IPv4 before IPv6
  * (family 0: none), and its MTU.  0, -ENODEV or other negative errno. */
 _must_check_ int netlink_interface(struct netlink *netlink, const char *name,

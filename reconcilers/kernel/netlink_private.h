@@ -33,7 +33,9 @@ struct netlink {
     struct netlink_watch tunnel;
     struct netlink_watch bridge;
     struct netlink_watch mesh;
-    bool is_changed; /* set while notifications are read */
+    bool is_changed;         /* set while notifications are read */
+    netlink_link_fn link_fn; /* NULL: nobody asks */
+    void *link_data;
 };
 
 /* One apply, in progress. */

@@ -68,7 +68,7 @@ static json_t *monitor_tables(const struct ovsdb *ovsdb, bool is_conditional)
                   "Open_vSwitch", "columns", "cur_cfg", "Bridge", "columns",
                   "name", "ports", "Port", "columns", "name", "interfaces",
                   "external_ids", "Interface", "columns", "name", "ofport",
-                  "ofport_request", "ifindex", "error");
+                  "ofport_request", "ifindex", "error", "type");
     json_t *where;
 
     if (tables != NULL && is_conditional) {

@@ -30,6 +30,9 @@ struct ovsdb_port {
                                last said; 0: none */
     char error[128];        /* of the interface, "" when fine */
     bool is_ours;           /* carries external_ids:socketnet */
+    bool is_device; /* of type system: the kernel has a device of its name, or
+                       the port carries nothing.  Others may have none, or
+                       have it in another network namespace. */
 };
 
 /* Called inside ovsdb_run; they may call anything here but ovsdb_run, and after

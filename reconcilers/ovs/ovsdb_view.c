@@ -39,6 +39,7 @@ struct row {
     int64_t opened_ofport;
     int64_t opened_ifindex;
     char error[128];
+    char type[16]; /* of an interface; "" and "system" are one */
     UT_hash_handle hh;
 };
 
@@ -214,6 +215,8 @@ static int row_set_columns(struct row *row, const json_t *columns, bool is_diff)
             row_set_integer(&row->ifindex, value);
         } else if (strcmp(key, "error") == 0) {
             row_set_text(row->error, sizeof(row->error), value);
+        } else if (strcmp(key, "type") == 0) {
+            row_set_text(row->type, sizeof(row->type), value);
         }
         if (error != 0) {
             return error;
@@ -415,6 +418,8 @@ static void list_add(const struct ovsdb_view *view, const struct row *port,
         entry->ifindex = interface->opened_ifindex;
         entry->device_ifindex = interface->ifindex;
         entry->is_ours = port->has_owner;
+        entry->is_device = interface->type[0] == '\0' ||
+                           strcmp(interface->type, "system") == 0;
         (*n)++;
     }
 }

@@ -141,6 +141,28 @@ def test_container_restarts_under_its_port(lab, redis):
     lab.until(lambda: ping_by_name(lab), 20)
 
 
+def state(lab, host, name):
+    """The instance's state as `service ls` shows it."""
+    line, = [line for line in lab.ctl(host, "service", "ls").out.splitlines() if line.startswith(name + " ")]
+    return line
+
+
+def test_container_ends_and_comes_back(lab, redis):
+    """Its port stays on the bridge, and Open vSwitch calls it healthy."""
+    lab.until(lambda: f"nat(dst={redis}:6379)" in lab.groups("host2"))
+    lab("container-down", "host2", "redis")
+    lab.until(lambda: "pending: port veth203 on socket: device gone" in state(lab, "host2", "redis"), 5,
+              state(lab, "host2", "redis"))
+    lab.until(lambda: f"nat(dst={redis}:6379)" not in lab.groups("host2"), 5, lab.groups("host2"))
+    assert "device gone" in status(lab, "host2").out
+    lab("container", "host2", "redis", 203)
+    lab.sh("host2/redis", "redis-server", "--bind", redis, "--save", "", "--protected-mode", "no",
+           "--daemonize", "yes", "--dir", "/tmp")
+    lab.until(lambda: ping_by_name(lab), 20, status(lab, "host2"))
+    assert "pending" not in state(lab, "host2", "redis")
+    healed(lab, "host2")
+
+
 def test_container_nobody_registered_restarts(lab, redis):
     """A port of which no service record speaks is another's: named, left."""
     start_again(lab, "host1", "client", 101)

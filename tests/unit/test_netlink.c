@@ -4,6 +4,7 @@
  * and what it leaves alone, notifications, and the removal of all of it.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -412,6 +413,52 @@ static void test_quiet(void **state)
     ovs_fixture_shell("ip link del other");
 }
 
+struct heard {
+    char name[16];
+    int ifindex;
+    size_t n;
+};
+
+static void on_link(const char *name, int ifindex, void *data)
+{
+    struct heard *heard = data;
+
+    if (strcmp(name, "port0") == 0) {
+        (void)snprintf(heard->name, sizeof(heard->name), "%s", name);
+        heard->ifindex = ifindex;
+        heard->n++;
+    }
+}
+
+/* Any link is told of, by name and index, when it comes and when it goes. */
+static void test_links(void **state)
+{
+    struct heard heard = {0};
+    struct notes notes;
+    int ifindex;
+
+    (void)state;
+    (void)apply(false, &notes); /* it knows what concerns it */
+    netlink_on_link(world.netlink, on_link, &heard);
+    ovs_fixture_shell("ip link add port0 type veth peer name port1");
+    ifindex = (int)if_nametoindex("port0");
+    while (heard.n == 0) {
+        assert_true(ovs_fixture_poll(netlink_fd(world.netlink), POLLIN, 5000));
+        (void)netlink_run(world.netlink);
+    }
+    assert_string_equal(heard.name, "port0");
+    assert_int_equal(heard.ifindex, ifindex);
+    while (netlink_run(world.netlink)) {
+    }
+    heard = (struct heard){0};
+    ovs_fixture_shell("ip link del port0");
+    while (heard.n == 0) {
+        assert_true(ovs_fixture_poll(netlink_fd(world.netlink), POLLIN, 5000));
+        (void)netlink_run(world.netlink);
+    }
+    assert_int_equal(heard.ifindex, ifindex);
+}
+
 #define TEST(function)                                                         \
     cmocka_unit_test_setup_teardown(function, setup, teardown)
 
@@ -420,7 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_apply),     TEST(test_update),  TEST(test_repair),
         TEST(test_not_ours),  TEST(test_missing), TEST(test_remove_all),
-        TEST(test_interface), TEST(test_quiet),
+        TEST(test_interface), TEST(test_quiet),   TEST(test_links),
     };
 
     if (!ovs_fixture_enter_namespace()) {

@@ -179,6 +179,7 @@ static void test_differences(void **state)
     assert_int_equal(port->ofport, 7);
     assert_int_equal(port->ifindex, 9);
     assert_true(port->is_ours);
+    assert_true(port->is_device);
 
     /* Another port, the first one's owner taken away, a number emptied. */
     assert_int_equal(
@@ -191,12 +192,13 @@ static void test_differences(void **state)
              ":{\"insert\":{\"name\":\"aa\",\"interfaces\":[\"uuid\"," UUID_4
              "]}}},\"Interface\":{" UUID_2 ":{\"modify\":{\"ifindex\":[\"set\","
              "[]]}}," UUID_4 ":{\"insert\":{\"name\":\"aa\",\"error\":\"no "
-             "device\",\"ofport\":-1}}}}]}"),
+             "device\",\"ofport\":-1,\"type\":\"patch\"}}}}]}"),
         0);
     assert_int_equal(seen.n_changed, 1);
     assert_int_equal(ovsdb_n_ports(ovsdb), 2);
     port = ovsdb_port_at(ovsdb, 0);
     assert_string_equal(port->name, "aa");
+    assert_false(port->is_device);
     assert_string_equal(port->error, "no device");
     assert_int_equal(port->ofport, -1);
     port = ovsdb_port_at(ovsdb, 1);

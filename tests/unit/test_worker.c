@@ -516,6 +516,33 @@ static void test_revives_a_dead_port(void **state)
     ovs_fixture_shell("ping -c1 -W2 10.0.1.200 >/dev/null");
 }
 
+/* What a container that ended leaves: the port's row stays as it was, its
+ * number too.  New connections go elsewhere at once, and come back with it. */
+static void test_notices_a_device_that_is_gone(void **state)
+{
+    (void)state;
+    wait_until(prints("ovs-ofctl -OOpenFlow15 dump-groups socket | "
+                      "grep 10.0.1.200"));
+    ovs_fixture_shell("ip link del veth200");
+    wait_until(strcmp(worker_link_port_problem(world.core.worker, "veth200"),
+                      "port veth200 on socket: device gone") == 0);
+    /* Not dead: there is nothing to be done about it here. */
+    assert_null(worker_link_dead_port(world.core.worker, 0));
+    wait_until(!prints("ovs-ofctl -OOpenFlow15 dump-groups socket | "
+                       "grep 10.0.1.200"));
+    assert_true(prints("ovs-ofctl -OOpenFlow15 dump-groups socket | "
+                       "grep 10.0.2.200"));
+    assert_non_null(strstr(query("ports"), "device gone"));
+    add_container_link();
+    wait_until(worker_link_port_problem(world.core.worker, "veth200")[0] ==
+               '\0');
+    wait_until(prints("ovs-ofctl -OOpenFlow15 dump-groups socket | "
+                      "grep 10.0.1.200"));
+    wait_until(prints("ovs-ofctl -OOpenFlow15 dump-flows socket table=7 | "
+                      "grep nw_dst=10.0.1.200"));
+    ovs_fixture_shell("ping -c1 -W2 10.0.1.200 >/dev/null");
+}
+
 static void test_holds_down(void **state)
 {
     (void)state;
@@ -669,6 +696,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_survives_vswitchd),
         cmocka_unit_test(test_makes_the_tunnel_again),
         cmocka_unit_test(test_revives_a_dead_port),
+        cmocka_unit_test(test_notices_a_device_that_is_gone),
         cmocka_unit_test(test_holds_down),
         cmocka_unit_test(test_refuses_what_policy_forbids),
         cmocka_unit_test(test_is_replaced),
