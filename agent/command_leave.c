@@ -5,7 +5,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -53,15 +55,43 @@ static void leave_wait_for_end(const struct config *config)
     }
 }
 
-int command_leave(const struct config *config)
+/* What cannot be undone is not done by a slip.  0, or the exit status. */
+static int leave_ask(void)
+{
+    char answer[16] = "";
+
+    if (isatty(STDIN_FILENO) == 0) {
+        (void)fprintf(stderr,
+                      "agent leave: this node would be out of its cluster for "
+                      "good, and nobody can be asked here (standard input is "
+                      "no terminal): say --yes when that is meant\n");
+        return CTL_EXIT_USAGE;
+    }
+    (void)fprintf(stderr,
+                  "This takes this node out of its cluster for good: its "
+                  "services vanish everywhere, its\nflows are removed, its "
+                  "agent ends; to come back it needs a reset and a new token."
+                  "\nLeave? [y/N] ");
+    if (fgets(answer, sizeof(answer), stdin) == NULL ||
+        (strcasecmp(answer, "y\n") != 0 && strcasecmp(answer, "yes\n") != 0)) {
+        (void)fprintf(stderr, "agent leave: nothing was done\n");
+        return CTL_EXIT_FAILED;
+    }
+    return 0;
+}
+
+int command_leave(const struct config *config, bool is_sure)
 {
     _cleanup_(free_pointer) char *address = NULL;
     _cleanup_(free_pointer) char *problem = NULL;
     struct ctl_request request = {.method = "POST", .target = "/api/v1/leave"};
     struct ctl_answer answer = {0};
-    int status = CTL_EXIT_OK;
+    int status = is_sure ? 0 : leave_ask();
     int error;
 
+    if (status != 0) {
+        return status;
+    }
     if (asprintf(&address, "unix:%s/api.sock", config->run_dir) < 0) {
         address = NULL;
         return leave_fail(0, NULL);

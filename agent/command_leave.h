@@ -5,10 +5,13 @@
 #ifndef SOCKETNET_AGENT_COMMAND_LEAVE_H
 #define SOCKETNET_AGENT_COMMAND_LEAVE_H
 
+#include <stdbool.h>
+
 struct config;
 
-/* Explains itself on standard output and error; returns the exit status
- * (enum ctl_exit). */
-int command_leave(const struct config *config);
+/* Asks the person at the terminal first, but for `is_sure`; refuses where
+ * nobody can be asked.  Explains itself on standard output and error; returns
+ * the exit status (enum ctl_exit). */
+int command_leave(const struct config *config, bool is_sure);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * `agent init` and `agent join`.  main.c parses
- * their arguments; each returns the exit status of enum ctl_exit (ctl.h) and
- * explains itself on standard error.
+ * The commands of agent.  commands.c has their table and checks their
+ * arguments; each has a file of its own, explains itself on standard error and
+ * returns the exit status of enum ctl_exit (ctl.h).
  */
 #ifndef SOCKETNET_AGENT_COMMANDS_H
 #define SOCKETNET_AGENT_COMMANDS_H
@@ -9,6 +9,9 @@
 #include "gossip/base/address.h"
 
 struct config;
+
+/* Runs what argv says; argv[0] is the program's name. */
+int commands_main(int argc, char **argv);
 
 /* `agent init`.  name NULL: the configuration's.  Touches no network state. */
 int command_init(struct config *config, const char *name,

@@ -1,6 +1,6 @@
 /*
- * Options and positional arguments of agentctl.  Pure: argv in, values or an
- * error text out.
+ * Options and positional arguments of agent and agentctl.  Pure: argv in,
+ * values or an error text out.
  *
  * Options may stand anywhere; "--name value" and "--name=value" are the same,
  * "-o value" and "-ovalue" too; "--" ends the options.

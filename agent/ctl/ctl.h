@@ -8,10 +8,13 @@
 #ifndef SOCKETNET_AGENT_CTL_CTL_H
 #define SOCKETNET_AGENT_CTL_CTL_H
 
+#include "agent/args/program.h"
+
+/* Exit status of agentctl, and of agent. */
 enum ctl_exit {
-    CTL_EXIT_OK = 0,
-    CTL_EXIT_FAILED = 1, /* failed, or unhealthy */
-    CTL_EXIT_USAGE = 2,  /* usage, or invalid values */
+    CTL_EXIT_OK = PROGRAM_EXIT_OK,
+    CTL_EXIT_FAILED = PROGRAM_EXIT_FAILED, /* failed, or unhealthy */
+    CTL_EXIT_USAGE = PROGRAM_EXIT_USAGE,
     CTL_EXIT_UNREACHABLE = 3,
     CTL_EXIT_NOT_FOUND = 4,
     CTL_EXIT_DENIED = 5,  /* denied, or a bad signature */

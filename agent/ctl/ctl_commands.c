@@ -1,12 +1,10 @@
 /*
- * The table of agentctl's commands and their options: what ctl.c looks up,
- * ctl_help.c prints, and docs/man/agentctl.1 describes.
+ * The table of agentctl's commands and their options: what program.c looks up
+ * and prints, and docs/man/agentctl.1 describes.
  */
 #include "agent/ctl/ctl_internal.h"
 
-const struct args_option ctl_no_options[] = {{0}};
-
-const struct args_option ctl_globals[] = {
+static const struct args_option globals[] = {
     {"--output", "FORMAT", "table (default), json or jsonl", 'o'},
     {"--addr", "unix:PATH",
      "the agent's socket; else $SOCKETNET_ADDR, else " CTL_ADDRESS_DEFAULT, 0},
@@ -51,46 +49,78 @@ static const struct args_option token_options[] = {
      0, true},
     {0}};
 
-const struct ctl_command ctl_commands[] = {
-    {"status", "", "this node at a glance; ends 1 when unhealthy", NULL,
-     ctl_no_options, 0, 0, ctl_status},
-    {"health", "", "what is wrong, and what to do; ends 1 when unhealthy", NULL,
-     ctl_no_options, 0, 0, ctl_health},
-    {"members", "", "the nodes of the cluster as this one sees them", NULL,
-     ctl_no_options, 0, 0, ctl_members},
+/* What stands in the table for ctl_NAME. */
+#define RUN(name)                                                              \
+    static int run_##name(const struct program_call *call)                     \
+    {                                                                          \
+        return ctl_run(call, ctl_##name);                                      \
+    }
+
+RUN(status)
+RUN(health)
+RUN(members)
+RUN(service_register)
+RUN(service_ls)
+RUN(service_show)
+RUN(service_deregister)
+RUN(resolve)
+RUN(flow_ls)
+RUN(flow_diff)
+RUN(port_ls)
+RUN(record_ls)
+RUN(record_verify)
+RUN(events)
+RUN(token_create)
+
+static const struct program_command commands[] = {
+    {"status", NULL, "this node at a glance; ends 1 when unhealthy", NULL, NULL,
+     0, 0, run_status},
+    {"health", NULL, "what is wrong, and what to do; ends 1 when unhealthy",
+     NULL, NULL, 0, 0, run_health},
+    {"members", NULL, "the nodes of the cluster as this one sees them", NULL,
+     NULL, 0, 0, run_members},
     {"service register", "NAME --port N --address A [...]",
      "offer a function from this host",
      "Ends 0 when the record is on disk and this node's data plane has it, 6\n"
      "when it is on disk and the data plane has not followed yet (a port that\n"
      "is not there, a switch that is down); it follows by itself.",
-     register_options, 1, 1, ctl_service_register},
-    {"service ls", "", "all functions and their instances", NULL,
-     ctl_no_options, 0, 0, ctl_service_ls},
+     register_options, 1, 1, run_service_register},
+    {"service ls", NULL, "all functions and their instances", NULL, NULL, 0, 0,
+     run_service_ls},
     {"service show", "NAME", "one function with everything known of it", NULL,
-     ctl_no_options, 1, 1, ctl_service_show},
+     NULL, 1, 1, run_service_show},
     {"service deregister", "NAME [--instance I]",
      "withdraw an instance of this host",
      "New connections go elsewhere at once; open ones live on.",
-     deregister_options, 1, 1, ctl_service_deregister},
+     deregister_options, 1, 1, run_service_deregister},
     {"resolve", "NAME", "a function's address and usable instances, best first",
      "Ends 1 when no instance is usable, 4 when there is no such function.",
-     ctl_no_options, 1, 1, ctl_resolve},
-    {"flow ls", "", "the flows and groups of ours in the switch", NULL,
-     ctl_no_options, 0, 0, ctl_flow_ls},
-    {"flow diff", "", "what the switch holds that differs from the plan",
-     "Ends 0 when nothing differs, 1 when something does.", ctl_no_options, 0,
-     0, ctl_flow_diff},
-    {"port ls", "", "the ports of the bridge", NULL, ctl_no_options, 0, 0,
-     ctl_port_ls},
+     NULL, 1, 1, run_resolve},
+    {"flow ls", NULL, "the flows and groups of ours in the switch", NULL, NULL,
+     0, 0, run_flow_ls},
+    {"flow diff", NULL, "what the switch holds that differs from the plan",
+     "Ends 0 when nothing differs, 1 when something does.", NULL, 0, 0,
+     run_flow_diff},
+    {"port ls", NULL, "the ports of the bridge", NULL, NULL, 0, 0, run_port_ls},
     {"record ls", "[--kind K]", "the signed records this node holds", NULL,
-     record_options, 0, 0, ctl_record_ls},
-    {"record verify", "", "check every signature and certificate anew",
-     "Ends 5 when one of them does not hold.", ctl_no_options, 0, 0,
-     ctl_record_verify},
+     record_options, 0, 0, run_record_ls},
+    {"record verify", NULL, "check every signature and certificate anew",
+     "Ends 5 when one of them does not hold.", NULL, 0, 0, run_record_verify},
     {"events", "[--since N] [--no-follow]", "changes, as they happen",
-     "Without --since: from now on.", event_options, 0, 0, ctl_events},
+     "Without --since: from now on.", event_options, 0, 0, run_events},
     {"token create", "[--ttl D] [--function PATTERN]...",
      "a single-use token that lets one node join",
      "Prints the token and nothing else on standard output.", token_options, 0,
-     0, ctl_token_create},
+     0, run_token_create},
     {0}};
+
+const struct program ctl_program = {
+    .name = "agentctl",
+    .version = SOCKETNET_VERSION,
+    .about = "Asks the agent that runs on this host.",
+    .more = "Exit status: 0 done, 1 failed or unhealthy, 2 usage, 3 no agent "
+            "there,\n4 not found, 5 denied, 6 accepted and not yet in "
+            "place.\nMore: agentctl COMMAND --help, man agentctl.\n",
+    .commands = commands,
+    .globals = globals,
+};

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "agent/args/args.h"
+#include "agent/args/program.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_client.h"
 #include "agent/ctl/ctl_table.h"
@@ -24,27 +25,12 @@ enum ctl_format {
     CTL_FORMAT_JSONL, /* one line per item, each with "schema" */
 };
 
-struct ctl;
-
-struct ctl_command {
-    const char *name; /* "service register"; NULL ends the list */
-    const char *arguments;
-    const char *summary;
-    const char *details; /* further help, or NULL */
-    const struct args_option *options;
-    size_t n_words_min;
-    size_t n_words_max;
-    int (*run)(struct ctl *ctl); /* the exit status */
-};
-
 /* ctl_commands.c */
-extern const struct ctl_command ctl_commands[];
-extern const struct args_option ctl_globals[];
-extern const struct args_option ctl_no_options[];
+extern const struct program ctl_program;
 
 /* One run. */
 struct ctl {
-    const struct ctl_command *command;
+    const struct program_call *call;
     struct args args;
     enum ctl_format format;
     bool is_quiet;
@@ -53,11 +39,9 @@ struct ctl {
     uint32_t timeout_ms;
 };
 
-/* ctl_help.c */
-void ctl_help(const struct ctl_command *command, FILE *out);
-void ctl_help_all(FILE *out);
-/* Commands of a group ("service"), when there is such a group. */
-bool ctl_help_group(const char *group, FILE *out);
+/* Runs a command of agentctl with what the global options say. */
+_must_check_ int ctl_run(const struct program_call *call,
+                         int (*run)(struct ctl *ctl));
 
 /* "agentctl: ..." on standard error. */
 void ctl_message(const char *format, ...) _printf_(1, 2);

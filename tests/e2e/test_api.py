@@ -374,7 +374,7 @@ def test_garbage(nodes):
 
 
 def test_leave(nodes):
-    nodes[1].agent("leave")
+    nodes[1].agent("leave", "--yes")
     assert nodes[1].process.wait(20) == 0
     nodes[1].process = None
     Lab.until(lambda: nodes[0].json("status", "status")["members"]["left"] == 1)

@@ -47,7 +47,7 @@ def test_instances_are_gone_everywhere_at_once(lab, agent):
         lab.until(lambda host=host: "10.0.2.203" in lab.groups(host))
     assert foreign(lab) == (2, 1, True)
 
-    left = lab.popen("host2", "agent", "leave", stdout=-1, stderr=-1, text=True)
+    left = lab.popen("host2", "agent", "leave", "--yes", stdout=-1, stderr=-1, text=True)
     start = time.monotonic()
     for host in ("host1", "host3"):
         lab.until(lambda host=host: "10.0.2.203" not in lab.groups(host), 5)

@@ -23,15 +23,7 @@
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_client.h"
 #include "tests/unit/http_fixture.h"
-
-#define OUTPUT_MAX 16384
-
-/* What the last run printed. */
-struct run {
-    int status;
-    char out[OUTPUT_MAX];
-    char err[OUTPUT_MAX];
-};
+#include "tests/unit/program_fixture.h"
 
 static char last_body[1024]; /* of a POST, written by the loop's thread */
 static char last_target[256];
@@ -193,67 +185,20 @@ static int teardown(void **state)
     return 0;
 }
 
-static void read_back(FILE *file, char *text)
+static const struct program_run *agentctl(const char *words)
 {
-    size_t size;
-
-    rewind(file);
-    size = fread(text, 1, OUTPUT_MAX - 1, file);
-    text[size] = '\0';
-    fclose(file);
-}
-
-/* Runs "agentctl WORDS" in a child; words are split at blanks. */
-static const struct run *agentctl(const char *words)
-{
-    static struct run run;
-    char *argv[64] = {(char *)(uintptr_t) "agentctl"};
-    char *copy = strdup(words);
-    char *save = NULL;
-    FILE *out = tmpfile();
-    FILE *err = tmpfile();
-    int argc = 1;
-    int status;
-    pid_t pid;
-
-    for (char *word = strtok_r(copy, " ", &save); word != NULL;
-         word = strtok_r(NULL, " ", &save)) {
-        argv[argc++] = word;
-    }
-    fflush(stdout);
-    pid = fork();
-    if (pid == 0) {
-        dup2(fileno(out), STDOUT_FILENO);
-        dup2(fileno(err), STDERR_FILENO);
-        status = ctl_main(argc, argv);
-        fflush(stdout);
-        _exit(status);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    run.status = WEXITSTATUS(status);
-    read_back(out, run.out);
-    read_back(err, run.err);
-    free(copy);
-    return &run;
+    return program_fixture_run(ctl_main, "agentctl", words, -1);
 }
 
 static void assert_run(const char *words, int status, const char *out,
                        const char *err)
 {
-    const struct run *run = agentctl(words);
-
-    if (run->status != status || strstr(run->out, out) == NULL ||
-        strstr(run->err, err) == NULL) {
-        fail_msg("agentctl %s\nended %d, expected %d\nout: %s\nexpected: %s\n"
-                 "err: %s\nexpected: %s",
-                 words, run->status, status, run->out, out, run->err, err);
-    }
+    program_fixture_assert(ctl_main, "agentctl", words, status, out, err);
 }
 
 static void test_members(void **state)
 {
-    const struct run *run = agentctl("members");
+    const struct program_run *run = agentctl("members");
 
     (void)state;
     assert_int_equal(run->status, CTL_EXIT_OK);
@@ -364,7 +309,8 @@ static void test_usage(void **state)
 
 static void test_token(void **state)
 {
-    const struct run *run = agentctl("token create --ttl 10m --function redis");
+    const struct program_run *run =
+        agentctl("token create --ttl 10m --function redis");
 
     (void)state;
     assert_int_equal(run->status, CTL_EXIT_OK);

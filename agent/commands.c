@@ -1,0 +1,343 @@
+/*
+ * The table of agent's commands: what program.c looks up and prints, and
+ * docs/man/agent.8 describes.  What a command needs is checked here, then its
+ * file does it.
+ */
+#include "agent/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include <sodium.h>
+
+#include "agent/args/program.h"
+#include "agent/command_leave.h"
+#include "agent/command_reconcile.h"
+#include "agent/command_reset.h"
+#include "agent/config/config.h"
+#include "agent/core_run.h"
+#include "agent/ctl/ctl.h"
+#include "agent/identity/token.h"
+#include "agent/launcher/launcher.h"
+#include "agent/system/log.h"
+#include "agent/worker/worker.h"
+#include "gossip/wire/body.h"
+
+#define CLUSTER_NAME  "socketnet"
+#define SERVICE_RANGE "100.80.0.0/12"
+
+static const struct args_option globals[] = {
+    {.name = "--config",
+     .value = "FILE",
+     .help = "configuration, default " CONFIG_PATH_DEFAULT},
+    {.name = "--help",
+     .help = "this text, of the command it is given to",
+     .letter = 'h'},
+    {0},
+};
+
+static const struct args_option init_options[] = {
+    {.name = "--name", .value = "NAME", .help = "name of this node"},
+    {.name = "--cluster",
+     .value = "NAME",
+     .help = "name of the cluster, default " CLUSTER_NAME},
+    {.name = "--service-range",
+     .value = "SUBNET",
+     .help = "addresses of functions, default " SERVICE_RANGE},
+    {0},
+};
+
+static const struct args_option join_options[] = {
+    {.name = "--token",
+     .value = "TOKEN",
+     .help = "what \"agentctl token create\" printed; -: standard input"},
+    {.name = "--token-file",
+     .value = "FILE",
+     .help = "a file that holds it, so that ps does not show it"},
+    {.name = "--name", .value = "NAME", .help = "name of this node"},
+    {0},
+};
+
+static const struct args_option run_options[] = {
+    {.name = "--observe", .help = "print what would change, change nothing"},
+    {0},
+};
+
+static const struct args_option leave_options[] = {
+    {.name = "--yes", .help = "do not ask"},
+    {0},
+};
+
+static const struct args_option reset_options[] = {
+    {.name = "--dry-run", .help = "only list what would be removed"},
+    {.name = "--yes", .help = "remove it"},
+    {0},
+};
+
+static const struct args_option reconcile_options[] = {
+    {.name = "--desired", .value = "FILE", .help = "desired items as JSON"},
+    {.name = "--dry-run", .help = "print the changes; always needed today"},
+    {.name = "--ovs", .help = "fail when the switch cannot be asked"},
+    {0},
+};
+
+/* The configuration; 0, or the exit status after the problem was printed. */
+static int load(const struct program_call *call, struct config **ret)
+{
+    _cleanup_(free_pointer) char *problem = NULL;
+
+    if (config_load(args_get(&call->args, "--config"), ret, &problem) != 0) {
+        (void)fprintf(stderr, "agent %s: %s\n", call->command->name,
+                      problem != NULL ? problem : "out of memory");
+        return CTL_EXIT_USAGE;
+    }
+    log_set_level((*ret)->log_level);
+    return 0;
+}
+
+static int run_init(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    const char *cluster = args_get(&call->args, "--cluster");
+    const char *range = args_get(&call->args, "--service-range");
+    struct prefix prefix = {0};
+    int status;
+
+    cluster = cluster != NULL ? cluster : CLUSTER_NAME;
+    range = range != NULL ? range : SERVICE_RANGE;
+    if (!body_name_valid(cluster)) {
+        return program_usage(call,
+                             "--cluster \"%s\" cannot name a cluster; "
+                             "expected 1 to 63 letters, digits, \"-\" and "
+                             "\"_\", not beginning or ending with the last "
+                             "two",
+                             cluster);
+    }
+    if (prefix_parse(range, &prefix) != 0 || prefix.address.family != 4 ||
+        prefix.len < 8 || prefix.len > 24) {
+        return program_usage(call,
+                             "--service-range %s: expected an IPv4 subnet of "
+                             "/8 to /24, such as " SERVICE_RANGE,
+                             range);
+    }
+    status = load(call, &config);
+    return status != 0 ? status
+                       : command_init(config, args_get(&call->args, "--name"),
+                                      cluster, &prefix);
+}
+
+/* The first line of a file, or of standard input ("-").  0, or the exit
+ * status. */
+static int read_token(const struct program_call *call, const char *path,
+                      char text[TOKEN_TEXT_SIZE])
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    bool has_line;
+
+    if (file == NULL) {
+        return program_usage(call, "cannot read the token's file %s: %s", path,
+                             strerror(errno));
+    }
+    has_line = fgets(text, TOKEN_TEXT_SIZE, file) != NULL;
+    if (!is_stdin) {
+        (void)fclose(file); /* only read from */
+    }
+    text[has_line ? strcspn(text, " \t\r\n") : 0] = '\0';
+    if (text[0] == '\0') {
+        return program_usage(call,
+                             "%s holds no token; expected in its first line "
+                             "what \"agentctl token create\" printed",
+                             is_stdin ? "standard input" : path);
+    }
+    return 0;
+}
+
+static int get_token(const struct program_call *call,
+                     char text[TOKEN_TEXT_SIZE])
+{
+    const char *token = args_get(&call->args, "--token");
+    const char *path = args_get(&call->args, "--token-file");
+
+    if (token != NULL && path != NULL) {
+        return program_usage(call, "--token and --token-file are both given; "
+                                   "one of them is meant");
+    }
+    if (token == NULL && path == NULL) {
+        return program_usage(call, "a token is needed: run \"agentctl token "
+                                   "create\" on a node that may admit others, "
+                                   "and give what it prints with --token or "
+                                   "--token-file");
+    }
+    if (path != NULL || strcmp(token, "-") == 0) {
+        return read_token(call, path != NULL ? path : token, text);
+    }
+    if (strlen(token) >= TOKEN_TEXT_SIZE) {
+        return program_usage(call, "--token: that is too long for a token");
+    }
+    (void)strcpy(text, token);
+    return 0;
+}
+
+static int run_join(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    char token[TOKEN_TEXT_SIZE];
+    int status = get_token(call, token);
+
+    if (status == 0) {
+        status = load(call, &config);
+    }
+    if (status == 0) {
+        status = command_join(config, call->args.words[0], token,
+                              args_get(&call->args, "--name"));
+    }
+    sodium_memzero(token, sizeof(token));
+    return status;
+}
+
+static int run_run(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    int status = load(call, &config);
+
+    return status != 0 ? status
+                       : launcher_main(config, args_get(&call->args,
+                                                        "--observe") != NULL);
+}
+
+/* The launcher executes /proc/self/exe: ps, top and ss would say "exe". */
+static void name_process(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0); /* cannot fail */
+}
+
+static int run_core(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    int status = load(call, &config);
+
+    name_process("agent-core");
+    return status != 0 ? status : core_run(config, true);
+}
+
+static int run_worker(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    int status = load(call, &config);
+
+    name_process("agent-worker");
+    return status != 0 ? status
+                       : worker_main(config, args_get(&call->args,
+                                                      "--observe") != NULL);
+}
+
+static int run_leave(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    int status = load(call, &config);
+
+    return status != 0
+               ? status
+               : command_leave(config, args_get(&call->args, "--yes") != NULL);
+}
+
+static int run_reset(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    bool is_dry = args_get(&call->args, "--dry-run") != NULL;
+    int status;
+
+    if (is_dry == (args_get(&call->args, "--yes") != NULL)) {
+        return program_usage(call, "give --dry-run to see what would be "
+                                   "removed, or --yes to remove it");
+    }
+    status = load(call, &config);
+    return status != 0 ? status : command_reset(config, is_dry);
+}
+
+static int run_reconcile(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    const char *desired = args_get(&call->args, "--desired");
+    int status;
+
+    if (desired == NULL || args_get(&call->args, "--dry-run") == NULL) {
+        return program_usage(call, "--desired FILE and --dry-run are needed");
+    }
+    status = load(call, &config);
+    return status != 0
+               ? status
+               : command_reconcile(config, desired,
+                                   args_get(&call->args, "--ovs") != NULL);
+}
+
+static const struct program_command commands[] = {
+    {.name = "init",
+     .summary = "make a cluster with this host as its first node",
+     .details = "Writes keys, the cluster's genesis and this node's "
+                "certificate into the state\ndirectory.  Touches no network "
+                "state.",
+     .options = init_options,
+     .run = run_init},
+    {.name = "join",
+     .arguments = "PEER[:PORT] --token TOKEN|--token-file FILE",
+     .summary = "join the cluster of a token",
+     .details = "PEER is the mesh address or name of any running node.  "
+                "Touches no network state;\nwhen it fails, the host is as it "
+                "was before.",
+     .options = join_options,
+     .n_words_min = 1,
+     .n_words_max = 1,
+     .run = run_join},
+    {.name = "run",
+     .summary = "run the agent",
+     .details = "Starts the core and the worker process and restarts what "
+                "dies.  SIGTERM stops them;\nflows stay in place.",
+     .options = run_options,
+     .run = run_run},
+    {.name = "leave",
+     .summary = "take this node out of the cluster, for good",
+     .details = "Withdraws its records, removes its flows and stops the agent "
+                "that runs here.\nAsks first, on a terminal; elsewhere --yes "
+                "is needed.",
+     .options = leave_options,
+     .run = run_leave},
+    {.name = "reset",
+     .arguments = "--dry-run|--yes",
+     .summary = "remove everything the agent made on this host",
+     .details = "For a stopped agent: flows, groups, the tunnel, routes and "
+                "the state directory.",
+     .options = reset_options,
+     .run = run_reset},
+    {.name = "reconcile",
+     .arguments = "--desired FILE --dry-run",
+     .summary = "print what a desired state would change",
+     .details = "FILE is a JSON array of desired items, \"-\" is standard "
+                "input.",
+     .options = reconcile_options,
+     .run = run_reconcile},
+    {.name = "core", .run = run_core},
+    {.name = "worker", .options = run_options, .run = run_worker},
+    {0},
+};
+
+static const struct program agent_program = {
+    .name = "agent",
+    .version = SOCKETNET_VERSION,
+    .about = "Finds what the containers of all hosts offer, and programs Open "
+             "vSwitch.",
+    .more = "Exit status: 0 done, 1 failed, 2 usage or an invalid value, 3 no "
+            "agent there,\n4 not found, 5 denied.\nWhat a running agent knows "
+            "is asked with agentctl; see agentctl --help, man agent.\n",
+    .commands = commands,
+    .globals = globals,
+};
+
+int commands_main(int argc, char **argv)
+{
+    return program_run(&agent_program, argc, argv);
+}
