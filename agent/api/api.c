@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/api/api_internal.h"
@@ -113,15 +112,18 @@ struct api *api_free(struct api *api)
 
 void api_reply(struct http_exchange *exchange, unsigned status, json_t *root)
 {
-    char *text = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+    struct http_text text = {0};
 
+    http_text_json(&text, root);
     json_decref(root);
-    if (text == NULL) {
-        api_problem(exchange, 500, "out of memory", "try again",
+    if (text.error != 0) {
+        http_text_done(&text);
+        api_problem(exchange, 500, "the agent is out of memory",
+                    "try again; see how much memory this host has left",
                     "the answer could not be made");
         return;
     }
-    http_reply(exchange, status, HTTP_TYPE_JSON, text, strlen(text));
+    http_reply(exchange, status, HTTP_TYPE_JSON, text.bytes, text.size);
 }
 
 void api_problem(struct http_exchange *exchange, unsigned status,
@@ -179,51 +181,6 @@ json_t *api_body(struct http_exchange *exchange)
                                .next = "see docs/API.md for its fields"});
     json_decref(root);
     return NULL;
-}
-
-json_t *api_json_hex(const uint8_t *bytes, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-    char text[2 * LIMIT_KEY_SIZE + 1];
-    size_t n = MIN_OF(size, (size_t)LIMIT_KEY_SIZE);
-
-    for (size_t i = 0; i < n; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    return json_stringn(text, 2 * n);
-}
-
-json_t *api_json_id(uint64_t id)
-{
-    char text[17];
-
-    (void)snprintf(text, sizeof(text), "%016" PRIx64, id);
-    return json_string(text);
-}
-
-json_t *api_json_address(const struct address *address)
-{
-    char text[ADDRESS_TEXT_SIZE];
-
-    return address->family == 0 ? json_null()
-                                : json_string(address_text(address, text));
-}
-
-json_t *api_json_time(uint64_t wall_ms)
-{
-    time_t seconds = (time_t)(wall_ms / 1000);
-    char text[40];
-    struct tm tm;
-    size_t len;
-
-    if (gmtime_r(&seconds, &tm) == NULL) {
-        return json_null();
-    }
-    len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(text + len, sizeof(text) - len, ".%03uZ",
-                   (unsigned)(wall_ms % 1000));
-    return json_string(text);
 }
 
 void api_node_name(const struct core *core, const uint8_t key[32],

@@ -27,6 +27,7 @@ static void on_event(const struct event *event, void *data)
     char *line = malloc(len + 1);
 
     if (line == NULL) {
+        http_stream_abort(job->exchange); /* better than to leave it out */
         return;
     }
     memcpy(line, event->json, len);
@@ -105,7 +106,9 @@ void api_events_get(struct http_exchange *exchange, void *data)
     /* Not following, out of memory, a HEAD, or gone meanwhile. */
     if (token != 0) {
         events_unsubscribe(core->events, token);
+        http_stream_end(exchange);
+    } else {
+        http_stream_abort(exchange);
     }
-    http_stream_end(exchange);
     job_free(job);
 }

@@ -28,13 +28,15 @@ struct problems {
 static void add(struct problems *problems, const char *level, const char *id,
                 const char *text, const char *next)
 {
-    json_array_append_new(problems->list,
-                          json_pack("{s:s, s:s, s:s, s:s}", "id", id, "level",
-                                    level, "text", text, "next", next));
+    api_json_append(&problems->list,
+                    json_pack("{s:s, s:s, s:o, s:o}", "id", id, "level", level,
+                              "text", http_text_string(text), "next",
+                              http_text_string(next)));
     problems->is_healthy &= strcmp(level, "fail") != 0;
 }
 
-static void check_gossip(const struct core *core, struct problems *problems)
+static void find_gossip_problems(const struct core *core,
+                                 struct problems *problems)
 {
     if (!node_is_ready(core->node)) {
         add(problems, "warn", "gossip-not-ready",
@@ -53,8 +55,8 @@ static void check_gossip(const struct core *core, struct problems *problems)
     }
 }
 
-static void check_certificate(const struct core *core,
-                              struct problems *problems)
+static void find_certificate_problems(const struct core *core,
+                                      struct problems *problems)
 {
     uint64_t now_s = clock_wall_ms() / 1000;
     uint64_t ends_s = core->identity->body.not_after_s;
@@ -78,7 +80,7 @@ static bool needs_tunnel(const struct core *core)
 {
     struct node_member member;
 
-    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
         if (!member.is_self && member.state != NODE_MEMBER_LEFT &&
             member.certificate != NULL && member.certificate->n_subnets > 0) {
             return true;
@@ -87,7 +89,8 @@ static bool needs_tunnel(const struct core *core)
     return false;
 }
 
-static void check_worker(const struct core *core, struct problems *problems)
+static void find_worker_problems(const struct core *core,
+                                 struct problems *problems)
 {
     const struct worker_status *status;
 
@@ -143,15 +146,15 @@ json_t *api_health_pending(const struct core *core)
             }
             (void)snprintf(item, sizeof(item), "%s/%s", function->name,
                            instance->service.instance);
-            json_array_append_new(list,
-                                  json_pack("{s:s, s:s, s:s}", "item", item,
-                                            "state", state, "reason", reason));
+            api_json_append(&list, json_pack("{s:s, s:s, s:o}", "item", item,
+                                             "state", state, "reason",
+                                             http_text_string(reason)));
         }
     }
     return list;
 }
 
-static void check_services_dir(const struct api *api, struct problems *problems)
+static void find_file_problems(const struct api *api, struct problems *problems)
 {
     const char *text = services_problem(api->services);
 
@@ -161,12 +164,16 @@ static void check_services_dir(const struct api *api, struct problems *problems)
     }
 }
 
-static void check_pending(const struct core *core, struct problems *problems)
+static void find_pending_problems(const struct core *core,
+                                  struct problems *problems)
 {
     json_auto_t *pending = api_health_pending(core);
     json_t *item;
     size_t i;
 
+    if (pending == NULL) {
+        api_json_append(&problems->list, NULL);
+    }
     json_array_foreach (pending, i, item) {
         const char *state = json_string_value(json_object_get(item, "state"));
         char text[512];
@@ -183,7 +190,7 @@ static void check_pending(const struct core *core, struct problems *problems)
 
 /* A container's restart leaves its port dead.  The worker revives those that
  * a registered instance names; the others are not ours to touch. */
-static void check_ports(const struct core *core, struct problems *problems)
+static void find_dead_ports(const struct core *core, struct problems *problems)
 {
     const char *bridge = core->config->bridge;
     const char *name;
@@ -211,12 +218,12 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     const struct core *core = api->core;
     struct problems problems = {.list = json_array(), .is_healthy = true};
 
-    check_gossip(core, &problems);
-    check_certificate(core, &problems);
-    check_worker(core, &problems);
-    check_services_dir(api, &problems);
-    check_ports(core, &problems);
-    check_pending(core, &problems);
+    find_gossip_problems(core, &problems);
+    find_certificate_problems(core, &problems);
+    find_worker_problems(core, &problems);
+    find_file_problems(api, &problems);
+    find_dead_ports(core, &problems);
+    find_pending_problems(core, &problems);
     *ret_healthy = problems.is_healthy;
     return problems.list;
 }
@@ -226,21 +233,20 @@ json_t *api_health_waiting(const struct core *core)
     json_t *list = json_array();
 
     if (!node_is_ready(core->node)) {
-        json_array_append_new(
-            list, json_string("gossip: asking peers for this node's past"));
+        api_json_append(
+            &list, json_string("gossip: asking peers for this node's past"));
     }
     if (core->worker != NULL) {
         const struct worker_status *status = worker_link_status(core->worker);
 
         if (!status->is_connected) {
-            json_array_append_new(list,
-                                  json_string("worker: not connected yet"));
+            api_json_append(&list, json_string("worker: not connected yet"));
         } else if (!status->is_ovs_up) {
-            json_array_append_new(
-                list, json_string("data plane: Open vSwitch does not answer"));
+            api_json_append(
+                &list, json_string("data plane: Open vSwitch does not answer"));
         } else if (!status->is_observing && status->applied_number == 0) {
-            json_array_append_new(
-                list, json_string("data plane: nothing is applied yet"));
+            api_json_append(&list,
+                            json_string("data plane: nothing is applied yet"));
         }
     }
     return list;

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "agent/http/http.h"
+#include "agent/http/http_text.h"
 #include "gossip/base/address.h"
 #include "gossip/wire/body.h"
 
@@ -43,7 +44,12 @@ bool api_query_flag(struct http_exchange *exchange, const char *name,
 /* The request's body as a JSON object, or NULL and it has been answered. */
 json_t *api_body(struct http_exchange *exchange);
 
+/* Puts a value (taken over) into *list or *object.  Without memory, or when
+ * `value` is NULL, *list is freed and becomes NULL: see api_json.c. */
+void api_json_append(json_t **list, json_t *value);
+void api_json_set(json_t **object, const char *key, json_t *value);
 /* Values, new references; NULL when out of memory. */
+json_t *api_json_text(const char *text); /* null: NULL or "" */
 json_t *api_json_hex(const uint8_t *bytes, size_t size);
 json_t *api_json_id(uint64_t id);                        /* 16 hex digits */
 json_t *api_json_address(const struct address *address); /* null: none */
@@ -52,12 +58,14 @@ json_t *api_json_time(uint64_t wall_ms); /* "2025-03-01T12:00:00.123Z" */
 void api_node_name(const struct core *core, const uint8_t key[32],
                    char ret_name[BODY_NAME_SIZE]);
 
-/* Everything that is wrong, as a JSON array of {id, level, text, next};
- * `ret_healthy` is false when one of them is of level "fail". */
+/* Everything that is wrong, as a JSON array of {id, level, text, next}, NULL
+ * without memory for it; `ret_healthy` is false when one of them is of level
+ * "fail". */
 json_t *api_health_problems(const struct api *api, bool *ret_healthy);
-/* Local instances that the data plane does not hold, [{item, reason}]. */
+/* Local instances that the data plane does not hold, [{item, state, reason}],
+ * or NULL. */
 json_t *api_health_pending(const struct core *core);
-/* Texts of what start-up still waits for; an empty array: ready. */
+/* Texts of what start-up still waits for; an empty array: ready.  Or NULL. */
 json_t *api_health_waiting(const struct core *core);
 
 /* Why the local data plane does not hold this instance of ours: "pending" or

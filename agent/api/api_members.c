@@ -25,8 +25,8 @@ static json_t *endpoints_json(const struct body_certificate *certificate)
     for (size_t i = 0; i < certificate->n_mesh; i++) {
         char text[ENDPOINT_TEXT_SIZE];
 
-        json_array_append_new(
-            list, json_string(endpoint_text(&certificate->mesh[i], text)));
+        api_json_append(
+            &list, json_string(endpoint_text(&certificate->mesh[i], text)));
     }
     return list;
 }
@@ -38,8 +38,8 @@ static json_t *subnets_json(const struct body_certificate *certificate)
     for (size_t i = 0; i < certificate->n_subnets; i++) {
         char text[PREFIX_TEXT_SIZE];
 
-        json_array_append_new(
-            list, json_string(prefix_text(&certificate->subnets[i], text)));
+        api_json_append(
+            &list, json_string(prefix_text(&certificate->subnets[i], text)));
     }
     return list;
 }
@@ -49,7 +49,7 @@ static json_t *functions_json(const struct body_certificate *certificate)
     json_t *list = json_array();
 
     for (size_t i = 0; i < certificate->n_functions; i++) {
-        json_array_append_new(list, json_string(certificate->functions[i]));
+        api_json_append(&list, json_string(certificate->functions[i]));
     }
     return list;
 }
@@ -61,10 +61,10 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
     json_t *root;
 
     if ((certificate->roles & BODY_ROLE_MEMBER) != 0) {
-        json_array_append_new(roles, json_string("member"));
+        api_json_append(&roles, json_string("member"));
     }
     if ((certificate->roles & BODY_ROLE_ISSUER) != 0) {
-        json_array_append_new(roles, json_string("issuer"));
+        api_json_append(&roles, json_string("issuer"));
     }
     root = json_pack(
         "{s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
@@ -85,78 +85,102 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
     return root;
 }
 
-/* Whether a member that left has a successor of its name: the same host that
- * joined again, with another key.  Of several that left, the last counts. */
-static bool is_replaced(const struct core *core,
-                        const struct node_member *member)
+/* A member on its way into the answer. */
+struct listed {
+    struct node_member member;
+    char name[BODY_NAME_SIZE]; /* in its one spelling */
+    bool is_replaced;
+};
+
+static int compare_listed(const void *left, const void *right)
 {
-    char name[BODY_NAME_SIZE];
-    char other_name[BODY_NAME_SIZE];
-    struct node_member other;
+    const struct listed *a = left;
+    const struct listed *b = right;
 
-    if (member->state != NODE_MEMBER_LEFT ||
-        body_name_canonical(member->certificate->name, name) != 0) {
-        return false;
-    }
-    for (size_t i = 0; node_member_at(core->node, i, &other); i++) {
-        if (other.certificate == NULL ||
-            memcmp(other.key, member->key, 32) == 0 ||
-            body_name_canonical(other.certificate->name, other_name) != 0 ||
-            strcmp(name, other_name) != 0) {
-            continue;
-        }
-        if (other.state != NODE_MEMBER_LEFT ||
-            other.certificate->not_after_s > member->certificate->not_after_s) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    const json_t *const *left = a;
-    const json_t *const *right = b;
-
-    return strcmp(json_string_value(json_object_get(*left, "name")),
-                  json_string_value(json_object_get(*right, "name")));
+    return strcmp(a->name, b->name);
 }
 
 /* The node has its members by key; people look for names. */
-static json_t *sorted_by_name(json_t **members, size_t n)
+static int compare_names(const void *left, const void *right)
 {
-    json_t *list = json_array();
+    const struct listed *a = left;
+    const struct listed *b = right;
 
-    qsort(members, n, sizeof(members[0]), compare_names);
-    for (size_t i = 0; i < n; i++) {
-        json_array_append_new(list, members[i]);
+    return strcmp(a->member.certificate->name, b->member.certificate->name);
+}
+
+/* Members of one name: those that left are replaced by one that has not, the
+ * same host that joined again with another key.  Of several that left, the
+ * last counts. */
+static void mark_replaced(struct listed *first, struct listed *end)
+{
+    uint64_t last_s = 0;
+
+    for (const struct listed *at = first; at < end; at++) {
+        last_s =
+            MAX_OF(last_s, at->member.state == NODE_MEMBER_LEFT
+                               ? (uint64_t)at->member.certificate->not_after_s
+                               : UINT64_MAX);
     }
+    for (struct listed *at = first; at < end; at++) {
+        at->is_replaced = at->member.state == NODE_MEMBER_LEFT &&
+                          at->member.certificate->not_after_s < last_s;
+    }
+}
+
+/* All members, as they are to be told: an owned array of *ret_n, or NULL. */
+static struct listed *list_members(const struct node *node, size_t *ret_n)
+{
+    struct listed *list;
+    struct node_member member;
+    size_t n = 0;
+
+    for (size_t at = 0; node_member_next(node, &at, &member);) {
+        n++;
+    }
+    list = calloc(n + 1, sizeof(*list));
+    if (list == NULL) {
+        return NULL;
+    }
+    n = 0;
+    for (size_t at = 0; node_member_next(node, &at, &list[n].member); n++) {
+        const char *name = list[n].member.certificate->name;
+
+        if (body_name_canonical(name, list[n].name) != 0) {
+            memcpy(list[n].name, name, BODY_NAME_SIZE);
+        }
+    }
+    qsort(list, n, sizeof(*list), compare_listed);
+    for (size_t first = 0, end; first < n; first = end) {
+        end = first + 1;
+        while (end < n && strcmp(list[first].name, list[end].name) == 0) {
+            end++;
+        }
+        mark_replaced(&list[first], &list[end]);
+    }
+    qsort(list, n, sizeof(*list), compare_names);
+    *ret_n = n;
     return list;
 }
 
 void api_members_get(struct http_exchange *exchange, void *data)
 {
     const struct core *core = ((struct api *)data)->core;
-    _cleanup_(free_pointer) json_t **members = NULL;
+    _cleanup_(free_pointer) struct listed *list = NULL;
+    json_t *members = json_array();
     uint64_t now_ms = clock_now_ms();
-    struct node_member member;
     size_t n = 0;
-    size_t used = 0;
 
-    while (node_member_at(core->node, n, &member)) {
-        n++;
+    list = list_members(core->node, &n);
+    if (list == NULL) {
+        api_json_append(&members, NULL);
     }
-    members = calloc(n + 1, sizeof(json_t *));
-    for (size_t i = 0; members != NULL && i < n; i++) {
-        if (node_member_at(core->node, i, &member) &&
-            member.certificate != NULL && !is_replaced(core, &member)) {
-            members[used] = member_json(&member, now_ms);
-            used += members[used] != NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!list[i].is_replaced) {
+            api_json_append(&members, member_json(&list[i].member, now_ms));
         }
     }
-    api_reply(exchange, 200,
-              members == NULL
-                  ? NULL
-                  : json_pack("{s:i, s:o}", "schema", API_SCHEMA, "members",
-                              sorted_by_name(members, used)));
+    api_reply(
+        exchange, 200,
+        json_pack("{s:i, s:o}", "schema", API_SCHEMA, "members", members));
 }

@@ -5,6 +5,7 @@
  */
 #include "agent/api/api_internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -71,16 +72,17 @@ static const struct metric counter_metrics[] = {
     COUNTER("streams_opened", NULL, streams_opened),
 };
 
-static void put(FILE *out, const char *type, const char *name, const char *help,
-                uint64_t value)
+static void put(struct http_text *out, const char *type, const char *name,
+                const char *help, uint64_t value)
 {
-    (void)fprintf(out,
-                  "# HELP socketnet_%s %s\n# TYPE socketnet_%s %s\n"
-                  "socketnet_%s %" PRIu64 "\n",
-                  name, help, name, type, name, value);
+    http_text_format(out,
+                     "# HELP socketnet_%s %s\n# TYPE socketnet_%s %s\n"
+                     "socketnet_%s %" PRIu64 "\n",
+                     name, help, name, type, name, value);
 }
 
-static void put_counters(FILE *out, const struct node_counters *counters)
+static void put_counters(struct http_text *out,
+                         const struct node_counters *counters)
 {
     const char *announced = "";
 
@@ -91,31 +93,31 @@ static void put_counters(FILE *out, const struct node_counters *counters)
                                              metric->offset);
 
         if (strcmp(announced, metric->name) != 0) {
-            (void)fprintf(out, "# TYPE socketnet_%s_total counter\n",
-                          metric->name);
+            http_text_format(out, "# TYPE socketnet_%s_total counter\n",
+                             metric->name);
             announced = metric->name;
         }
-        (void)fprintf(out, "socketnet_%s_total%s%s%s %" PRIu64 "\n",
-                      metric->name, metric->label != NULL ? "{" : "",
-                      metric->label != NULL ? metric->label : "",
-                      metric->label != NULL ? "}" : "", *value);
+        http_text_format(out, "socketnet_%s_total%s%s%s %" PRIu64 "\n",
+                         metric->name, metric->label != NULL ? "{" : "",
+                         metric->label != NULL ? metric->label : "",
+                         metric->label != NULL ? "}" : "", *value);
     }
 }
 
-static void put_members(FILE *out, const struct node *node)
+static void put_members(struct http_text *out, const struct node *node)
 {
     size_t counts[NODE_MEMBER_LEFT + 1] = {0};
     struct node_member member;
 
-    for (size_t i = 0; node_member_at(node, i, &member); i++) {
+    for (size_t at = 0; node_member_next(node, &at, &member);) {
         counts[member.state]++;
     }
-    (void)fprintf(out, "# HELP socketnet_members Certified nodes by state.\n"
-                       "# TYPE socketnet_members gauge\n");
+    http_text_format(out, "# HELP socketnet_members Certified nodes by state.\n"
+                          "# TYPE socketnet_members gauge\n");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        (void)fprintf(out, "socketnet_members{state=\"%s\"} %zu\n",
-                      node_member_state_name((enum node_member_state)i),
-                      counts[i]);
+        http_text_format(out, "socketnet_members{state=\"%s\"} %zu\n",
+                         node_member_state_name((enum node_member_state)i),
+                         counts[i]);
     }
 }
 
@@ -127,21 +129,22 @@ static int count_kind(const struct record *record, void *data)
     return 0;
 }
 
-static void put_records(FILE *out, const struct node *node)
+static void put_records(struct http_text *out, const struct node *node)
 {
     size_t counts[RECORD_MANIFEST + 1] = {0};
 
-    /* count_kind never stops the walk. */
-    (void)node_records_each(node, 0, count_kind, counts);
-    (void)fprintf(out, "# HELP socketnet_records Live records by kind.\n"
-                       "# TYPE socketnet_records gauge\n");
+    if (node_records_each(node, 0, count_kind, counts) != 0) {
+        out->error = -ENOMEM; /* count_kind never stops the walk */
+    }
+    http_text_format(out, "# HELP socketnet_records Live records by kind.\n"
+                          "# TYPE socketnet_records gauge\n");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        (void)fprintf(out, "socketnet_records{kind=\"%s\"} %zu\n",
-                      record_kind_name((uint8_t)i), counts[i]);
+        http_text_format(out, "socketnet_records{kind=\"%s\"} %zu\n",
+                         record_kind_name((uint8_t)i), counts[i]);
     }
 }
 
-static void put_services(FILE *out, const struct catalog *catalog)
+static void put_services(struct http_text *out, const struct catalog *catalog)
 {
     size_t counts[CATALOG_UNREACHABLE + 1] = {0};
 
@@ -152,18 +155,19 @@ static void put_services(FILE *out, const struct catalog *catalog)
             counts[function->instances[k].state]++;
         }
     }
-    (void)fprintf(out, "# HELP socketnet_service_instances Instances of "
-                       "functions by state, as seen from this node.\n"
-                       "# TYPE socketnet_service_instances gauge\n");
+    http_text_format(out, "# HELP socketnet_service_instances Instances of "
+                          "functions by state, as seen from this node.\n"
+                          "# TYPE socketnet_service_instances gauge\n");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        (void)fprintf(out, "socketnet_service_instances{state=\"%s\"} %zu\n",
-                      catalog_state_name((enum catalog_state)i), counts[i]);
+        http_text_format(out, "socketnet_service_instances{state=\"%s\"} %zu\n",
+                         catalog_state_name((enum catalog_state)i), counts[i]);
     }
     put(out, "gauge", "functions", "Functions with at least one record.",
         catalog_count(catalog));
 }
 
-static void put_data_plane(FILE *out, const struct worker_link *link)
+static void put_data_plane(struct http_text *out,
+                           const struct worker_link *link)
 {
     static const struct worker_status none;
     const struct worker_status *status =
@@ -181,29 +185,33 @@ static void put_data_plane(FILE *out, const struct worker_link *link)
     put(out, "counter", "desired_changes_applied_total",
         "Changes of the desired state that the data plane holds.",
         status->applied_number);
-    (void)fprintf(out,
-                  "# HELP socketnet_apply_duration_seconds Time the last "
-                  "apply took.\n"
-                  "# TYPE socketnet_apply_duration_seconds gauge\n"
-                  "socketnet_apply_duration_seconds %.6f\n",
-                  (double)status->applied_us / 1e6);
+    http_text_format(out,
+                     "# HELP socketnet_apply_duration_seconds Time the last "
+                     "apply took.\n"
+                     "# TYPE socketnet_apply_duration_seconds gauge\n"
+                     "socketnet_apply_duration_seconds %.6f\n",
+                     (double)status->applied_us / 1e6);
 }
 
-static void put_node(FILE *out, const struct api *api)
+static void put_node(struct http_text *out, const struct api *api)
 {
     const struct core *core = api->core;
     bool is_healthy;
+    json_t *problems = api_health_problems(api, &is_healthy);
 
-    json_decref(api_health_problems(api, &is_healthy));
-    (void)fprintf(out,
-                  "# HELP socketnet_build_info The version in its label.\n"
-                  "# TYPE socketnet_build_info gauge\n"
-                  "socketnet_build_info{version=\"%s\"} 1\n"
-                  "# HELP socketnet_start_time_seconds When the agent "
-                  "started, since 1970.\n"
-                  "# TYPE socketnet_start_time_seconds gauge\n"
-                  "socketnet_start_time_seconds %.3f\n",
-                  SOCKETNET_VERSION, (double)core->started_wall_ms / 1e3);
+    if (problems == NULL) {
+        out->error = -ENOMEM; /* one that is missing may be a grave one */
+    }
+    json_decref(problems);
+    http_text_format(out,
+                     "# HELP socketnet_build_info The version in its label.\n"
+                     "# TYPE socketnet_build_info gauge\n"
+                     "socketnet_build_info{version=\"%s\"} 1\n"
+                     "# HELP socketnet_start_time_seconds When the agent "
+                     "started, since 1970.\n"
+                     "# TYPE socketnet_start_time_seconds gauge\n"
+                     "socketnet_start_time_seconds %.3f\n",
+                     SOCKETNET_VERSION, (double)core->started_wall_ms / 1e3);
     put(out, "gauge", "healthy", "1 when agentctl health says so.", is_healthy);
     put(out, "gauge", "ready", "1 when the node may write.",
         node_is_ready(core->node));
@@ -214,7 +222,7 @@ static void put_node(FILE *out, const struct api *api)
         core->store_problem == NULL);
 }
 
-static void put_store(FILE *out, struct store_thread *store)
+static void put_store(struct http_text *out, struct store_thread *store)
 {
     struct store_thread_counters counters = {0};
 
@@ -230,7 +238,7 @@ static void put_store(FILE *out, struct store_thread *store)
         counters.dropped);
 }
 
-static void put_api(FILE *out, const struct http_server *server)
+static void put_api(struct http_text *out, const struct http_server *server)
 {
     const struct http_counters *counters = http_server_counters(server);
 
@@ -255,26 +263,20 @@ void api_metrics_get(struct http_exchange *exchange, void *data)
 {
     const struct api *api = data;
     const struct core *core = api->core;
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    struct http_text out = {0};
 
-    if (out == NULL) {
+    put_node(&out, api);
+    put_members(&out, core->node);
+    put_records(&out, core->node);
+    put_services(&out, core->catalog);
+    put_counters(&out, node_counters_get(core->node));
+    put_store(&out, core->store);
+    put_data_plane(&out, core->worker);
+    put_api(&out, api->server);
+    if (out.error != 0) {
+        http_text_done(&out);
         api_reply(exchange, 500, NULL);
         return;
     }
-    put_node(out, api);
-    put_members(out, core->node);
-    put_records(out, core->node);
-    put_services(out, core->catalog);
-    put_counters(out, node_counters_get(core->node));
-    put_store(out, core->store);
-    put_data_plane(out, core->worker);
-    put_api(out, api->server);
-    if (fclose(out) != 0) {
-        free(text);
-        api_reply(exchange, 500, NULL);
-        return;
-    }
-    http_reply(exchange, 200, HTTP_TYPE_METRICS, text, size);
+    http_reply(exchange, 200, HTTP_TYPE_METRICS, out.bytes, out.size);
 }

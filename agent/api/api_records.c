@@ -219,8 +219,8 @@ static bool verify_next(struct verify_job *job)
     } else {
         json_t *entry = record_json(job->core, &record);
 
-        json_object_set_new(entry, "fault", json_string(fault));
-        json_array_append_new(job->invalid, entry);
+        api_json_set(&entry, "fault", json_string(fault));
+        api_json_append(&job->invalid, entry);
     }
     return job->pos < job->size;
 }

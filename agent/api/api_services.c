@@ -113,7 +113,7 @@ static json_t *tags_json(const struct catalog_service *service)
     json_t *list = json_array();
 
     for (size_t i = 0; i < service->n_tags; i++) {
-        json_array_append_new(list, json_string(service->tags[i]));
+        api_json_append(&list, json_string(service->tags[i]));
     }
     return list;
 }
@@ -123,8 +123,8 @@ static json_t *meta_json(const struct catalog_service *service)
     json_t *root = json_object();
 
     for (size_t i = 0; i < service->n_meta; i++) {
-        json_object_set_new(root, service->meta[i].key,
-                            json_string(service->meta[i].value));
+        api_json_set(&root, service->meta[i].key,
+                     json_string(service->meta[i].value));
     }
     return root;
 }
@@ -152,17 +152,13 @@ json_t *api_instance_json(const struct api *api,
         api_json_address(&instance->node_address), "local", instance->is_local,
         "address", api_json_address(&service->address), "port",
         (int)service->port, "protocol", protocol_name(service->protocol),
-        "port_name",
-        service->port_name[0] != '\0' ? json_string(service->port_name)
-                                      : json_null(),
-        "weight", (int)service->weight, "priority", (int)service->priority,
-        "health", health_name(service->health), "state", state, "reason",
-        reason[0] != '\0' ? json_string(reason) : json_null(), "usable",
-        instance->state == CATALOG_USABLE, "rtt_us",
-        (json_int_t)instance->rtt_us, "tags", tags_json(service), "meta",
-        meta_json(service), "check",
-        check != NULL ? json_string(check) : json_null(), "signer", "node",
-        signer, "key", api_json_hex(instance->writer, 32), "epoch",
+        "port_name", api_json_text(service->port_name), "weight",
+        (int)service->weight, "priority", (int)service->priority, "health",
+        health_name(service->health), "state", state, "reason",
+        api_json_text(reason), "usable", instance->state == CATALOG_USABLE,
+        "rtt_us", (json_int_t)instance->rtt_us, "tags", tags_json(service),
+        "meta", meta_json(service), "check", api_json_text(check), "signer",
+        "node", signer, "key", api_json_hex(instance->writer, 32), "epoch",
         (json_int_t)instance->order.epoch, "seq",
         (json_int_t)instance->order.seq);
 }
@@ -174,9 +170,8 @@ json_t *api_service_json(const struct api *api,
     char dns_name[BODY_NAME_SIZE + 256];
 
     for (size_t i = 0; i < function->n_instances; i++) {
-        json_array_append_new(
-            instances,
-            api_instance_json(api, function, &function->instances[i]));
+        api_json_append(&instances, api_instance_json(api, function,
+                                                      &function->instances[i]));
     }
     (void)snprintf(dns_name, sizeof(dns_name), "%s.%s", function->name,
                    api->core->config->zone);
@@ -194,8 +189,8 @@ void api_services_get(struct http_exchange *exchange, void *data)
     json_t *list = json_array();
 
     for (size_t i = 0; i < catalog_count(core->catalog); i++) {
-        json_array_append_new(
-            list, api_service_json(api, catalog_at(core->catalog, i)));
+        api_json_append(&list,
+                        api_service_json(api, catalog_at(core->catalog, i)));
     }
     api_reply(exchange, 200,
               json_pack("{s:i, s:o}", "schema", API_SCHEMA, "services", list));
@@ -267,14 +262,16 @@ void api_resolve_get(struct http_exchange *exchange, void *data)
     usable = calloc(function->n_instances + 1, sizeof(*usable));
     n = usable != NULL ? catalog_usable(function, usable, function->n_instances)
                        : 0;
+    if (usable == NULL) {
+        api_json_append(&chosen, NULL);
+    }
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(chosen,
-                              api_instance_json(api, function, usable[i]));
+        api_json_append(&chosen, api_instance_json(api, function, usable[i]));
     }
     for (size_t i = 0; i < function->n_instances; i++) {
         if (!is_among(usable, n, &function->instances[i])) {
-            json_array_append_new(
-                others,
+            api_json_append(
+                &others,
                 api_instance_json(api, function, &function->instances[i]));
         }
     }

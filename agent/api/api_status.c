@@ -19,21 +19,16 @@ static json_t *members_json(const struct core *core)
     json_t *root = json_object();
     struct node_member member;
 
-    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
         for (size_t k = 0; k < ARRAY_SIZE(states); k++) {
             counts[k] += member.state == states[k];
         }
     }
     for (size_t k = 0; k < ARRAY_SIZE(states); k++) {
-        json_object_set_new(root, node_member_state_name(states[k]),
-                            json_integer((json_int_t)counts[k]));
+        api_json_set(&root, node_member_state_name(states[k]),
+                     json_integer((json_int_t)counts[k]));
     }
     return root;
-}
-
-static json_t *text_or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
 }
 
 static json_t *worker_json(const struct core *core)
@@ -47,13 +42,13 @@ static json_t *worker_json(const struct core *core)
     return json_pack(
         "{s:b, s:b, s:{s:b, s:o}, s:{s:b, s:o}, s:I, s:I, s:I, s:o}",
         "connected", status->is_connected, "observing", status->is_observing,
-        "ovs", "up", status->is_ovs_up, "text", text_or_null(status->ovs_text),
+        "ovs", "up", status->is_ovs_up, "text", api_json_text(status->ovs_text),
         "tunnel", "up", status->is_tunnel_up, "text",
-        text_or_null(status->tunnel_text), "sent",
+        api_json_text(status->tunnel_text), "sent",
         (json_int_t)status->sent_number, "applied",
         (json_int_t)status->applied_number, "applied_us",
         (json_int_t)status->applied_us, "error",
-        text_or_null(status->applied_error));
+        api_json_text(status->applied_error));
 }
 
 static json_t *identity_json(const struct core *core)
@@ -109,7 +104,7 @@ void api_status_get(struct http_exchange *exchange, void *data)
         "fingerprint", api_json_id(node_fingerprint(core->node)), "functions",
         (json_int_t)catalog_count(core->catalog), "instances",
         (json_int_t)count_instances(core->catalog), "store", "problem",
-        text_or_null(core->store_problem), "worker", worker_json(core),
+        api_json_text(core->store_problem), "worker", worker_json(core),
         "pending", api_health_pending(core), "problems", problems, "healthy",
         is_healthy);
 

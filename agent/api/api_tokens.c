@@ -46,16 +46,15 @@ static void on_created(int error, const char *text, const struct token *token,
                     "the token could not be written to the store");
     } else {
         for (size_t i = 0; i < token->n_functions; i++) {
-            json_array_append_new(functions, json_string(token->functions[i]));
+            api_json_append(&functions, json_string(token->functions[i]));
         }
-        api_reply(
-            job->exchange, 201,
-            json_pack("{s:i, s:s, s:o, s:o, s:s, s:s, s:o}", "schema",
-                      API_SCHEMA, "token", text, "expires",
-                      api_json_time(token->expires_s * 1000), "functions",
-                      functions, "cluster", token->cluster_name, "peer",
-                      endpoint_text(&mesh, mesh_text), "warning",
-                      warning != NULL ? json_string(warning) : json_null()));
+        api_reply(job->exchange, 201,
+                  json_pack("{s:i, s:s, s:o, s:o, s:s, s:s, s:o}", "schema",
+                            API_SCHEMA, "token", text, "expires",
+                            api_json_time(token->expires_s * 1000), "functions",
+                            functions, "cluster", token->cluster_name, "peer",
+                            endpoint_text(&mesh, mesh_text), "warning",
+                            api_json_text(warning)));
     }
     job->exchange = http_exchange_unref(job->exchange);
     free(job);
@@ -70,7 +69,7 @@ static void refuse_issuing(struct http_exchange *exchange,
         "first one back";
     struct node_member member;
 
-    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
         if (member.certificate != NULL &&
             (member.certificate->roles & BODY_ROLE_ISSUER) != 0 &&
             member.state == NODE_MEMBER_ALIVE) {

@@ -220,7 +220,7 @@ static int desire_put_hosts(const struct node *node, struct desired *desired)
     struct node_member member;
     int error = 0;
 
-    for (size_t i = 0; node_member_at(node, i, &member) && error == 0; i++) {
+    for (size_t at = 0; error == 0 && node_member_next(node, &at, &member);) {
         const struct body_certificate *certificate = member.certificate;
         struct desired_item item = {.type = DESIRED_HOST};
 

@@ -137,8 +137,11 @@ void events_publish(struct events *events, const char *kind, const char *fields)
                                       ",\"time\":\"%s\",\"kind\":\"%s\"%s%s",
                                       slot.index, time_text, kind,
                                       has_fields ? "," : "", fields + 1) < 0) {
-        /* Without memory the event is lost; the state it tells of is not. */
+        /* Without memory the event is lost, the state it tells of is not; the
+         * gap in the indexes shows it. */
         free(slot.kind);
+        events->last_index = slot.index;
+        events_slot_done(&events->ring[at]);
         return;
     }
     events->last_index = slot.index;
@@ -175,7 +178,9 @@ uint64_t events_subscribe(struct events *events, uint64_t since, events_fn fn,
     for (uint64_t i = first; since != UINT64_MAX && i <= last; i++) {
         struct event event = events_view(&events->ring[i % EVENTS_KEPT]);
 
-        fn(&event, data);
+        if (event.json != NULL) {
+            fn(&event, data);
+        }
     }
     events->last_token++;
     follower->token = events->last_token;

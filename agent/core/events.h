@@ -16,7 +16,8 @@ struct events;
 
 /* One event; text is valid while the event is in the ring. */
 struct event {
-    uint64_t index; /* from 1, never reused within one run */
+    uint64_t index; /* from 1, never reused within one run; one that had no
+                       memory leaves a gap */
     uint64_t wall_ms;
     const char *kind; /* "member", "service", "record", "ovs", "port", ... */
     const char *json; /* the whole object, without newline */

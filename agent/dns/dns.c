@@ -63,7 +63,7 @@ static bool source_find_node(const char *name, struct address *ret, void *data)
     if (body_name_canonical(name, wanted) != 0) {
         return false;
     }
-    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
         if (member_is_named(&member) &&
             body_name_canonical(member.certificate->name, canonical) == 0 &&
             strcmp(canonical, wanted) == 0) {
@@ -80,7 +80,7 @@ static bool source_find_node_address(const struct address *address,
     const struct core *core = data;
     struct node_member member;
 
-    for (size_t i = 0; node_member_at(core->node, i, &member); i++) {
+    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
         if (member_is_named(&member) &&
             address_equal(&member.certificate->mesh[0].address, address)) {
             memcpy(ret_name, member.certificate->name, BODY_NAME_SIZE);

@@ -96,6 +96,21 @@ void http_connection_arm(struct http_connection *connection,
     }
 }
 
+/* Adds the methods of a route to a list as Allow has it: "GET, HEAD". */
+static void name_methods(enum http_verb verb, char *allow, size_t size)
+{
+    static const char *const names[] = {[HTTP_VERB_GET] = "GET, HEAD",
+                                        [HTTP_VERB_POST] = "POST",
+                                        [HTTP_VERB_DELETE] = "DELETE"};
+    size_t len = strlen(allow);
+
+    /* Two routes may serve one path and method, the first of them does. */
+    if (strstr(allow, names[verb]) == NULL) {
+        (void)snprintf(allow + len, size - len, "%s%s", len > 0 ? ", " : "",
+                       names[verb]);
+    }
+}
+
 static void dispatch(struct http_connection *connection,
                      struct http_exchange *exchange)
 {
@@ -103,7 +118,7 @@ static void dispatch(struct http_connection *connection,
     const struct http_request *request = &exchange->request;
     enum http_verb verb =
         request->verb == HTTP_VERB_HEAD ? HTTP_VERB_GET : request->verb;
-    bool is_known_path = false;
+    char allow[40] = "";
 
     for (size_t i = 0; i < config->n_routes; i++) {
         const struct http_route *route = &config->routes[i];
@@ -111,8 +126,8 @@ static void dispatch(struct http_connection *connection,
         if (!http_request_matches(request, route->pattern)) {
             continue;
         }
-        is_known_path = true;
         if (route->verb != verb) {
+            name_methods(route->verb, allow, sizeof(allow));
             continue;
         }
         if (config->allow == NULL ||
@@ -121,11 +136,14 @@ static void dispatch(struct http_connection *connection,
         }
         return;
     }
+    if (allow[0] != '\0') {
+        http_reply_methods(exchange, allow);
+        return;
+    }
     http_reply_problem(
-        exchange, is_known_path ? 405 : 404,
+        exchange, 404,
         &(struct http_problem){
-            .what = is_known_path ? "this path does not take that method"
-                                  : "there is nothing at this path",
+            .what = "there is nothing at this path",
             .where = "the request line",
             .next = "see docs/API.md for the paths and their methods"});
 }

@@ -104,7 +104,7 @@ void http_exchange_on_gone(struct http_exchange *exchange, http_handle_fn fn,
                            void *data);
 
 /* The whole answer.  Takes `body` over (malloc'd, may be NULL when size is
- * 0).  Does nothing on a closed exchange. */
+ * 0).  Does nothing on a closed exchange.  Needs no memory. */
 void http_reply(struct http_exchange *exchange, unsigned status,
                 const char *type, char *body, size_t size);
 
@@ -114,9 +114,13 @@ void http_stream_begin(struct http_exchange *exchange, const char *type);
 void http_stream_write(struct http_exchange *exchange, const void *bytes,
                        size_t size);
 void http_stream_end(struct http_exchange *exchange);
+/* A part of the answer could not be made: closes the connection before the
+ * answer's end, by which the client sees that it is not whole. */
+void http_stream_abort(struct http_exchange *exchange);
 
 /* The answer to something that went wrong, as the JSON object of
- * docs/schema/error.json.  Texts may be NULL but for `what`. */
+ * docs/schema/error.json.  Texts may be NULL but for `what`.  Without memory
+ * for it, it is status 500 and says that. */
 struct http_problem {
     const char *what;
     const char *where;

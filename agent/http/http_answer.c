@@ -12,14 +12,13 @@
 
 #include <jansson.h>
 
-/* One uv_write: up to three pieces, the middle one owned. */
-struct answer_write {
-    uv_write_t request;
-    struct http_connection *connection;
-    struct http_exchange *exchange; /* finished by this write, or NULL */
-    char *body;
-    char head[512];
-};
+#include "agent/http/http_text.h"
+
+/* What is said when there is no memory to say anything else. */
+#define OUT_OF_MEMORY                                                          \
+    "{\"schema\":1,\"error\":{\"what\":\"the answer could not be made\","      \
+    "\"why\":\"the agent is out of memory\",\"next\":\"try again; see how "    \
+    "much memory this host has left\"}}"
 
 static const char *status_text(unsigned status)
 {
@@ -59,9 +58,20 @@ static const char *status_text(unsigned status)
     }
 }
 
+/* The write is over: what it held goes. */
+static void write_done(struct http_write *write)
+{
+    free(write->body);
+    if (write->is_embedded) {
+        (void)http_exchange_unref(write->exchange);
+    } else {
+        free(write);
+    }
+}
+
 static void on_written(uv_write_t *request, int status)
 {
-    struct answer_write *write = request->data;
+    struct http_write *write = request->data;
     struct http_connection *connection = write->connection;
     struct http_exchange *exchange = write->exchange;
 
@@ -78,14 +88,13 @@ static void on_written(uv_write_t *request, int status)
             http_connection_next(connection);
         }
     }
-    free(write->body);
-    free(write);
+    write_done(write);
 }
 
 /* Queues head, body (taken over) and tail; libuv writes at once what the
  * socket takes. */
 static void send_pieces(struct http_exchange *exchange,
-                        struct answer_write *write, char *body, size_t size,
+                        struct http_write *write, char *body, size_t size,
                         const char *tail)
 {
     struct http_connection *connection = exchange->connection;
@@ -110,8 +119,7 @@ static void send_pieces(struct http_exchange *exchange,
     }
     if (uv_write(&write->request, (uv_stream_t *)&connection->pipe, pieces, n,
                  on_written) < 0) {
-        free(write->body);
-        free(write);
+        write_done(write);
         http_connection_close(connection);
     } else if (exchange->state == HTTP_EXCHANGE_DONE) {
         http_connection_arm(connection, connection->server->config.write_ms);
@@ -127,43 +135,49 @@ static void count_status(struct http_server *server, unsigned status)
     }
 }
 
-void http_reply(struct http_exchange *exchange, unsigned status,
-                const char *type, char *body, size_t size)
+/* The whole answer: `body` (taken over) or the text `fixed`, and more lines of
+ * the head in `more`. */
+static void reply_with(struct http_exchange *exchange, unsigned status,
+                       const char *type, char *body, size_t size,
+                       const char *fixed, const char *more)
 {
     struct http_connection *connection = exchange->connection;
-    struct answer_write *write;
+    struct http_write *write = &exchange->answer;
 
     if (exchange->state != HTTP_EXCHANGE_WAITING) {
         free(body);
         return;
     }
-    write = calloc(1, sizeof(*write));
-    if (write == NULL) {
-        free(body);
-        http_connection_close(connection);
-        return;
-    }
     count_status(connection->server, status);
     exchange->state = HTTP_EXCHANGE_DONE;
-    snprintf(write->head, sizeof(write->head),
-             "HTTP/1.1 %u %s\r\n"
-             "Content-Type: %s\r\n"
-             "Content-Length: %zu\r\n"
-             "%s%s\r\n",
-             status, status_text(status), type, size,
-             status == 405 ? "Allow: GET, HEAD, POST, DELETE\r\n" : "",
-             exchange->is_last             ? "Connection: close\r\n"
-             : exchange->request.is_http10 ? "Connection: keep-alive\r\n"
-                                           : "");
+    (void)http_exchange_ref(exchange);
+    write->is_embedded = true;
+    (void)snprintf(write->head, sizeof(write->head),
+                   "HTTP/1.1 %u %s\r\n"
+                   "Content-Type: %s\r\n"
+                   "Content-Length: %zu\r\n"
+                   "%s%s\r\n",
+                   status, status_text(status), type, size + strlen(fixed),
+                   more,
+                   exchange->is_last             ? "Connection: close\r\n"
+                   : exchange->request.is_http10 ? "Connection: keep-alive\r\n"
+                                                 : "");
     if (exchange->request.verb == HTTP_VERB_HEAD) {
         size = 0;
+        fixed = "";
     }
-    send_pieces(exchange, write, body, size, "");
+    send_pieces(exchange, write, body, size, fixed);
+}
+
+void http_reply(struct http_exchange *exchange, unsigned status,
+                const char *type, char *body, size_t size)
+{
+    reply_with(exchange, status, type, body, size, "", "");
 }
 
 void http_stream_begin(struct http_exchange *exchange, const char *type)
 {
-    struct answer_write *write;
+    struct http_write *write;
 
     if (exchange->state != HTTP_EXCHANGE_WAITING) {
         return;
@@ -192,7 +206,7 @@ void http_stream_write(struct http_exchange *exchange, const void *bytes,
                        size_t size)
 {
     struct http_connection *connection = exchange->connection;
-    struct answer_write *write;
+    struct http_write *write;
     char *copy;
 
     if (exchange->state != HTTP_EXCHANGE_STREAMING || size == 0) {
@@ -222,7 +236,7 @@ void http_stream_write(struct http_exchange *exchange, const void *bytes,
 
 void http_stream_end(struct http_exchange *exchange)
 {
-    struct answer_write *write;
+    struct http_write *write;
 
     if (exchange->state != HTTP_EXCHANGE_STREAMING) {
         return;
@@ -237,17 +251,69 @@ void http_stream_end(struct http_exchange *exchange)
                 exchange->request.is_http10 ? "" : "0\r\n\r\n");
 }
 
+void http_stream_abort(struct http_exchange *exchange)
+{
+    if (exchange->state == HTTP_EXCHANGE_STREAMING) {
+        http_connection_close(exchange->connection);
+    }
+}
+
+/* Adds a text, if there is one.  False: no memory. */
+static bool put_text(json_t *object, const char *key, const char *text)
+{
+    return text == NULL ||
+           json_object_set_new(object, key, http_text_string(text)) == 0;
+}
+
+/* The body; error -ENOMEM. */
+static struct http_text problem_text(const struct http_problem *problem)
+{
+    json_t *error = json_object();
+    json_auto_t *root = json_pack("{s:i, s:o}", "schema", 1, "error", error);
+    struct http_text text = {0};
+    bool is_whole = root != NULL && put_text(error, "what", problem->what) &&
+                    put_text(error, "where", problem->where) &&
+                    put_text(error, "why", problem->why) &&
+                    put_text(error, "next", problem->next);
+
+    http_text_json(&text, is_whole ? root : NULL);
+    return text;
+}
+
+static void reply_problem(struct http_exchange *exchange, unsigned status,
+                          const struct http_problem *problem, const char *more)
+{
+    struct http_text text = problem_text(problem);
+
+    if (text.error != 0) {
+        http_text_done(&text);
+        reply_with(exchange, 500, HTTP_TYPE_JSON, NULL, 0, OUT_OF_MEMORY, "");
+        return;
+    }
+    reply_with(exchange, status, HTTP_TYPE_JSON, text.bytes, text.size, "",
+               more);
+}
+
 void http_reply_problem(struct http_exchange *exchange, unsigned status,
                         const struct http_problem *problem)
 {
-    json_auto_t *root =
-        json_pack("{s:i, s:{s:s, s:s*, s:s*, s:s*}}", "schema", 1, "error",
-                  "what", problem->what, "where", problem->where, "why",
-                  problem->why, "next", problem->next);
-    char *text = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+    reply_problem(exchange, status, problem, "");
+}
 
-    http_reply(exchange, status, HTTP_TYPE_JSON, text,
-               text != NULL ? strlen(text) : 0);
+void http_reply_methods(struct http_exchange *exchange, const char *allow)
+{
+    char next[96];
+    char more[96];
+
+    (void)snprintf(next, sizeof(next), "its methods are %s; see docs/API.md",
+                   allow);
+    (void)snprintf(more, sizeof(more), "Allow: %s\r\n", allow);
+    reply_problem(
+        exchange, 405,
+        &(struct http_problem){.what = "this path does not take that method",
+                               .where = "the request line",
+                               .next = next},
+        more);
 }
 
 struct http_exchange *http_exchange_new(struct http_connection *connection)

@@ -40,6 +40,16 @@ struct http_server {
     char input[16384]; /* of whichever connection is being read */
 };
 
+/* One uv_write: up to three pieces, the middle one owned. */
+struct http_write {
+    uv_write_t request;
+    struct http_connection *connection;
+    struct http_exchange *exchange; /* finished by this write, or NULL */
+    bool is_embedded;               /* in `exchange`, which it holds */
+    char *body;
+    char head[512];
+};
+
 enum http_exchange_state {
     HTTP_EXCHANGE_WAITING,   /* for its handler */
     HTTP_EXCHANGE_STREAMING, /* between stream_begin and stream_end */
@@ -55,6 +65,9 @@ struct http_exchange {
     bool is_last; /* close after the answer */
     http_handle_fn gone;
     void *gone_data;
+    /* Of the whole answer, so that it needs no memory to say that there is
+     * none. */
+    struct http_write answer;
 };
 
 /* http_socket.c: a bound, non-blocking descriptor and the group of the
@@ -66,6 +79,8 @@ bool http_socket_peer(int fd, gid_t socket_gid, struct http_peer *ret);
 
 /* http_answer.c */
 struct http_exchange *http_exchange_new(struct http_connection *connection);
+/* 405: names the methods that the request's path has. */
+void http_reply_methods(struct http_exchange *exchange, const char *allow);
 /* The connection goes: the exchange is closed, `gone` is called. */
 void http_exchange_detach(struct http_exchange *exchange);
 /* Answers what never became a request. */

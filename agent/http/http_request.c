@@ -248,6 +248,16 @@ static int decode(const char *from, size_t len, bool is_form, char *text)
     return 0;
 }
 
+/* Everything else has to be escaped (RFC 3986), in the query too: a target
+ * is told again in answers and in the log. */
+static bool is_printable(const char *text)
+{
+    while (*text > 0x20 && *text < 0x7f) {
+        text++;
+    }
+    return *text == '\0';
+}
+
 /* Splits the target at '?', then its path at '/'. */
 static int split_target(struct http_request *request)
 {
@@ -261,7 +271,7 @@ static int split_target(struct http_request *request)
     }
     request->text = text;
     request->query = *end == '?' ? end + 1 : end + strlen(end);
-    if (*pos != '/') {
+    if (*pos != '/' || !is_printable(pos)) {
         return HTTP_E_MALFORMED;
     }
     while (pos < end) {

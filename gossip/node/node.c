@@ -290,12 +290,14 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
     return true;
 }
 
-bool node_member_at(const struct node *node, size_t index,
-                    struct node_member *ret)
+bool node_member_next(const struct node *node, size_t *at,
+                      struct node_member *ret)
 {
-    for (size_t i = 0; i < node->n_peers; i++) {
-        if (node->peers[i]->certificate != NULL && index-- == 0) {
-            return fill_member(node->peers[i], ret);
+    while (*at < node->n_peers) {
+        const struct peer *peer = node->peers[(*at)++];
+
+        if (fill_member(peer, ret)) {
+            return true;
         }
     }
     return false;

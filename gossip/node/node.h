@@ -216,9 +216,10 @@ _must_check_ int node_remove(struct node *node, uint64_t now_ms,
                              size_t key_size, struct node_actions *actions,
                              struct record_order *ret_order);
 
-/* Members in ascending order of key, index from 0; false past the end. */
-bool node_member_at(const struct node *node, size_t index,
-                    struct node_member *ret);
+/* Members in ascending order of key: *at is 0 for the first, and moved on to
+ * the next; false past the last.  Only while nothing else calls the node. */
+bool node_member_next(const struct node *node, size_t *at,
+                      struct node_member *ret);
 bool node_member_find(const struct node *node, const uint8_t key[32],
                       struct node_member *ret);
 

@@ -32,10 +32,12 @@ static bool views_have_same_members(const struct node *a, const struct node *b)
 {
     struct node_member member_a;
     struct node_member member_b;
+    size_t at_a = 0;
+    size_t at_b = 0;
 
-    for (size_t i = 0;; i++) {
-        bool has_a = node_member_at(a, i, &member_a);
-        bool has_b = node_member_at(b, i, &member_b);
+    for (;;) {
+        bool has_a = node_member_next(a, &at_a, &member_a);
+        bool has_b = node_member_next(b, &at_b, &member_b);
 
         if (!has_a || !has_b) {
             return has_a == has_b;

@@ -87,6 +87,11 @@ struct node_member *fake_node_member(struct node *node, uint8_t number)
     return member;
 }
 
+struct body_certificate *fake_node_certificate(struct node_member *member)
+{
+    return (struct body_certificate *)(uintptr_t)member->certificate;
+}
+
 struct body_service fake_service(const char *function, const char *address,
                                  uint16_t port)
 {
@@ -201,13 +206,14 @@ void fake_node_function(struct node *node, uint8_t number, const char *name,
     fake_put(node, number, RECORD_FUNCTION, name, body, size);
 }
 
-bool node_member_at(const struct node *node, size_t index,
-                    struct node_member *ret)
+bool node_member_next(const struct node *node, size_t *at,
+                      struct node_member *ret)
 {
-    if (index >= node->n_members) {
+    if (*at >= node->n_members) {
         return false;
     }
-    *ret = node->members[index];
+    *ret = node->members[*at];
+    (*at)++;
     return true;
 }
 
@@ -239,4 +245,63 @@ int node_records_each(const struct node *node, uint8_t kind, node_record_fn fn,
         }
     }
     return result;
+}
+
+/* --- What the API reads besides. */
+
+size_t node_n_records(const struct node *node)
+{
+    return node->n_records;
+}
+
+const struct node_counters *node_counters_get(const struct node *node)
+{
+    static const struct node_counters none;
+
+    (void)node;
+    return &none;
+}
+
+uint64_t node_epoch(const struct node *node)
+{
+    (void)node;
+    return UINT64_C(1) << 32;
+}
+
+uint64_t node_fingerprint(const struct node *node)
+{
+    return node->seq;
+}
+
+bool node_is_ready(const struct node *node)
+{
+    (void)node;
+    return true;
+}
+
+bool node_is_cut_off(const struct node *node)
+{
+    (void)node;
+    return false;
+}
+
+/* Nobody signs here. */
+int node_check_certificate(const struct node *node, const uint8_t *bytes,
+                           size_t size, uint64_t wall_ms,
+                           struct body_certificate *ret)
+{
+    (void)node;
+    (void)bytes;
+    (void)size;
+    (void)wall_ms;
+    (void)ret;
+    return NODE_E_NOT_ALLOWED;
+}
+
+const char *node_member_state_name(enum node_member_state state)
+{
+    static const char *const names[] = {"unknown", "alive",  "suspect",
+                                        "dead",    "paused", "left"};
+
+    return (size_t)state < ARRAY_SIZE(names) ? names[state] : "?";
 }

@@ -18,6 +18,9 @@ void fake_node_free(struct node *node);
  * result may be changed, and lives as long as the node. */
 struct node_member *fake_node_member(struct node *node, uint8_t number);
 
+/* Its certificate, to be changed. */
+struct body_certificate *fake_node_certificate(struct node_member *member);
+
 /* A registration that fits `fake_node_service`: TCP, passing, slot 0,
  * instance "i-" + the last byte of the address. */
 struct body_service fake_service(const char *function, const char *address,

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "tests/unit/heap.h"
+
 struct seen {
     struct events *events;
     uint64_t indexes[2 * EVENTS_KEPT];
@@ -142,13 +144,43 @@ static void test_leave_inside(void **state)
     assert_null(events_free(NULL));
 }
 
+/* An event without memory is gone, and the gap shows it: now, and for who asks
+ * later. */
+static void test_no_memory(void **state)
+{
+    struct events *events = make();
+    struct seen seen = {.events = events};
+    struct seen late = {.events = events};
+    bool has_failed = true;
+    uint64_t n_events = 1;
+
+    (void)state;
+    seen.token = events_subscribe(events, 0, on_event, &seen);
+    for (unsigned n = 1; has_failed; n++, n_events++) {
+        assert_true(n < 100);
+        heap_fail_at(n);
+        events_publish(events, "member", "{\"name\":\"host1\"}");
+        has_failed = heap_off();
+        assert_int_equal(seen.n, has_failed ? 0 : 1);
+    }
+    assert_true(n_events > 2);
+    assert_int_equal(seen.indexes[0], n_events - 1);
+    late.token = events_subscribe(events, 0, on_event, &late);
+    assert_int_equal(late.n, 1);
+    assert_int_equal(late.indexes[0], n_events - 1);
+    heap_fail_at(1);
+    assert_int_equal(events_subscribe(events, 0, on_event, &late), 0);
+    (void)heap_off();
+    assert_int_equal(late.n, 1);
+    events = events_free(events);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_since),
-        cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_leave_inside),
+        cmocka_unit_test(test_json),      cmocka_unit_test(test_since),
+        cmocka_unit_test(test_ring),      cmocka_unit_test(test_leave_inside),
+        cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,9 @@ static const struct http_route routes[] = {
     {HTTP_VERB_GET, false, "/hello", route_hello},
     {HTTP_VERB_POST, true, "/echo", route_echo},
     {HTTP_VERB_POST, true, "/denied", route_echo},
+    {HTTP_VERB_GET, false, "/both", route_hello},
+    {HTTP_VERB_DELETE, true, "/both", route_hello},
+    {HTTP_VERB_DELETE, true, "/both", route_echo}, /* never reached */
     {HTTP_VERB_GET, false, "/item/:name", route_item},
     {HTTP_VERB_GET, false, "/big", route_big},
     {HTTP_VERB_GET, false, "/stream", route_stream},
@@ -314,6 +317,8 @@ static void test_refusals(void **state)
     assert_refused(*state, "GET hello HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
     assert_refused(*state, "GET /%zz HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
     assert_refused(*state, "GET /%00 HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
+    assert_refused(*state, "GET /none?\xff HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
+    assert_refused(*state, "GET /none?\x7f HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
     assert_refused(*state, "\x16\x03\x01\x02", "HTTP/1.1 400");
     assert_refused(*state, "CONNECT a:1 HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
     assert_refused(*state,
@@ -324,6 +329,27 @@ static void test_refusals(void **state)
                    "POST /echo HTTP/1.1\r\nContent-Length: 2\r\n"
                    "Transfer-Encoding: chunked\r\n\r\n",
                    "HTTP/1.1 400");
+}
+
+/* The methods that the path has, and no other. */
+static void test_allow(void **state)
+{
+    char answer[4096];
+
+    ask(*state, "DELETE /hello HTTP/1.1\r\nConnection: close\r\n\r\n", answer,
+        sizeof(answer));
+    assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD\r\n"));
+    assert_non_null(strstr(answer, "its methods are GET, HEAD;"));
+    ask(*state, "GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n", answer,
+        sizeof(answer));
+    assert_non_null(strstr(answer, "HTTP/1.1 405"));
+    assert_non_null(strstr(answer, "\r\nAllow: POST\r\n"));
+    ask(*state, "PUT /both HTTP/1.1\r\nConnection: close\r\n\r\n", answer,
+        sizeof(answer));
+    assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD, DELETE\r\n"));
+    ask(*state, "GET /none HTTP/1.1\r\nConnection: close\r\n\r\n", answer,
+        sizeof(answer));
+    assert_null(strstr(answer, "Allow:"));
 }
 
 /* At each limit, and one past it. */
@@ -642,6 +668,7 @@ int main(void)
         TEST(test_pipeline),
         TEST(test_params),
         TEST(test_refusals),
+        TEST(test_allow),
         TEST(test_limits),
         TEST(test_continue),
         TEST(test_stream),

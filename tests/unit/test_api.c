@@ -1,0 +1,447 @@
+/*
+ * The API without memory: every GET route is asked with the n-th allocation
+ * failing, for every n, and with all from the n-th on.  The answer is whole or
+ * 500 with the reason, never shorter; nothing leaks (the sanitizer says).
+ *
+ * Routes, HTTP and catalogue are the real ones, on a node, a worker and
+ * services of the test's own.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "agent/api/api.h"
+#include "agent/catalog/catalog.h"
+#include "agent/config/config.h"
+#include "agent/core/core.h"
+#include "agent/core/events.h"
+#include "agent/core/worker_link.h"
+#include "agent/identity/identity.h"
+#include "agent/join/join_token.h"
+#include "agent/services/services.h"
+#include "tests/unit/fake_node.h"
+#include "tests/unit/heap.h"
+
+/* Allocations of one request at most; past it the loop does not end. */
+#define ALLOCATIONS_MAX 5000
+/* Those before the request is whole: no answer can follow one that fails. */
+#define ALLOCATIONS_HTTP 8
+
+static char directory[] = "/tmp/test_api.XXXXXX";
+static uv_loop_t loop;
+static struct config config;
+static struct identity identity;
+static struct core core;
+static struct api *api;
+static struct worker_status worker = {.is_connected = true,
+                                      .is_ovs_up = true,
+                                      .ovs_text = "Open vSwitch 3.1 \xff",
+                                      .tunnel_text = "no device",
+                                      .sent_number = 3,
+                                      .applied_number = 2,
+                                      .applied_us = 1000,
+                                      .applied_error = "no room"};
+
+/* --- What the routes ask of the rest of the process. ---------------------- */
+
+const struct worker_status *worker_link_status(const struct worker_link *link)
+{
+    (void)link;
+    return &worker;
+}
+
+const char *worker_link_port_problem(const struct worker_link *link,
+                                     const char *port_name)
+{
+    (void)link;
+    return strcmp(port_name, "veth1") == 0 ? "no port veth1 on socket" : "";
+}
+
+const char *worker_link_dead_port(const struct worker_link *link, size_t index)
+{
+    (void)link;
+    return index == 0 ? "veth9" : NULL;
+}
+
+const char *worker_link_refusal(const struct worker_link *link,
+                                const char *item_key)
+{
+    (void)link;
+    return strncmp(item_key, "function/broken/", 16) == 0 ? "it is broken" : "";
+}
+
+void worker_link_query(struct worker_link *link, const char *name,
+                       worker_reply_fn fn, void *data)
+{
+    static const char list[] = "[{\"a\": 1}, {\"b\": [2, 3]}]";
+    static const char object[] =
+        "{\"flows\": [{\"c\": \"d\"}], \"groups\": []}";
+    const char *json = strcmp(name, "flows") == 0 ? object : list;
+
+    (void)link;
+    fn(0, json, strlen(json), data);
+}
+
+void worker_link_when_applied(struct worker_link *link, worker_applied_fn fn,
+                              void *data)
+{
+    (void)link;
+    fn(0, data);
+}
+
+const char *services_problem(const struct services *services)
+{
+    (void)services;
+    return "a.json: not a JSON object";
+}
+
+const char *services_check_text(const struct services *services,
+                                const char *function, const char *instance)
+{
+    (void)services;
+    (void)function;
+    (void)instance;
+    return "connection refused";
+}
+
+int services_register(struct services *services,
+                      const struct services_spec *spec, services_done_fn done,
+                      void *data, char **ret_problem)
+{
+    (void)services;
+    (void)spec;
+    (void)done;
+    (void)data;
+    *ret_problem = NULL;
+    return -ENOMEM;
+}
+
+int services_deregister(struct services *services, const char *function,
+                        const char *instance, services_done_fn done, void *data,
+                        char **ret_problem)
+{
+    (void)services;
+    (void)function;
+    (void)instance;
+    (void)done;
+    (void)data;
+    *ret_problem = NULL;
+    return -ENOMEM;
+}
+
+int join_token_create(struct core *to, const char *const *functions,
+                      size_t n_functions, uint64_t ttl_s, join_token_fn done,
+                      void *data, char **ret_problem)
+{
+    (void)to;
+    (void)functions;
+    (void)n_functions;
+    (void)ttl_s;
+    (void)done;
+    (void)data;
+    *ret_problem = NULL;
+    return -ENOMEM;
+}
+
+int core_leave(struct core *to_leave)
+{
+    (void)to_leave;
+    return -ENOMEM;
+}
+
+/* --- The stage. ------------------------------------------------------------
+ */
+
+static void put_services(struct node *node)
+{
+    struct body_service service = fake_service("redis", "10.0.2.203", 6379);
+
+    service.n_tags = 2;
+    (void)snprintf(service.tags[0], BODY_NAME_SIZE, "blue");
+    (void)snprintf(service.tags[1], BODY_NAME_SIZE, "green");
+    service.n_meta = 1;
+    (void)snprintf(service.meta[0].key, sizeof(service.meta[0].key), "owner");
+    (void)snprintf(service.meta[0].value, sizeof(service.meta[0].value), "me");
+    fake_node_service(node, 2, &service);
+    service = fake_service("redis", "10.0.1.7", 6379);
+    (void)snprintf(service.port_name, sizeof(service.port_name), "veth1");
+    fake_node_service(node, 1, &service);
+    service = fake_service("redis", "10.0.3.1", 6379);
+    service.health = BODY_HEALTH_CRITICAL;
+    fake_node_service(node, 3, &service);
+    service = fake_service("broken", "10.0.1.8", 80);
+    fake_node_service(node, 1, &service);
+    fake_node_function(node, 1, "empty", NULL);
+}
+
+/* A member that left, with a certificate until then. */
+static void put_former(uint8_t number, const char *name, uint64_t not_after_s)
+{
+    struct node_member *member = fake_node_member(core.node, number);
+    struct body_certificate *certificate = fake_node_certificate(member);
+
+    (void)snprintf(certificate->name, sizeof(certificate->name), "%s", name);
+    certificate->not_after_s = not_after_s;
+    member->state = NODE_MEMBER_LEFT;
+}
+
+static int setup(void **state)
+{
+    static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {1};
+    static char zone[] = "mesh.internal", bridge[] = "socket";
+    struct prefix range;
+    char *text = NULL;
+
+    (void)state;
+    json_set_alloc_funcs(malloc, free);
+    (void)signal(SIGPIPE, SIG_IGN);
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
+    config = (struct config){
+        .zone = zone, .bridge = bridge, .run_dir = directory, .mesh_port = 1};
+    assert_int_equal(address_parse("100.104.70.1", &config.mesh), 0);
+    (void)snprintf(identity.body.name, sizeof(identity.body.name), "host1");
+    memset(identity.sign_public, 1, sizeof(identity.sign_public));
+    core = (struct core){.loop = &loop,
+                         .config = &config,
+                         .identity = &identity,
+                         .worker = (struct worker_link *)(void *)&worker,
+                         .node = fake_node_new()};
+    for (uint8_t i = 1; i <= 4; i++) {
+        (void)fake_node_member(core.node, i);
+    }
+    put_former(5, "Host2", 10);
+    put_former(6, "gone", 10);
+    put_former(7, "gone", 30);
+    put_former(8, "gone", 20);
+    put_services(core.node);
+    assert_int_equal(catalog_new(cluster, &range, &core.catalog), 0);
+    assert_int_equal(catalog_rebuild(core.catalog, core.node), 0);
+    assert_int_equal(events_new(&core.events), 0);
+    events_publish(core.events, "member", "{\"name\":\"host2\"}");
+    events_publish(core.events, "ovs", "{\"up\":true}");
+    assert_int_equal(api_new(&core, NULL, &api, &text), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)heap_off();
+    api = api_free(api);
+    while (uv_run(&loop, UV_RUN_NOWAIT) != 0) {
+    }
+    assert_int_equal(uv_loop_close(&loop), 0);
+    core.events = events_free(core.events);
+    core.catalog = catalog_free(core.catalog);
+    fake_node_free(core.node);
+    return rmdir(directory);
+}
+
+/* Asks, and runs the loop until the other end has closed. */
+static void ask(const char *target, char *answer, size_t size)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char request[256];
+    size_t used = 0;
+    ssize_t n = -1;
+
+    assert_true(fd >= 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/api.sock",
+                   directory);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    (void)snprintf(request, sizeof(request),
+                   "GET %s HTTP/1.1\r\nConnection: close\r\n\r\n", target);
+    assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
+    for (int i = 0; i < 100000 && n != 0; i++) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        n = recv(fd, answer + used, size - 1 - used, MSG_DONTWAIT);
+        if (n < 0 && errno == ECONNRESET) {
+            n = 0;
+        }
+        used += n > 0 ? (size_t)n : 0;
+    }
+    answer[used] = '\0';
+    (void)close(fd);
+    if (n != 0) {
+        fail_msg("%s: no end after %zu bytes", target, used);
+    }
+    (void)uv_run(&loop, UV_RUN_NOWAIT); /* what closes goes */
+}
+
+/* Times and counts differ from one asking to the next; each number becomes
+ * one '#'. */
+static void squash(char *text)
+{
+    char *to = text;
+
+    for (const char *at = text; *at != '\0'; at++) {
+        if (!isdigit((unsigned char)*at)) {
+            *to++ = *at;
+        } else if (to == text || to[-1] != '#') {
+            *to++ = '#';
+        }
+    }
+    *to = '\0';
+}
+
+static void assert_problem(const char *target, const char *answer)
+{
+    const char *body = strstr(answer, "\r\n\r\n");
+    json_auto_t *root = NULL;
+    const json_t *error;
+
+    if (strncmp(answer, "HTTP/1.1 500 ", 13) == 0 && body != NULL) {
+        root = json_loads(body + 4, 0, NULL);
+    }
+    error = json_object_get(root, "error");
+    if (!json_is_string(json_object_get(error, "what")) ||
+        !json_is_string(json_object_get(error, "why"))) {
+        fail_msg("%s: neither whole nor 500 with the reason: %s", target,
+                 answer);
+    }
+}
+
+/* The body of an answer. */
+static json_t *ask_json(const char *target)
+{
+    static char answer[1u << 18];
+    const char *body;
+    json_t *root;
+
+    ask(target, answer, sizeof(answer));
+    body = strstr(answer, "\r\n\r\n");
+    assert_non_null(body);
+    root = json_loads(body + 4, 0, NULL);
+    assert_non_null(root);
+    return root;
+}
+
+/* By name; one that left only until another has its name, and of several that
+ * left the last. */
+static void test_members(void **state)
+{
+    static const char *const expected[] = {"gone", "host1", "host2", "host3",
+                                           "host4"};
+    json_auto_t *root = ask_json("/api/v1/members");
+    const json_t *members = json_object_get(root, "members");
+
+    (void)state;
+    assert_int_equal(json_array_size(members), ARRAY_SIZE(expected));
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        const json_t *member = json_array_get(members, i);
+        const char *name = json_string_value(json_object_get(member, "name"));
+
+        assert_string_equal(name, expected[i]);
+    }
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(members, 0), "not_after")),
+                        "1970-01-01T00:00:30.000Z");
+}
+
+struct route {
+    const char *target;
+    const char *status;
+    bool is_stream; /* what is not whole ends without its last chunk */
+};
+
+static const struct route routes[] = {
+    {"/api/v1/status", "HTTP/1.1 200", false},
+    {"/api/v1/members", "HTTP/1.1 200", false},
+    {"/api/v1/services", "HTTP/1.1 200", false},
+    {"/api/v1/services/redis", "HTTP/1.1 200", false},
+    {"/api/v1/services/rediz", "HTTP/1.1 404", false},
+    {"/api/v1/resolve/redis", "HTTP/1.1 200", false},
+    {"/api/v1/flows", "HTTP/1.1 200", false},
+    {"/api/v1/flows/diff", "HTTP/1.1 200", false},
+    {"/api/v1/ports", "HTTP/1.1 200", false},
+    {"/api/v1/records", "HTTP/1.1 200", false},
+    {"/api/v1/records?kind=service", "HTTP/1.1 200", false},
+    {"/api/v1/records/verify", "HTTP/1.1 200", false},
+    {"/api/v1/events", "HTTP/1.1 200", true},
+    {"/api/v1/health", "HTTP/1.1 503", false},
+    {"/api/v1/ready", "HTTP/1.1 200", false},
+    {"/metrics", "HTTP/1.1 200", false},
+};
+
+static void try_route(const struct route *route,
+                      void (*fail_heap)(unsigned which))
+{
+    static char whole[1u << 18], answer[1u << 18];
+    unsigned n_closed = 0;
+    bool has_failed = true;
+
+    ask(route->target, whole, sizeof(whole));
+    squash(whole);
+    assert_memory_equal(route->status, "HTTP/1.1 ", 9);
+    for (unsigned n = 1; has_failed; n++) {
+        assert_true(n < ALLOCATIONS_MAX);
+        fail_heap(n);
+        ask(route->target, answer, sizeof(answer));
+        has_failed = heap_off();
+        if (answer[0] == '\0') {
+            n_closed++;
+            continue;
+        }
+        if (route->is_stream && strncmp(answer, "HTTP/1.1 200", 12) == 0 &&
+            strstr(answer, "\r\n0\r\n\r\n") == NULL) {
+            continue; /* not whole, and the client sees it */
+        }
+        if (strncmp(answer, route->status, 12) != 0) {
+            assert_problem(route->target, answer);
+            continue;
+        }
+        squash(answer);
+        if (strcmp(answer, whole) != 0) {
+            fail_msg("%s: allocation %u failed:\n%s\ninstead of\n%s",
+                     route->target, n, answer, whole);
+        }
+    }
+    assert_true(n_closed <= ALLOCATIONS_HTTP);
+    /* And the server is what it was. */
+    ask(route->target, answer, sizeof(answer));
+    squash(answer);
+    assert_string_equal(answer, whole);
+}
+
+static void test_one_fails(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+        try_route(&routes[i], heap_fail_at);
+    }
+}
+
+static void test_all_fail(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+        try_route(&routes[i], heap_fail_from);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_all_fail),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
