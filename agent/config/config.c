@@ -79,10 +79,6 @@ static bool set_services_dir(struct config *config)
 
 static bool set_defaults(struct config *config, const char *path)
 {
-    uid_t uid;
-    gid_t gid;
-    bool has_user = user_find("socketnet", &uid, &gid) == 0;
-
     config->log_level = LOG_LEVEL_INFO;
     config->mesh_port = CONFIG_PORT_DEFAULT;
     config->reconcile = true;
@@ -92,7 +88,7 @@ static bool set_defaults(struct config *config, const char *path)
            set_string(&config->state_dir, "/var/lib/socketnet") &&
            set_string(&config->run_dir, "/run/socketnet") &&
            set_services_dir(config) &&
-           set_string(&config->user, has_user ? "socketnet" : "nobody") &&
+           set_string(&config->user, CONFIG_USER_DEFAULT) &&
            set_string(&config->zone, "mesh.internal") &&
            set_string(&config->mesh_interface, "") &&
            set_string(&config->bridge, "socket") &&
@@ -155,15 +151,28 @@ static void read_name(struct yaml_node node, struct config *config)
 
 static void read_user(struct yaml_node node, struct config *config)
 {
-    uid_t uid;
+    const char *refusal;
+    uid_t uid = (uid_t)-1;
     gid_t gid;
 
     read_string(node, "user", &config->user);
-    if (node.node != NULL && user_find(config->user, &uid, &gid) != 0) {
+    /* The default one need not be there yet. */
+    if (node.node == NULL || strcmp(config->user, CONFIG_USER_DEFAULT) == 0) {
+        return;
+    }
+    if (user_find(config->user, &uid, &gid) != 0) {
         yaml_fail(node,
                   "user: there is no user \"%s\" in /etc/passwd; create it "
                   "(useradd --system %s) or name another",
                   config->user, config->user);
+        return;
+    }
+    refusal = user_refusal(config->user, uid);
+    if (refusal != NULL) {
+        yaml_fail(node,
+                  "user: \"%s\" is refused: %s; name a user of its own, or "
+                  "leave the line out (it is then " CONFIG_USER_DEFAULT ")",
+                  config->user, refusal);
     }
 }
 

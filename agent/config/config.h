@@ -21,6 +21,7 @@
 
 #define CONFIG_PATH_DEFAULT "/etc/socketnet/agent.yaml"
 #define CONFIG_PORT_DEFAULT 7720
+#define CONFIG_USER_DEFAULT "socketnet" /* `agent init`, `join` make it */
 #define CONFIG_LISTEN_MAX   8
 
 /* Strings are owned.  Key in the file in the comment, with the default. */
@@ -30,7 +31,7 @@ struct config {
     char *state_dir;          /* state_dir: /var/lib/socketnet */
     char *run_dir;            /* run_dir: /run/socketnet (api.sock is there) */
     char *services_dir;       /* services_dir: services.d beside the file */
-    char *user;               /* user: socketnet if it exists, else nobody */
+    char *user;               /* user: socketnet */
     char *zone;               /* zone: mesh.internal */
     enum log_level log_level; /* log_level: info */
     char *mesh_interface;     /* mesh.interface: "" */

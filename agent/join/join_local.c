@@ -49,14 +49,20 @@ int join_local_owner(const struct config *config, struct identity_owner *ret,
     if (geteuid() != 0) {
         return 0;
     }
-    if (user_find(config->user, &ret->uid, &ret->gid) != 0) {
-        if (asprintf(ret_error,
-                     "there is no user \"%s\" in /etc/passwd to own the state; "
-                     "create it, or set \"user\" in %s",
-                     config->user, config->path) < 0) {
-            *ret_error = NULL;
-        }
-        return -ENOENT;
+    if (user_find(config->user, &ret->uid, &ret->gid) == 0) {
+        return 0;
     }
-    return 0;
+    if (strcmp(config->user, CONFIG_USER_DEFAULT) == 0) {
+        int error = user_make(config->user, ret_error);
+
+        return error != 0 ? error
+                          : user_find(config->user, &ret->uid, &ret->gid);
+    }
+    if (asprintf(ret_error,
+                 "there is no user \"%s\" in /etc/passwd to own the state; "
+                 "create it, or set \"user\" in %s",
+                 config->user, config->path) < 0) {
+        *ret_error = NULL;
+    }
+    return -ENOENT;
 }

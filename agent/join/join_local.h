@@ -18,8 +18,8 @@
 _must_check_ int join_local_fill(struct config *config, const char *name,
                                  struct join_request *ret, char **ret_error);
 
-/* The configured user when root runs the command, else (-1, -1).  0, or
- * negative errno and a text. */
+/* The configured user when root runs the command, else (-1, -1); the default
+ * one is made when it is not there.  0, or negative errno and a text. */
 _must_check_ int join_local_owner(const struct config *config,
                                   struct identity_owner *ret, char **ret_error);
 

@@ -202,8 +202,8 @@ int launcher_dirs_prepare(const struct config *config, int *ret_lock_fd,
     if (uid == 0 && user_find(config->user, &uid, &gid) < 0) {
         return fail(-ENOENT, ret_error,
                     "no user %s, as which core should run: create it (useradd "
-                    "--system --no-create-home %s) or set `user` in the "
-                    "configuration",
+                    "--system --user-group --no-create-home %s) or set `user` "
+                    "in the configuration",
                     config->user, config->user);
     }
     error = check_state(config, uid, ret_error);

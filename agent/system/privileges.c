@@ -77,6 +77,7 @@ static int fail(int error, const char *what, char **ret_error)
 int privileges_become_core(const char *user, char **ret_error)
 {
     uint64_t bind_service = UINT64_C(1) << CAP_NET_BIND_SERVICE;
+    const char *refusal;
     char *text;
     uid_t uid;
     gid_t gid;
@@ -87,13 +88,13 @@ int privileges_become_core(const char *user, char **ret_error)
         return error == 0 ? 0 : fail(error, "prctl", ret_error);
     }
     error = user_find(user, &uid, &gid);
-    if (error < 0 || uid == 0) {
+    refusal = error < 0 ? "there is no such user" : user_refusal(user, uid);
+    if (refusal != NULL) {
         if (asprintf(&text,
-                     "core cannot run as user %s: %s; create it (useradd "
-                     "--system --no-create-home %s) or set `user` in the "
-                     "configuration",
-                     user, error < 0 ? "no such user" : "that is root",
-                     user) < 0) {
+                     "core cannot run as user %s: %s; create one of its own "
+                     "(useradd --system --no-create-home socketnet) and name "
+                     "it with `user` in the configuration",
+                     user, refusal) < 0) {
             text = NULL;
         }
         *ret_error = text;

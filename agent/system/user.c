@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of nobody, and of what a user namespace does not map. */
+#define USER_NOBODY_UID 65534
+
 /* One line "name:x:uid:gid:...".  false when it is of another user. */
 static bool read_passwd_line(char *line, const char *user, uid_t *ret_uid,
                              gid_t *ret_gid)
@@ -59,4 +62,16 @@ int user_find(const char *user, uid_t *ret_uid, gid_t *ret_gid)
     }
     (void)fclose(file); /* only read */
     return r;
+}
+
+const char *user_refusal(const char *user, uid_t uid)
+{
+    if (uid == 0) {
+        return "it is root, who has every right that core is to lack";
+    }
+    if (uid == USER_NOBODY_UID || strcmp(user, "nobody") == 0) {
+        return "other programs of this host run as nobody too, and could read "
+               "this node's keys";
+    }
+    return NULL;
 }

@@ -12,4 +12,15 @@
  * -ENOENT: no such user; another negative errno of reading the file. */
 _must_check_ int user_find(const char *user, uid_t *ret_uid, gid_t *ret_gid);
 
+/* Why this user may not own a node's keys and be core: root would have every
+ * right, nobody is shared with other programs.  NULL: it may. */
+const char *user_refusal(const char *user, uid_t uid);
+
+/*
+ * Makes a system user that is not there, with a group of its own and no login,
+ * by systemd-sysusers(8) or useradd(8).  0, or negative errno and a malloc'd
+ * text that says what to run by hand.
+ */
+_must_check_ int user_make(const char *user, char **ret_error);
+
 #endif

@@ -22,6 +22,7 @@ services_dir: {dir}/services.d
 mesh: {{address: 127.0.1.{n}}}
 subnets: [10.0.{n}.0/24]
 reconcile: false
+user: daemon
 """
 
 

@@ -75,6 +75,7 @@ static void empty_file_gives_defaults(void **state)
     assert_string_equal(config->state_dir, "/var/lib/socketnet");
     assert_string_equal(config->run_dir, "/run/socketnet");
     assert_string_equal(config->services_dir, services);
+    assert_string_equal(config->user, "socketnet");
     assert_string_equal(config->zone, "mesh.internal");
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     assert_int_equal(config->mesh.family, 0);
@@ -100,7 +101,7 @@ static void every_key_is_read(void **state)
              "state_dir: /a\n"
              "run_dir: /b\n"
              "services_dir: /c\n"
-             "user: root\n"
+             "user: daemon\n"
              "zone: lab.example\n"
              "log_level: debug\n"
              "mesh:\n  interface: nm-privacy\n  address: 100.104.70.3\n"
@@ -118,7 +119,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(config->state_dir, "/a");
     assert_string_equal(config->run_dir, "/b");
     assert_string_equal(config->services_dir, "/c");
-    assert_string_equal(config->user, "root");
+    assert_string_equal(config->user, "daemon");
     assert_string_equal(config->zone, "lab.example");
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
     assert_string_equal(config->mesh_interface, "nm-privacy");
@@ -224,6 +225,12 @@ static void bad_values_are_errors(void **state)
     refuse("zone: mesh.internal.\n", "is not a domain");
     refuse("user: nobody-by-that-name\n",
            "there is no user \"nobody-by-that-name\"");
+    refuse("user: nobody\n",
+           "/agent.yaml:1: user: \"nobody\" is refused: other programs of "
+           "this host run as nobody too");
+    refuse("user: 65534\n", "user: \"65534\" is refused: other programs");
+    refuse("user: root\n", "user: \"root\" is refused: it is root");
+    refuse("user: 0\n", "user: \"0\" is refused: it is root");
     refuse("mesh: {interface: a-name-too-long-for-it}\n",
            "is not the name of an interface");
     refuse("mesh: {address: 1.2.3}\n",

@@ -32,7 +32,7 @@ static char root[] = "/tmp/socketnet-launcher-XXXXXX";
 static char config_path[64];
 static char state_dir[64];
 static char run_dir[64];
-static char user[] = "nobody";
+static char user[] = "daemon";
 
 static struct config make_config(bool reconcile)
 {
@@ -235,7 +235,7 @@ static void test_starts_introduces_and_stops(void **state)
     wait_count("worker peer", 1);
     assert_int_equal(launcher_is_running(run_dir), 1);
     if (geteuid() == 0) {
-        assert_int_equal(count("core start uid=65534"), 1);
+        assert_int_equal(count("core start uid=1"), 1);
         assert_int_equal(count("worker start uid=0"), 1);
     }
     assert_int_equal(kill(pid, SIGTERM), 0);
@@ -393,7 +393,7 @@ static void test_keeps_off_other_directories(void **state)
     config = make_config(false);
     assert_int_equal(chown(state_dir, 0, 0), 0);
     assert_int_equal(launcher_main(&config, false), 1);
-    assert_int_equal(chown(state_dir, 65534, 65534), 0);
+    assert_int_equal(chown(state_dir, 1, 1), 0);
     config.state_dir = path;
     assert_int_equal(launcher_main(&config, false), 1);
 }
@@ -413,7 +413,7 @@ static int setup(void **state)
     assert_int_equal(fclose(file), 0);
     assert_int_equal(mkdir(state_dir, 0700), 0);
     if (geteuid() == 0) {
-        assert_int_equal(chown(state_dir, 65534, 65534), 0);
+        assert_int_equal(chown(state_dir, 1, 1), 0);
     }
     return 0;
 }
