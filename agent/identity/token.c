@@ -12,7 +12,8 @@
 #include <sodium.h>
 
 #include "agent/identity/identity.h"
-#include "agent/identity/pack.h"
+#include "gossip/base/pack.h"
+#include "gossip/base/unpack.h"
 
 #define TOKEN_BASE64    sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define TOKEN_PACK_SIZE ((TOKEN_TEXT_SIZE - sizeof(TOKEN_PREFIX)) / 4 * 3)
@@ -60,14 +61,16 @@ static int pack_token(const struct token *token, uint8_t *buffer, size_t size,
 {
     struct pack pack;
 
-    pack_begin(&pack, buffer, size, TOKEN_N_KEYS);
+    pack_begin(&pack, buffer, size);
+    pack_map(&pack, TOKEN_N_KEYS);
     pack_key_bin(&pack, TOKEN_KEY_CLUSTER, token->cluster_id, 32);
     pack_key_bin(&pack, TOKEN_KEY_ISSUER_SIGN, token->issuer_sign, 32);
     pack_key_bin(&pack, TOKEN_KEY_ISSUER_EXCHANGE, token->issuer_exchange, 32);
     pack_key_bin(&pack, TOKEN_KEY_ID, token->id, sizeof(token->id));
     pack_key_bin(&pack, TOKEN_KEY_SECRET, token->secret, sizeof(token->secret));
     pack_key_uint(&pack, TOKEN_KEY_EXPIRES, token->expires_s);
-    pack_key_array(&pack, TOKEN_KEY_FUNCTIONS, token->n_functions);
+    pack_key(&pack, TOKEN_KEY_FUNCTIONS);
+    pack_array(&pack, token->n_functions);
     for (size_t i = 0; i < token->n_functions; i++) {
         pack_text(&pack, token->functions[i]);
     }
@@ -79,41 +82,39 @@ int token_encode(const struct token *token, char text[TOKEN_TEXT_SIZE])
 {
     uint8_t bytes[TOKEN_PACK_SIZE];
     size_t size = 0;
-    int r = pack_token(token, bytes, sizeof(bytes), &size);
+    int error = pack_token(token, bytes, sizeof(bytes), &size);
 
-    if (r == 0) {
+    if (error == 0) {
         (void)memcpy(text, TOKEN_PREFIX, strlen(TOKEN_PREFIX));
         (void)sodium_bin2base64(text + strlen(TOKEN_PREFIX),
                                 TOKEN_TEXT_SIZE - strlen(TOKEN_PREFIX), bytes,
                                 size, TOKEN_BASE64);
     }
     sodium_memzero(bytes, sizeof(bytes));
-    return r;
+    return error;
 }
 
 static int unpack_token(const uint8_t *bytes, size_t size, struct token *ret)
 {
     const msgpack_object *functions;
     struct unpack unpack;
-    int r = unpack_begin(&unpack, bytes, size);
 
-    if (r != 0) {
-        return r;
-    }
-    unpack_bin(&unpack, TOKEN_KEY_CLUSTER, ret->cluster_id, 32);
-    unpack_bin(&unpack, TOKEN_KEY_ISSUER_SIGN, ret->issuer_sign, 32);
-    unpack_bin(&unpack, TOKEN_KEY_ISSUER_EXCHANGE, ret->issuer_exchange, 32);
-    unpack_bin(&unpack, TOKEN_KEY_ID, ret->id, sizeof(ret->id));
-    unpack_bin(&unpack, TOKEN_KEY_SECRET, ret->secret, sizeof(ret->secret));
-    ret->expires_s = unpack_uint(&unpack, TOKEN_KEY_EXPIRES, 1, UINT64_MAX);
-    ret->n_functions = unpack_array(&unpack, TOKEN_KEY_FUNCTIONS,
-                                    STORE_TOKEN_FUNCTIONS, &functions);
+    unpack_begin(&unpack, bytes, size);
+    unpack_key_bin(&unpack, TOKEN_KEY_CLUSTER, ret->cluster_id, 32);
+    unpack_key_bin(&unpack, TOKEN_KEY_ISSUER_SIGN, ret->issuer_sign, 32);
+    unpack_key_bin(&unpack, TOKEN_KEY_ISSUER_EXCHANGE, ret->issuer_exchange,
+                   32);
+    unpack_key_bin(&unpack, TOKEN_KEY_ID, ret->id, sizeof(ret->id));
+    unpack_key_bin(&unpack, TOKEN_KEY_SECRET, ret->secret, sizeof(ret->secret));
+    ret->expires_s = unpack_key_uint(&unpack, TOKEN_KEY_EXPIRES, 1, UINT64_MAX);
+    ret->n_functions = unpack_key_array(&unpack, TOKEN_KEY_FUNCTIONS,
+                                        STORE_TOKEN_FUNCTIONS, &functions);
     for (size_t i = 0; i < ret->n_functions; i++) {
-        unpack_item_text(&unpack, &functions[i], ret->functions[i],
-                         sizeof(ret->functions[i]));
+        unpack_text(&unpack, &functions[i], 0, ret->functions[i],
+                    sizeof(ret->functions[i]));
     }
-    unpack_text(&unpack, TOKEN_KEY_NAME, ret->cluster_name,
-                sizeof(ret->cluster_name));
+    unpack_key_text(&unpack, TOKEN_KEY_NAME, 0, ret->cluster_name,
+                    sizeof(ret->cluster_name));
     return unpack_end(&unpack);
 }
 
@@ -122,7 +123,7 @@ int token_parse(const char *text, struct token *ret, char **ret_problem)
     uint8_t bytes[TOKEN_PACK_SIZE];
     struct token token = {0};
     size_t size = 0;
-    int r;
+    int error;
 
     *ret_problem = NULL;
     if (strncmp(text, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0) {
@@ -131,14 +132,14 @@ int token_parse(const char *text, struct token *ret, char **ret_problem)
                     "\"agentctl token create\" printed",
                     TOKEN_PREFIX);
     }
-    r = sodium_base642bin(bytes, sizeof(bytes), text + strlen(TOKEN_PREFIX),
-                          strlen(text) - strlen(TOKEN_PREFIX), " \r\n", &size,
-                          NULL, TOKEN_BASE64);
-    if (r == 0) {
-        r = unpack_token(bytes, size, &token);
+    error = sodium_base642bin(bytes, sizeof(bytes), text + strlen(TOKEN_PREFIX),
+                              strlen(text) - strlen(TOKEN_PREFIX), " \r\n",
+                              &size, NULL, TOKEN_BASE64);
+    if (error == 0) {
+        error = unpack_token(bytes, size, &token);
     }
     sodium_memzero(bytes, sizeof(bytes));
-    if (r != 0) {
+    if (error != 0) {
         token_wipe(&token);
         return fail(ret_problem, "the token is damaged or cut off; copy all of "
                                  "what \"agentctl token create\" printed");
@@ -222,7 +223,7 @@ int token_new(const struct identity *identity, const char *const *functions,
               char **ret_problem)
 {
     struct token token = {0};
-    int r;
+    int error;
 
     *ret_problem = NULL;
     if ((identity->body.roles & BODY_ROLE_ISSUER) == 0) {
@@ -239,9 +240,9 @@ int token_new(const struct identity *identity, const char *const *functions,
                     (unsigned long long)ttl_s, TOKEN_TTL_MIN_S,
                     TOKEN_TTL_MAX_S);
     }
-    r = set_functions(&token, functions, n_functions, ret_problem);
-    if (r != 0) {
-        return r;
+    error = set_functions(&token, functions, n_functions, ret_problem);
+    if (error != 0) {
+        return error;
     }
     memcpy(token.cluster_id, identity->genesis.cluster_id, 32);
     memcpy(token.issuer_sign, identity->sign_public, 32);

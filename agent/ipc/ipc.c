@@ -1,9 +1,6 @@
 /*
  * The messages between launcher, core and worker: one table says what each
- * type carries, the packer and the reader follow it.  Packing is msgpack-c's;
- * reading is by hand, because a message is a flat array of scalars and the
- * reader neither allocates nor recurses: msgpack-c would allocate what a
- * hostile array header claims.
+ * type carries, the packer and the reader follow it.
  */
 #include "agent/ipc/ipc.h"
 
@@ -13,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <msgpack.h>
-
-#include "gossip/base/cursor.h"
+#include "gossip/base/pack.h"
+#include "gossip/base/text.h"
+#include "gossip/base/unpack.h"
 
 /* Text for people is cut to this when sent; longer is malformed. */
 #define IPC_TEXT_MAX 1024
@@ -62,107 +59,44 @@ static const char *ipc_shape(uint8_t type)
     }
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 when it is none or a control
- * character (RFC 3629: no surrogates, no overlong forms). */
-static size_t utf8_len(const uint8_t *text, size_t left)
-{
-    uint8_t first = text[0];
-    size_t len = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-
-    if (first < 0x80) {
-        return first >= 0x20 && first != 0x7f ? 1 : 0;
-    }
-    if (first < 0xc2 || first > 0xf4 || left < len) {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((first == 0xe0 && text[1] < 0xa0) ||
-        (first == 0xed && text[1] > 0x9f) ||
-        (first == 0xf0 && text[1] < 0x90) ||
-        (first == 0xf4 && text[1] > 0x8f)) {
-        return 0;
-    }
-    return len;
-}
-
-static bool text_is_clean(const uint8_t *text, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        size_t n = utf8_len(text + i, len - i);
-
-        if (n == 0) {
-            return false;
-        }
-        i += n;
-    }
-    return true;
-}
-
 /* What the switch said may hold anything; the other side takes only clean
  * text. */
-static void text_clean(uint8_t *text, size_t len)
+static void pack_clean(struct pack *pack, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len;) {
-        size_t n = utf8_len(text + i, len - i);
+    char clean[IPC_TEXT_MAX];
 
-        if (n == 0) {
-            text[i] = text[i] < 0x20 ? ' ' : '?';
-            n = 1;
-        }
-        i += n;
+    if (len > 0) {
+        memcpy(clean, text, len);
     }
+    text_clean(clean, len);
+    pack_chars(pack, clean, len);
 }
 
-static int write_packed(void *data, const char *bytes, size_t size)
+static void pack_element(struct pack *pack, char letter,
+                         const struct ipc_message *message)
 {
-    struct writer *writer = data;
-
-    writer_put(writer, bytes, size);
-    return writer->failed ? -1 : 0;
-}
-
-static void pack_text(msgpack_packer *packer, struct writer *writer,
-                      const char *text, size_t len)
-{
-    (void)msgpack_pack_str(packer, len); /* failure shows in the writer */
-    (void)msgpack_pack_str_body(packer, text, len);
-    if (!writer->failed) {
-        text_clean(writer->pos - len, len);
-    }
-}
-
-static void pack_element(msgpack_packer *packer, struct writer *writer,
-                         char letter, const struct ipc_message *message)
-{
-    /* Failure of any of these shows in the writer. */
     switch (letter) {
     case 'n':
-        (void)msgpack_pack_uint64(packer, message->number);
+        pack_uint(pack, message->number);
         break;
     case 'v':
-        (void)msgpack_pack_int64(packer, message->value);
+        pack_int(pack, message->value);
         break;
     case 'd':
-        (void)msgpack_pack_uint64(packer, message->duration_us);
+        pack_uint(pack, message->duration_us);
         break;
     case 'f':
-        (void)(message->flag ? msgpack_pack_true(packer)
-                             : msgpack_pack_false(packer));
+        pack_bool(pack, message->flag);
         break;
     case 'a':
-        pack_text(packer, writer, message->name, message->name_len);
+        pack_clean(pack, message->name, message->name_len);
         break;
     case 't':
-        pack_text(packer, writer, message->text,
-                  MIN_OF(message->text_len, IPC_TEXT_MAX));
+        pack_clean(pack, message->text,
+                   MIN_OF(message->text_len, IPC_TEXT_MAX));
         break;
     default:
-        (void)msgpack_pack_bin(packer, message->size);
-        (void)msgpack_pack_bin_body(packer, message->bytes, message->size);
+        pack_bin(pack, message->bytes, message->size);
         break;
     }
 }
@@ -170,157 +104,77 @@ static void pack_element(msgpack_packer *packer, struct writer *writer,
 int ipc_pack(const struct ipc_message *message, uint8_t *buffer,
              size_t buffer_size, size_t *ret_size)
 {
-    struct writer writer =
-        writer_init(buffer, MIN_OF(buffer_size, IPC_MESSAGE_MAX));
     const char *shape = ipc_shape(message->type);
-    msgpack_packer packer;
+    struct pack pack;
 
     if (shape == NULL || message->name_len > IPC_NAME_MAX) {
         return -EINVAL;
     }
-    msgpack_packer_init(&packer, &writer, write_packed);
-    (void)msgpack_pack_array(&packer, 1 + strlen(shape));
-    (void)msgpack_pack_uint8(&packer, message->type);
+    pack_begin(&pack, buffer, MIN_OF(buffer_size, IPC_MESSAGE_MAX));
+    pack_array(&pack, 1 + strlen(shape));
+    pack_uint(&pack, message->type);
     for (const char *letter = shape; *letter != '\0'; letter++) {
-        pack_element(&packer, &writer, *letter, message);
+        pack_element(&pack, *letter, message);
     }
-    if (writer.failed) {
-        return -EMSGSIZE;
-    }
-    *ret_size = writer_size(&writer);
-    return 0;
+    return pack_end(&pack, ret_size) != 0 ? -EMSGSIZE : 0;
 }
 
-/* Reads msgpack's unsigned forms; negative ones are no unsigned number. */
-static uint64_t read_unsigned(struct reader *reader)
-{
-    uint8_t tag = reader_u8(reader);
-
-    if (tag <= 0x7f) {
-        return tag;
-    }
-    if (tag >= 0xcc && tag <= 0xcf) {
-        return reader_be(reader, (size_t)1 << (tag - 0xcc));
-    }
-    reader->failed = true;
-    return 0;
-}
-
-static int64_t read_signed(struct reader *reader)
-{
-    uint8_t tag = reader_left(reader) > 0 ? *reader->pos : 0;
-    uint64_t value;
-
-    if (tag >= 0xe0) {
-        (void)reader_u8(reader);
-        return (int8_t)tag;
-    }
-    if (tag >= 0xd0 && tag <= 0xd3) {
-        unsigned bits = 8u << (tag - 0xd0);
-
-        (void)reader_u8(reader);
-        value = reader_be(reader, bits / 8) << (64 - bits);
-        return (int64_t)value >> (64 - bits);
-    }
-    value = read_unsigned(reader);
-    if (value > INT64_MAX) {
-        reader->failed = true;
-        return 0;
-    }
-    return (int64_t)value;
-}
-
-static bool read_flag(struct reader *reader)
-{
-    uint8_t tag = reader_u8(reader);
-
-    if (tag != 0xc2 && tag != 0xc3) {
-        reader->failed = true;
-    }
-    return tag == 0xc3;
-}
-
-/* A str (fixstr to str 32) or, with `is_bytes`, a bin. */
-static const uint8_t *read_block(struct reader *reader, bool is_bytes,
-                                 size_t max, size_t *ret_size)
-{
-    uint8_t tag = reader_u8(reader);
-    uint8_t first = is_bytes ? 0xc4 : 0xd9;
-    size_t size = 0;
-
-    if (!is_bytes && (tag & 0xe0) == 0xa0) {
-        size = tag & 0x1f;
-    } else if (tag >= first && tag < first + 3) {
-        size = (size_t)reader_be(reader, (size_t)1 << (tag - first));
-    } else {
-        reader->failed = true;
-    }
-    if (size > max) {
-        reader->failed = true;
-    }
-    *ret_size = size;
-    return reader_take(reader, size);
-}
-
-static const char *read_text(struct reader *reader, size_t max, size_t *ret_len)
-{
-    const uint8_t *text = read_block(reader, false, max, ret_len);
-
-    if (text == NULL || !text_is_clean(text, *ret_len)) {
-        reader->failed = true;
-        *ret_len = 0;
-        return "";
-    }
-    return (const char *)text;
-}
-
-static void unpack_element(struct reader *reader, char letter,
+static void unpack_element(struct unpack *unpack, char letter,
+                           const msgpack_object *value,
                            struct ipc_message *message)
 {
     switch (letter) {
     case 'n':
-        message->number = read_unsigned(reader);
+        message->number = unpack_uint(unpack, value, 0, UINT64_MAX);
         break;
     case 'v':
-        message->value = read_signed(reader);
+        message->value = unpack_int(unpack, value);
         break;
     case 'd':
-        message->duration_us = read_unsigned(reader);
+        message->duration_us = unpack_uint(unpack, value, 0, UINT64_MAX);
         break;
     case 'f':
-        message->flag = read_flag(reader);
+        message->flag = unpack_bool(unpack, value);
         break;
     case 'a':
-        message->name = read_text(reader, IPC_NAME_MAX, &message->name_len);
+        message->name =
+            unpack_chars(unpack, value, IPC_NAME_MAX, &message->name_len);
         break;
     case 't':
-        message->text = read_text(reader, IPC_TEXT_MAX, &message->text_len);
+        message->text =
+            unpack_chars(unpack, value, IPC_TEXT_MAX, &message->text_len);
         break;
     default:
-        message->bytes =
-            read_block(reader, true, IPC_MESSAGE_MAX, &message->size);
+        message->bytes = unpack_slice(unpack, value, &message->size);
         break;
     }
 }
 
 int ipc_unpack(const uint8_t *bytes, size_t size, struct ipc_message *ret)
 {
-    struct reader reader = reader_init(bytes, size);
     struct ipc_message message = {.name = "", .text = "", .fd = -1};
-    uint8_t head = reader_u8(&reader);
-    uint64_t type = read_unsigned(&reader);
-    const char *shape =
-        !reader.failed && type <= UINT8_MAX ? ipc_shape((uint8_t)type) : NULL;
+    const msgpack_object *items;
+    struct unpack unpack;
+    const char *shape;
+    size_t n;
 
-    if (size > IPC_MESSAGE_MAX || shape == NULL ||
-        head != 0x90 + 1 + strlen(shape)) {
+    if (size > IPC_MESSAGE_MAX) {
         return IPC_E_MALFORMED;
     }
-    message.type = (uint8_t)type;
-    for (const char *letter = shape; *letter != '\0'; letter++) {
-        unpack_element(&reader, *letter, &message);
+    unpack_begin(&unpack, bytes, size);
+    n = unpack_array(&unpack, &unpack.root, SIZE_MAX, &items);
+    if (n == 0) {
+        return IPC_E_MALFORMED;
     }
-    if (reader.failed || reader_left(&reader) > 0) {
+    message.type = (uint8_t)unpack_uint(&unpack, &items[0], 0, UINT8_MAX);
+    shape = ipc_shape(message.type);
+    if (shape == NULL || n != 1 + strlen(shape)) {
+        return IPC_E_MALFORMED;
+    }
+    for (size_t i = 1; i < n; i++) {
+        unpack_element(&unpack, shape[i - 1], &items[i], &message);
+    }
+    if (unpack_end(&unpack) != 0) {
         return IPC_E_MALFORMED;
     }
     *ret = message;

@@ -8,7 +8,8 @@
 
 #include <sodium.h>
 
-#include "agent/identity/pack.h"
+#include "gossip/base/pack.h"
+#include "gossip/base/unpack.h"
 
 /* With the terminating NUL, which is signed too. */
 #define JOIN_DOMAIN "socketnet/v1/join"
@@ -56,15 +57,15 @@ static int make_signed(const uint8_t *bytes, size_t size,
 static void pack_addresses(struct pack *pack,
                            const struct join_request *request)
 {
-    uint8_t bytes[18];
-
-    pack_key_array(pack, REQUEST_KEY_MESH, request->n_mesh);
+    pack_key(pack, REQUEST_KEY_MESH);
+    pack_array(pack, request->n_mesh);
     for (size_t i = 0; i < request->n_mesh; i++) {
-        pack_bin(pack, bytes, endpoint_pack(&request->mesh[i], bytes));
+        pack_endpoint(pack, &request->mesh[i]);
     }
-    pack_key_array(pack, REQUEST_KEY_SUBNETS, request->n_subnets);
+    pack_key(pack, REQUEST_KEY_SUBNETS);
+    pack_array(pack, request->n_subnets);
     for (size_t i = 0; i < request->n_subnets; i++) {
-        pack_bin(pack, bytes, prefix_pack(&request->subnets[i], bytes));
+        pack_prefix(pack, &request->subnets[i]);
     }
 }
 
@@ -77,7 +78,8 @@ int join_request_pack(const struct join_request *request,
     struct join_signed text;
     struct pack pack;
 
-    pack_begin(&pack, buffer, size, REQUEST_N_KEYS - !has_wireguard);
+    pack_begin(&pack, buffer, size);
+    pack_map(&pack, REQUEST_N_KEYS - !has_wireguard);
     pack_key_bin(&pack, REQUEST_KEY_TOKEN, request->token_id,
                  sizeof(request->token_id));
     pack_key_bin(&pack, REQUEST_KEY_SECRET, request->secret,
@@ -102,39 +104,19 @@ int join_request_pack(const struct join_request *request,
     return pack_end(&pack, ret_size);
 }
 
-static void read_mesh(struct unpack *unpack, struct join_request *request)
+static void read_addresses(struct unpack *unpack, struct join_request *request)
 {
     const msgpack_object *items;
 
-    request->n_mesh =
-        unpack_array(unpack, REQUEST_KEY_MESH, LIMIT_CERT_ADDRESSES, &items);
+    request->n_mesh = unpack_key_array(unpack, REQUEST_KEY_MESH,
+                                       LIMIT_CERT_ADDRESSES, &items);
     for (size_t i = 0; i < request->n_mesh; i++) {
-        size_t size;
-        const uint8_t *bytes = unpack_item_bin(unpack, &items[i], &size);
-
-        if (bytes == NULL ||
-            endpoint_unpack(bytes, size, &request->mesh[i]) != 0) {
-            unpack->failed = true;
-            return;
-        }
+        unpack_endpoint(unpack, &items[i], &request->mesh[i]);
     }
-}
-
-static void read_subnets(struct unpack *unpack, struct join_request *request)
-{
-    const msgpack_object *items;
-
-    request->n_subnets =
-        unpack_array(unpack, REQUEST_KEY_SUBNETS, LIMIT_CERT_SUBNETS, &items);
+    request->n_subnets = unpack_key_array(unpack, REQUEST_KEY_SUBNETS,
+                                          LIMIT_CERT_SUBNETS, &items);
     for (size_t i = 0; i < request->n_subnets; i++) {
-        size_t size;
-        const uint8_t *bytes = unpack_item_bin(unpack, &items[i], &size);
-
-        if (bytes == NULL ||
-            prefix_unpack(bytes, size, &request->subnets[i]) != 0) {
-            unpack->failed = true;
-            return;
-        }
+        unpack_prefix(unpack, &items[i], &request->subnets[i]);
     }
 }
 
@@ -142,26 +124,22 @@ static int read_request(const uint8_t *bytes, size_t size,
                         struct join_request *request, uint8_t signature[64])
 {
     struct unpack unpack;
-    int r = unpack_begin(&unpack, bytes, size);
 
-    if (r != 0) {
-        return r;
+    unpack_begin(&unpack, bytes, size);
+    unpack_key_bin(&unpack, REQUEST_KEY_TOKEN, request->token_id,
+                   sizeof(request->token_id));
+    unpack_key_bin(&unpack, REQUEST_KEY_SECRET, request->secret,
+                   sizeof(request->secret));
+    unpack_key_bin(&unpack, REQUEST_KEY_SIGN, request->sign_public, 32);
+    unpack_key_bin(&unpack, REQUEST_KEY_EXCHANGE, request->exchange_public, 32);
+    if (unpack_key(&unpack, REQUEST_KEY_WIREGUARD) != NULL) {
+        unpack_key_bin(&unpack, REQUEST_KEY_WIREGUARD,
+                       request->wireguard_public, 32);
     }
-    unpack_bin(&unpack, REQUEST_KEY_TOKEN, request->token_id,
-               sizeof(request->token_id));
-    unpack_bin(&unpack, REQUEST_KEY_SECRET, request->secret,
-               sizeof(request->secret));
-    unpack_bin(&unpack, REQUEST_KEY_SIGN, request->sign_public, 32);
-    unpack_bin(&unpack, REQUEST_KEY_EXCHANGE, request->exchange_public, 32);
-    if (unpack_has(&unpack, REQUEST_KEY_WIREGUARD)) {
-        unpack_bin(&unpack, REQUEST_KEY_WIREGUARD, request->wireguard_public,
-                   32);
-    }
-    unpack_text(&unpack, REQUEST_KEY_NAME, request->name,
-                sizeof(request->name));
-    read_mesh(&unpack, request);
-    read_subnets(&unpack, request);
-    unpack_bin(&unpack, REQUEST_KEY_SIGNATURE, signature, 64);
+    unpack_key_text(&unpack, REQUEST_KEY_NAME, 0, request->name,
+                    sizeof(request->name));
+    read_addresses(&unpack, request);
+    unpack_key_bin(&unpack, REQUEST_KEY_SIGNATURE, signature, 64);
     return unpack_end(&unpack);
 }
 
@@ -173,14 +151,12 @@ int join_request_unpack(const uint8_t *bytes, size_t size,
     const uint8_t *pair;
     uint8_t signature[64];
     struct join_signed text;
-    int r;
 
     if (size > JOIN_REQUEST_SIZE || size <= JOIN_SIGNATURE_PAIR_SIZE) {
         return -EBADMSG;
     }
-    r = read_request(bytes, size, &request, signature);
-    if (r != 0) {
-        return r;
+    if (read_request(bytes, size, &request, signature) != 0) {
+        return -EBADMSG;
     }
     pair = bytes + size - JOIN_SIGNATURE_PAIR_SIZE;
     if (memcmp(pair, pair_head, sizeof(pair_head)) != 0 ||
@@ -200,7 +176,8 @@ int join_answer_pack(const struct join_answer *answer, uint8_t *buffer,
     bool is_ok = answer->status == JOIN_OK;
     struct pack pack;
 
-    pack_begin(&pack, buffer, size, is_ok ? 4 : 2);
+    pack_begin(&pack, buffer, size);
+    pack_map(&pack, is_ok ? 4 : 2);
     pack_key_uint(&pack, ANSWER_KEY_STATUS, answer->status);
     pack_key_text(&pack, ANSWER_KEY_TEXT, answer->text);
     if (is_ok) {
@@ -217,24 +194,21 @@ int join_answer_unpack(const uint8_t *bytes, size_t size,
 {
     struct join_answer answer = {0};
     struct unpack unpack;
-    int r = unpack_begin(&unpack, bytes, size);
 
-    if (r != 0) {
-        return r;
-    }
-    answer.status =
-        (enum join_status)unpack_uint(&unpack, ANSWER_KEY_STATUS, 0, UINT8_MAX);
-    unpack_text(&unpack, ANSWER_KEY_TEXT, answer.text, sizeof(answer.text));
+    unpack_begin(&unpack, bytes, size);
+    answer.status = (enum join_status)unpack_key_uint(
+        &unpack, ANSWER_KEY_STATUS, 0, UINT8_MAX);
+    unpack_key_text(&unpack, ANSWER_KEY_TEXT, 0, answer.text,
+                    sizeof(answer.text));
     if (answer.status == JOIN_OK) {
-        /* msgpack-c leaves bin and str where they are in the frame. */
         answer.genesis =
-            unpack_slice(&unpack, ANSWER_KEY_GENESIS, &answer.genesis_size);
-        answer.certificate = unpack_slice(&unpack, ANSWER_KEY_CERTIFICATE,
-                                          &answer.certificate_size);
+            unpack_key_slice(&unpack, ANSWER_KEY_GENESIS, &answer.genesis_size);
+        answer.certificate = unpack_key_slice(&unpack, ANSWER_KEY_CERTIFICATE,
+                                              &answer.certificate_size);
     }
-    r = unpack_end(&unpack);
-    if (r == 0) {
-        *ret = answer;
+    if (unpack_end(&unpack) != 0) {
+        return -EBADMSG;
     }
-    return r;
+    *ret = answer;
+    return 0;
 }

@@ -71,13 +71,13 @@ _must_check_ int join_request_pack(const struct join_request *request,
                                    const uint8_t sign_secret[64],
                                    uint8_t *buffer, size_t size,
                                    size_t *ret_size);
-/* Unpacks and verifies the signature.  0, -EBADMSG, -ENOMEM. */
+/* Unpacks and verifies the signature.  0 or -EBADMSG. */
 _must_check_ int join_request_unpack(const uint8_t *bytes, size_t size,
                                      struct join_request *ret);
 _must_check_ int join_answer_pack(const struct join_answer *answer,
                                   uint8_t *buffer, size_t size,
                                   size_t *ret_size);
-/* 0, -EBADMSG, -ENOMEM. */
+/* 0 or -EBADMSG. */
 _must_check_ int join_answer_unpack(const uint8_t *bytes, size_t size,
                                     struct join_answer *ret);
 

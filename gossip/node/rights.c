@@ -6,6 +6,8 @@
 
 #include <sodium.h>
 
+#include "gossip/base/unpack.h"
+
 /* A certificate may be this much younger than our clock says: skew between
  * issuer and receiver must not keep a node out. */
 #define RIGHTS_SKEW_S 86400
@@ -132,7 +134,8 @@ static enum rights_verdict judge(const struct node *node,
     default:
         /* Intents and kinds of later releases: kept and relayed as long as
          * they are well-formed, never acted on. */
-        return judge_body(body_check(record->body, record->body_size) == 0);
+        return judge_body(unpack_check(record->body, record->body_size,
+                                       LIMIT_MSGPACK_ELEMENTS) == 0);
     }
 }
 

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "gossip/wire/body_pack.h"
+#include "gossip/base/pack.h"
+#include "gossip/wire/body_internal.h"
 
 static bool is_alphanumeric(char c)
 {
@@ -56,38 +57,64 @@ int body_name_canonical(const char *name, char ret_name[BODY_NAME_SIZE])
     return 0;
 }
 
+void body_open(const struct record *record, uint8_t kind, struct unpack *unpack)
+{
+    unpack_begin(unpack, record->body, record->body_size);
+    unpack_require(unpack, record->kind == kind);
+    unpack_require(unpack, unpack->root.type == MSGPACK_OBJECT_MAP);
+}
+
+int body_close(const struct unpack *unpack)
+{
+    return unpack_end(unpack) != 0 ? RECORD_E_BODY : 0;
+}
+
+void body_read_name(struct unpack *unpack, const msgpack_object *value,
+                    char name[])
+{
+    unpack_text(unpack, value, 1, name, BODY_NAME_SIZE);
+    unpack_require(unpack, body_name_valid(name));
+}
+
+void body_read_canonical(struct unpack *unpack, const msgpack_object *value,
+                         char name[])
+{
+    char canonical[BODY_NAME_SIZE];
+
+    body_read_name(unpack, value, name);
+    unpack_require(unpack, body_name_canonical(name, canonical) == 0 &&
+                               strcmp(name, canonical) == 0);
+}
+
+bool body_key_equal(const struct record *record, const void *bytes, size_t size)
+{
+    return record->key_size == size && memcmp(record->key, bytes, size) == 0;
+}
+
 int body_get_member(const struct record *record, struct body_member *ret)
 {
-    struct body_map map = body_map_open(record, RECORD_MEMBER);
     struct body_member member = {.state = BODY_MEMBER_ALIVE};
-    unsigned key;
+    struct unpack unpack;
+    const msgpack_object *optional;
 
-    while (body_map_next(&map, &key)) {
-        switch (key) {
-        case 1:
-            member.state = (uint8_t)body_read_uint(&map, BODY_MEMBER_ALIVE,
-                                                   BODY_MEMBER_LEFT);
-            break;
-        case 2:
-            member.pause_s = (uint32_t)body_read_uint(&map, 0, UINT32_MAX);
-            break;
-        case 3:
-            body_read_text(&map, 0, member.version, sizeof(member.version));
-            break;
-        case 4:
-            member.protocol_min = (uint8_t)body_read_uint(&map, 1, UINT8_MAX);
-            break;
-        case 5:
-            member.protocol_max = (uint8_t)body_read_uint(&map, 1, UINT8_MAX);
-            break;
-        default:
-            body_read_skip(&map);
-            break;
-        }
+    body_open(record, RECORD_MEMBER, &unpack);
+    member.state = (uint8_t)unpack_key_uint(&unpack, 1, BODY_MEMBER_ALIVE,
+                                            BODY_MEMBER_LEFT);
+    optional = unpack_key(&unpack, 2);
+    if (optional != NULL) {
+        member.pause_s =
+            (uint32_t)unpack_uint(&unpack, optional, 0, UINT32_MAX);
     }
-    body_require(&map, member.protocol_min <= member.protocol_max);
-    body_require(&map, record->key_size == 0);
-    if (body_map_close(&map, BODY_KEY(1) | BODY_KEY(4) | BODY_KEY(5)) != 0) {
+    optional = unpack_key(&unpack, 3);
+    if (optional != NULL) {
+        unpack_text(&unpack, optional, 0, member.version,
+                    sizeof(member.version));
+    }
+    member.protocol_min = (uint8_t)unpack_key_uint(&unpack, 4, 1, UINT8_MAX);
+    member.protocol_max = (uint8_t)unpack_key_uint(&unpack, 5, 1, UINT8_MAX);
+    unpack_require(&unpack, member.protocol_min <= member.protocol_max);
+    unpack_require(&unpack, record->key_size == 0);
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = member;
@@ -97,51 +124,38 @@ int body_get_member(const struct record *record, struct body_member *ret)
 int body_put_member(const struct body_member *body, uint8_t *buffer,
                     size_t buffer_size, size_t *ret_size)
 {
-    struct body_packer pack;
+    struct pack pack;
 
-    body_pack_begin(&pack, buffer, buffer_size, 5);
-    body_pack_key_uint(&pack, 1, body->state);
-    body_pack_key_uint(&pack, 2, body->pause_s);
-    body_pack_key_text(&pack, 3, body->version);
-    body_pack_key_uint(&pack, 4, body->protocol_min);
-    body_pack_key_uint(&pack, 5, body->protocol_max);
-    return body_pack_end(&pack, ret_size);
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, 5);
+    pack_key_uint(&pack, 1, body->state);
+    pack_key_uint(&pack, 2, body->pause_s);
+    pack_key_text(&pack, 3, body->version);
+    pack_key_uint(&pack, 4, body->protocol_min);
+    pack_key_uint(&pack, 5, body->protocol_max);
+    return pack_end(&pack, ret_size);
 }
 
 int body_get_function(const struct record *record, struct body_function *ret)
 {
-    struct body_map map = body_map_open(record, RECORD_FUNCTION);
     struct body_function function = {.name = ""};
-    char canonical[BODY_NAME_SIZE];
-    unsigned key;
+    const msgpack_object_kv *pairs;
+    struct unpack unpack;
+    const msgpack_object *optional;
 
-    while (body_map_next(&map, &key)) {
-        struct body_map policy;
-
-        switch (key) {
-        case 1:
-            body_read_name(&map, function.name);
-            break;
-        case 2:
-            body_read_address(&map, &function.address);
-            break;
-        case 3:
-            /* Only its type is known yet: look, then pass over it. */
-            policy = map;
-            (void)body_read_map(&policy, LIMIT_MSGPACK_ELEMENTS);
-            body_require(&map, !policy.failed);
-            body_read_skip(&map);
-            break;
-        default:
-            body_read_skip(&map);
-            break;
-        }
+    body_open(record, RECORD_FUNCTION, &unpack);
+    body_read_canonical(&unpack, unpack_key(&unpack, 1), function.name);
+    optional = unpack_key(&unpack, 2);
+    if (optional != NULL) {
+        unpack_address(&unpack, optional, &function.address);
     }
-    body_require(&map, body_name_canonical(function.name, canonical) == 0 &&
-                           strcmp(function.name, canonical) == 0);
-    body_require(&map,
-                 body_key_equal(record, function.name, strlen(function.name)));
-    if (body_map_close(&map, BODY_KEY(1)) != 0) {
+    optional = unpack_key(&unpack, 3);
+    if (optional != NULL) { /* only its type is known yet */
+        (void)unpack_map(&unpack, optional, LIMIT_MSGPACK_ELEMENTS, &pairs);
+    }
+    unpack_require(
+        &unpack, body_key_equal(record, function.name, strlen(function.name)));
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = function;
@@ -152,32 +166,27 @@ int body_put_function(const struct body_function *body, uint8_t *buffer,
                       size_t buffer_size, size_t *ret_size)
 {
     bool has_address = body->address.family != 0;
-    struct body_packer pack;
+    struct pack pack;
 
-    body_pack_begin(&pack, buffer, buffer_size, has_address ? 2 : 1);
-    body_pack_key_text(&pack, 1, body->name);
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, has_address ? 2 : 1);
+    pack_key_text(&pack, 1, body->name);
     if (has_address) {
-        body_pack_key_address(&pack, 2, &body->address);
+        pack_key_address(&pack, 2, &body->address);
     }
-    return body_pack_end(&pack, ret_size);
+    return pack_end(&pack, ret_size);
 }
 
 int body_get_tombstone(const struct record *record, struct body_tombstone *ret)
 {
-    struct body_map map = body_map_open(record, RECORD_TOMBSTONE);
-    struct body_tombstone tombstone = {.kind = 0};
-    unsigned key;
+    struct body_tombstone tombstone;
+    struct unpack unpack;
 
-    while (body_map_next(&map, &key)) {
-        if (key == 1) {
-            tombstone.kind = (uint8_t)body_read_uint(&map, 1, UINT8_MAX);
-            /* A tombstone of a tombstone would bring something back. */
-            body_require(&map, tombstone.kind != RECORD_TOMBSTONE);
-        } else {
-            body_read_skip(&map);
-        }
-    }
-    if (body_map_close(&map, BODY_KEY(1)) != 0) {
+    body_open(record, RECORD_TOMBSTONE, &unpack);
+    tombstone.kind = (uint8_t)unpack_key_uint(&unpack, 1, 1, UINT8_MAX);
+    /* A tombstone of a tombstone would bring something back. */
+    unpack_require(&unpack, tombstone.kind != RECORD_TOMBSTONE);
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = tombstone;
@@ -187,11 +196,12 @@ int body_get_tombstone(const struct record *record, struct body_tombstone *ret)
 int body_put_tombstone(const struct body_tombstone *body, uint8_t *buffer,
                        size_t buffer_size, size_t *ret_size)
 {
-    struct body_packer pack;
+    struct pack pack;
 
-    body_pack_begin(&pack, buffer, buffer_size, 1);
-    body_pack_key_uint(&pack, 1, body->kind);
-    return body_pack_end(&pack, ret_size);
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, 1);
+    pack_key_uint(&pack, 1, body->kind);
+    return pack_end(&pack, ret_size);
 }
 
 /* Whole ids, strictly ascending: sorted and without repetition. */
@@ -211,37 +221,32 @@ static bool ids_valid(const uint8_t *ids, size_t size)
     return true;
 }
 
+/* An (epoch, seq) in keys 1 and 2. */
+static struct record_order read_order(struct unpack *unpack)
+{
+    return (struct record_order){
+        .epoch = unpack_key_uint(unpack, 1, 0, UINT64_MAX),
+        .seq = unpack_key_uint(unpack, 2, 1, UINT64_MAX),
+    };
+}
+
 int body_get_manifest(const struct record *record, struct body_manifest *ret)
 {
-    struct body_map map = body_map_open(record, RECORD_MANIFEST);
-    struct body_manifest manifest = {.n_ids = 0};
-    unsigned key;
+    struct body_manifest manifest;
+    struct unpack unpack;
+    size_t size;
 
-    while (body_map_next(&map, &key)) {
-        size_t size;
-
-        switch (key) {
-        case 1:
-            manifest.upto.epoch = body_read_uint(&map, 0, UINT64_MAX);
-            break;
-        case 2:
-            manifest.upto.seq = body_read_uint(&map, 1, UINT64_MAX);
-            break;
-        case 3:
-            manifest.ids = body_read_slice(&map, &size);
-            body_require(&map,
-                         manifest.ids != NULL && ids_valid(manifest.ids, size));
-            manifest.n_ids = size / BODY_MANIFEST_ID_SIZE;
-            break;
-        default:
-            body_read_skip(&map);
-            break;
-        }
-    }
+    body_open(record, RECORD_MANIFEST, &unpack);
+    manifest.upto = read_order(&unpack);
     /* It cannot speak of what comes after it. */
-    body_require(&map, record_order_compare(manifest.upto, record->order) <= 0);
-    body_require(&map, record->key_size == 0);
-    if (body_map_close(&map, BODY_KEY(1) | BODY_KEY(2) | BODY_KEY(3)) != 0) {
+    unpack_require(&unpack,
+                   record_order_compare(manifest.upto, record->order) <= 0);
+    manifest.ids = unpack_key_slice(&unpack, 3, &size);
+    unpack_require(&unpack,
+                   manifest.ids != NULL && ids_valid(manifest.ids, size));
+    manifest.n_ids = size / BODY_MANIFEST_ID_SIZE;
+    unpack_require(&unpack, record->key_size == 0);
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = manifest;
@@ -251,34 +256,27 @@ int body_get_manifest(const struct record *record, struct body_manifest *ret)
 int body_put_manifest(const struct body_manifest *body, uint8_t *buffer,
                       size_t buffer_size, size_t *ret_size)
 {
-    struct body_packer pack;
+    struct pack pack;
 
     assert(body->n_ids <= LIMIT_RECORDS_PER_WRITER);
-    body_pack_begin(&pack, buffer, buffer_size, 3);
-    body_pack_key_uint(&pack, 1, body->upto.epoch);
-    body_pack_key_uint(&pack, 2, body->upto.seq);
-    body_pack_key_bin(&pack, 3, body->ids, body->n_ids * BODY_MANIFEST_ID_SIZE);
-    return body_pack_end(&pack, ret_size);
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, 3);
+    pack_key_uint(&pack, 1, body->upto.epoch);
+    pack_key_uint(&pack, 2, body->upto.seq);
+    pack_key_bin(&pack, 3, body->ids, body->n_ids * BODY_MANIFEST_ID_SIZE);
+    return pack_end(&pack, ret_size);
 }
 
 int body_get_accusation(const struct record *record,
                         struct body_accusation *ret)
 {
-    struct body_map map = body_map_open(record, RECORD_ACCUSATION);
-    struct body_accusation accusation = {.incarnation = {.epoch = 0}};
-    unsigned key;
+    struct body_accusation accusation;
+    struct unpack unpack;
 
-    while (body_map_next(&map, &key)) {
-        if (key == 1) {
-            accusation.incarnation.epoch = body_read_uint(&map, 0, UINT64_MAX);
-        } else if (key == 2) {
-            accusation.incarnation.seq = body_read_uint(&map, 1, UINT64_MAX);
-        } else {
-            body_read_skip(&map);
-        }
-    }
-    body_require(&map, record->key_size == RECORD_WRITER_SIZE);
-    if (body_map_close(&map, BODY_KEY(1) | BODY_KEY(2)) != 0) {
+    body_open(record, RECORD_ACCUSATION, &unpack);
+    accusation.incarnation = read_order(&unpack);
+    unpack_require(&unpack, record->key_size == RECORD_WRITER_SIZE);
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = accusation;
@@ -288,33 +286,31 @@ int body_get_accusation(const struct record *record,
 int body_put_accusation(const struct body_accusation *body, uint8_t *buffer,
                         size_t buffer_size, size_t *ret_size)
 {
-    struct body_packer pack;
+    struct pack pack;
 
-    body_pack_begin(&pack, buffer, buffer_size, 2);
-    body_pack_key_uint(&pack, 1, body->incarnation.epoch);
-    body_pack_key_uint(&pack, 2, body->incarnation.seq);
-    return body_pack_end(&pack, ret_size);
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, 2);
+    pack_key_uint(&pack, 1, body->incarnation.epoch);
+    pack_key_uint(&pack, 2, body->incarnation.seq);
+    return pack_end(&pack, ret_size);
 }
 
 int body_get_revocation(const struct record *record,
                         struct body_revocation *ret)
 {
-    struct body_map map = body_map_open(record, RECORD_REVOCATION);
     struct body_revocation revocation = {.serial = 0};
-    unsigned key;
+    struct unpack unpack;
+    const msgpack_object *reason;
 
-    while (body_map_next(&map, &key)) {
-        if (key == 1) {
-            revocation.serial = body_read_uint(&map, 0, UINT64_MAX);
-        } else if (key == 2) {
-            body_read_text(&map, 0, revocation.reason,
-                           sizeof(revocation.reason));
-        } else {
-            body_read_skip(&map);
-        }
+    body_open(record, RECORD_REVOCATION, &unpack);
+    revocation.serial = unpack_key_uint(&unpack, 1, 0, UINT64_MAX);
+    reason = unpack_key(&unpack, 2);
+    if (reason != NULL) {
+        unpack_text(&unpack, reason, 0, revocation.reason,
+                    sizeof(revocation.reason));
     }
-    body_require(&map, record->key_size == RECORD_WRITER_SIZE);
-    if (body_map_close(&map, BODY_KEY(1)) != 0) {
+    unpack_require(&unpack, record->key_size == RECORD_WRITER_SIZE);
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = revocation;
@@ -324,10 +320,11 @@ int body_get_revocation(const struct record *record,
 int body_put_revocation(const struct body_revocation *body, uint8_t *buffer,
                         size_t buffer_size, size_t *ret_size)
 {
-    struct body_packer pack;
+    struct pack pack;
 
-    body_pack_begin(&pack, buffer, buffer_size, 2);
-    body_pack_key_uint(&pack, 1, body->serial);
-    body_pack_key_text(&pack, 2, body->reason);
-    return body_pack_end(&pack, ret_size);
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, 2);
+    pack_key_uint(&pack, 1, body->serial);
+    pack_key_text(&pack, 2, body->reason);
+    return pack_end(&pack, ret_size);
 }

@@ -3,8 +3,8 @@
  * integer keys; a key that we do not know is skipped (the record is kept and
  * forwarded as it is), a known key of a wrong type or range refuses the
  * record.  Keys must be there unless said to be optional; keys added later
- * always are.  Decoders first run body_check, which allocates nothing.  Byte
- * layout and key numbers: docs/WIRE.md.
+ * always are.  Decoders allocate nothing.  Byte layout and key numbers:
+ * docs/WIRE.md.
  *
  * All text is UTF-8 without control bytes; names obey body_name_valid.
  * Decoded structs own nothing: they are plain values.
@@ -168,17 +168,8 @@ struct body_revocation {
     char reason[BODY_NAME_SIZE];
 };
 
-/* Allocation-free walk over untrusted msgpack: exactly one object; at most
- * LIMIT_MSGPACK_DEPTH containers inside each other (the outermost counts) and
- * LIMIT_MSGPACK_ELEMENTS values below the outermost, keys included; map keys
- * are integers >= 0 or strings, none twice in a map; strings are UTF-8 (RFC
- * 3629) without C0, DEL and C1 control characters; no ext types, no trailing
- * bytes.  Integers and lengths may be longer than they need to be.  0 or
- * RECORD_E_BODY. */
-_must_check_ int body_check(const uint8_t *bytes, size_t size);
-
 /* Decoders: 0, or RECORD_E_BODY (shape, ranges, or record key and body
- * disagree).  They run body_check themselves. */
+ * disagree).  What a body may hold at all: unpack_check. */
 _must_check_ int body_get_certificate(const struct record *record,
                                       struct body_certificate *ret);
 _must_check_ int body_get_member(const struct record *record,

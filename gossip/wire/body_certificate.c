@@ -8,7 +8,8 @@
 
 #include <sodium.h>
 
-#include "gossip/wire/body_pack.h"
+#include "gossip/base/pack.h"
+#include "gossip/wire/body_internal.h"
 
 /* A name, "*", or the start of a name followed by '*'. */
 static bool pattern_valid(const char *pattern)
@@ -26,161 +27,104 @@ static bool pattern_valid(const char *pattern)
     return body_name_valid(name);
 }
 
-static void read_mesh(struct body_map *map, struct body_certificate *cert)
+static void read_networks(struct unpack *unpack, struct body_certificate *cert)
 {
-    cert->n_mesh = body_read_array(map, LIMIT_CERT_ADDRESSES);
-    body_require(map, cert->n_mesh > 0);
+    const msgpack_object *items;
+
+    cert->n_mesh = unpack_key_array(unpack, 5, LIMIT_CERT_ADDRESSES, &items);
+    unpack_require(unpack, cert->n_mesh > 0);
     for (size_t i = 0; i < cert->n_mesh; i++) {
-        size_t size;
-        const uint8_t *bytes = body_read_slice(map, &size);
-
-        body_require(map,
-                     bytes != NULL &&
-                         endpoint_unpack(bytes, size, &cert->mesh[i]) == 0 &&
-                         cert->mesh[i].port != 0);
+        unpack_endpoint(unpack, &items[i], &cert->mesh[i]);
+        unpack_require(unpack, cert->mesh[i].port != 0);
     }
-}
-
-static void read_subnets(struct body_map *map, struct body_certificate *cert)
-{
-    cert->n_subnets = body_read_array(map, LIMIT_CERT_SUBNETS);
+    cert->n_subnets = unpack_key_array(unpack, 6, LIMIT_CERT_SUBNETS, &items);
     for (size_t i = 0; i < cert->n_subnets; i++) {
-        size_t size;
-        const uint8_t *bytes = body_read_slice(map, &size);
-
-        body_require(map,
-                     bytes != NULL &&
-                         prefix_unpack(bytes, size, &cert->subnets[i]) == 0);
+        unpack_prefix(unpack, &items[i], &cert->subnets[i]);
     }
 }
 
-static void read_functions(struct body_map *map, struct body_certificate *cert)
+/* At most LIMIT_CERT_FUNCTIONS texts; returns how many. */
+static size_t read_texts(struct unpack *unpack, unsigned key,
+                         char (*texts)[BODY_NAME_SIZE])
 {
-    cert->n_functions = body_read_array(map, LIMIT_CERT_FUNCTIONS);
-    for (size_t i = 0; i < cert->n_functions; i++) {
-        body_read_text(map, 1, cert->functions[i], BODY_NAME_SIZE);
-        body_require(map, pattern_valid(cert->functions[i]));
+    const msgpack_object *items;
+    size_t n = unpack_key_array(unpack, key, LIMIT_CERT_FUNCTIONS, &items);
+
+    for (size_t i = 0; i < n; i++) {
+        unpack_text(unpack, &items[i], 1, texts[i], BODY_NAME_SIZE);
     }
+    return n;
 }
 
-static void read_scope(struct body_map *map, struct body_certificate *cert)
+static void read_keys(struct unpack *unpack, struct body_certificate *cert)
 {
-    cert->n_scope = body_read_array(map, LIMIT_CERT_FUNCTIONS);
-    for (size_t i = 0; i < cert->n_scope; i++) {
-        body_read_text(map, 1, cert->scope[i], BODY_NAME_SIZE);
-    }
-}
+    const msgpack_object *wireguard = unpack_key(unpack, 3);
 
-static void read_wireguard(struct body_map *map, struct body_certificate *cert)
-{
-    body_read_bin(map, cert->wireguard_public, sizeof(cert->wireguard_public));
-    /* Unknown is written by leaving it out: one meaning, one form. */
-    body_require(map, sodium_is_zero(cert->wireguard_public,
-                                     sizeof(cert->wireguard_public)) == 0);
-}
-
-static void read_field(struct body_map *map, unsigned key,
-                       struct body_certificate *cert)
-{
-    switch (key) {
-    case 1:
-        body_read_bin(map, cert->sign_public, sizeof(cert->sign_public));
-        break;
-    case 2:
-        body_read_bin(map, cert->exchange_public,
-                      sizeof(cert->exchange_public));
-        break;
-    case 3:
-        read_wireguard(map, cert);
-        break;
-    case 4:
-        body_read_name(map, cert->name);
-        break;
-    case 5:
-        read_mesh(map, cert);
-        break;
-    case 6:
-        read_subnets(map, cert);
-        break;
-    case 7:
-        cert->roles = (uint32_t)body_read_uint(map, 0, UINT32_MAX);
-        break;
-    case 8:
-        read_functions(map, cert);
-        break;
-    case 9:
-        read_scope(map, cert);
-        break;
-    case 10:
-        cert->not_before_s = body_read_uint(map, 0, UINT64_MAX);
-        break;
-    case 11:
-        cert->not_after_s = body_read_uint(map, 0, UINT64_MAX);
-        break;
-    case 12:
-        cert->generation = (uint32_t)body_read_uint(map, 0, UINT32_MAX);
-        break;
-    case 13:
-        cert->serial = body_read_uint(map, 1, UINT64_MAX);
-        break;
-    default:
-        body_read_skip(map);
-        break;
+    unpack_key_bin(unpack, 1, cert->sign_public, sizeof(cert->sign_public));
+    unpack_key_bin(unpack, 2, cert->exchange_public,
+                   sizeof(cert->exchange_public));
+    if (wireguard != NULL) {
+        unpack_bin(unpack, wireguard, cert->wireguard_public,
+                   sizeof(cert->wireguard_public));
+        /* Unknown is written by leaving it out: one meaning, one form. */
+        unpack_require(unpack,
+                       sodium_is_zero(cert->wireguard_public,
+                                      sizeof(cert->wireguard_public)) == 0);
     }
 }
 
 int body_get_certificate(const struct record *record,
                          struct body_certificate *ret)
 {
-    const uint32_t required = BODY_KEY(1) | BODY_KEY(2) | BODY_KEY(4) |
-                              BODY_KEY(5) | BODY_KEY(6) | BODY_KEY(7) |
-                              BODY_KEY(8) | BODY_KEY(9) | BODY_KEY(10) |
-                              BODY_KEY(11) | BODY_KEY(12) | BODY_KEY(13);
-    struct body_map map = body_map_open(record, RECORD_CERTIFICATE);
     struct body_certificate cert = {.roles = 0};
-    unsigned key;
+    struct unpack unpack;
 
-    while (body_map_next(&map, &key)) {
-        read_field(&map, key, &cert);
+    body_open(record, RECORD_CERTIFICATE, &unpack);
+    read_keys(&unpack, &cert);
+    body_read_name(&unpack, unpack_key(&unpack, 4), cert.name);
+    read_networks(&unpack, &cert);
+    cert.roles = (uint32_t)unpack_key_uint(&unpack, 7, 0, UINT32_MAX);
+    cert.n_functions = read_texts(&unpack, 8, cert.functions);
+    for (size_t i = 0; i < cert.n_functions; i++) {
+        unpack_require(&unpack, pattern_valid(cert.functions[i]));
     }
-    body_require(&map, cert.not_before_s < cert.not_after_s);
-    body_require(&map, body_key_equal(record, cert.sign_public,
-                                      sizeof(cert.sign_public)));
-    if (body_map_close(&map, required) != 0) {
+    cert.n_scope = read_texts(&unpack, 9, cert.scope);
+    cert.not_before_s = unpack_key_uint(&unpack, 10, 0, UINT64_MAX);
+    cert.not_after_s = unpack_key_uint(&unpack, 11, 0, UINT64_MAX);
+    cert.generation = (uint32_t)unpack_key_uint(&unpack, 12, 0, UINT32_MAX);
+    cert.serial = unpack_key_uint(&unpack, 13, 1, UINT64_MAX);
+    unpack_require(&unpack, cert.not_before_s < cert.not_after_s);
+    unpack_require(&unpack, body_key_equal(record, cert.sign_public,
+                                           sizeof(cert.sign_public)));
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = cert;
     return 0;
 }
 
-static void pack_texts(struct body_packer *pack, unsigned key,
+static void pack_texts(struct pack *pack, unsigned key,
                        const char (*texts)[BODY_NAME_SIZE], size_t n)
 {
-    body_pack_key(pack, key);
-    body_pack_array(pack, n);
+    pack_key(pack, key);
+    pack_array(pack, n);
     for (size_t i = 0; i < n; i++) {
-        body_pack_text(pack, texts[i]);
+        pack_text(pack, texts[i]);
     }
 }
 
-static void pack_networks(struct body_packer *pack,
+static void pack_networks(struct pack *pack,
                           const struct body_certificate *body)
 {
-    uint8_t bytes[18];
-
-    body_pack_key(pack, 5);
-    body_pack_array(pack, body->n_mesh);
+    pack_key(pack, 5);
+    pack_array(pack, body->n_mesh);
     for (size_t i = 0; i < body->n_mesh; i++) {
-        size_t size = endpoint_pack(&body->mesh[i], bytes);
-
-        body_pack_bin(pack, bytes, size);
+        pack_endpoint(pack, &body->mesh[i]);
     }
-    body_pack_key(pack, 6);
-    body_pack_array(pack, body->n_subnets);
+    pack_key(pack, 6);
+    pack_array(pack, body->n_subnets);
     for (size_t i = 0; i < body->n_subnets; i++) {
-        size_t size = prefix_pack(&body->subnets[i], bytes);
-
-        body_pack_bin(pack, bytes, size);
+        pack_prefix(pack, &body->subnets[i]);
     }
 }
 
@@ -189,30 +133,31 @@ int body_put_certificate(const struct body_certificate *body, uint8_t *buffer,
 {
     bool has_wireguard = sodium_is_zero(body->wireguard_public,
                                         sizeof(body->wireguard_public)) == 0;
-    struct body_packer pack;
+    struct pack pack;
 
     assert(body->n_mesh <= LIMIT_CERT_ADDRESSES);
     assert(body->n_subnets <= LIMIT_CERT_SUBNETS);
     assert(body->n_functions <= LIMIT_CERT_FUNCTIONS);
     assert(body->n_scope <= LIMIT_CERT_FUNCTIONS);
-    body_pack_begin(&pack, buffer, buffer_size, has_wireguard ? 13 : 12);
-    body_pack_key_bin(&pack, 1, body->sign_public, sizeof(body->sign_public));
-    body_pack_key_bin(&pack, 2, body->exchange_public,
-                      sizeof(body->exchange_public));
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, has_wireguard ? 13 : 12);
+    pack_key_bin(&pack, 1, body->sign_public, sizeof(body->sign_public));
+    pack_key_bin(&pack, 2, body->exchange_public,
+                 sizeof(body->exchange_public));
     if (has_wireguard) {
-        body_pack_key_bin(&pack, 3, body->wireguard_public,
-                          sizeof(body->wireguard_public));
+        pack_key_bin(&pack, 3, body->wireguard_public,
+                     sizeof(body->wireguard_public));
     }
-    body_pack_key_text(&pack, 4, body->name);
+    pack_key_text(&pack, 4, body->name);
     pack_networks(&pack, body);
-    body_pack_key_uint(&pack, 7, body->roles);
+    pack_key_uint(&pack, 7, body->roles);
     pack_texts(&pack, 8, body->functions, body->n_functions);
     pack_texts(&pack, 9, body->scope, body->n_scope);
-    body_pack_key_uint(&pack, 10, body->not_before_s);
-    body_pack_key_uint(&pack, 11, body->not_after_s);
-    body_pack_key_uint(&pack, 12, body->generation);
-    body_pack_key_uint(&pack, 13, body->serial);
-    return body_pack_end(&pack, ret_size);
+    pack_key_uint(&pack, 10, body->not_before_s);
+    pack_key_uint(&pack, 11, body->not_after_s);
+    pack_key_uint(&pack, 12, body->generation);
+    pack_key_uint(&pack, 13, body->serial);
+    return pack_end(&pack, ret_size);
 }
 
 bool body_certificate_allows_function(const struct body_certificate *cert,

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gossip/wire/body_pack.h"
+#include "gossip/base/pack.h"
+#include "gossip/wire/body_internal.h"
 
 #define SERVICE_WEIGHT_DEFAULT 100
 #define SERVICE_WEIGHT_MAX     1000
@@ -27,103 +28,85 @@ static bool port_name_valid(const char *name)
     return true;
 }
 
-static void read_function(struct body_map *map, struct body_service *service)
+static void read_tags(struct unpack *unpack, const msgpack_object *value,
+                      struct body_service *service)
 {
-    char canonical[BODY_NAME_SIZE];
+    const msgpack_object *items;
 
-    body_read_name(map, service->function);
-    body_require(map, body_name_canonical(service->function, canonical) == 0 &&
-                          strcmp(service->function, canonical) == 0);
-}
-
-static void read_protocol(struct body_map *map, struct body_service *service)
-{
-    service->protocol = (uint8_t)body_read_uint(map, 1, UINT8_MAX);
-    body_require(map, service->protocol == 6 || service->protocol == 17);
-}
-
-static void read_tags(struct body_map *map, struct body_service *service)
-{
-    service->n_tags = body_read_array(map, LIMIT_SERVICE_TAGS);
+    service->n_tags = unpack_array(unpack, value, LIMIT_SERVICE_TAGS, &items);
     for (size_t i = 0; i < service->n_tags; i++) {
-        body_read_name(map, service->tags[i]);
+        body_read_name(unpack, &items[i], service->tags[i]);
     }
 }
 
-static void read_meta(struct body_map *map, struct body_service *service)
+static void read_meta(struct unpack *unpack, const msgpack_object *value,
+                      struct body_service *service)
 {
-    service->n_meta = body_read_map(map, LIMIT_SERVICE_META);
+    const msgpack_object_kv *pairs;
+
+    service->n_meta = unpack_map(unpack, value, LIMIT_SERVICE_META, &pairs);
     for (size_t i = 0; i < service->n_meta; i++) {
-        body_read_name(map, service->meta[i].key);
-        body_read_text(map, 0, service->meta[i].value, BODY_NAME_SIZE);
+        body_read_name(unpack, &pairs[i].key, service->meta[i].key);
+        unpack_text(unpack, &pairs[i].val, 0, service->meta[i].value,
+                    BODY_NAME_SIZE);
     }
 }
 
-static void read_field(struct body_map *map, unsigned key,
-                       struct body_service *service)
+/* A number that may be left out. */
+static uint64_t read_optional(struct unpack *unpack, unsigned key, uint64_t min,
+                              uint64_t max, uint64_t absent)
 {
-    switch (key) {
-    case 1:
-        read_function(map, service);
-        break;
-    case 2:
-        body_read_name(map, service->instance);
-        break;
-    case 3:
-        read_protocol(map, service);
-        break;
-    case 4:
-        service->port = (uint16_t)body_read_uint(map, 1, UINT16_MAX);
-        break;
-    case 5:
-        body_read_address(map, &service->address);
-        break;
-    case 6:
-        body_read_text(map, 0, service->port_name, sizeof(service->port_name));
-        body_require(map, port_name_valid(service->port_name));
-        break;
-    case 7:
-        service->weight = (uint16_t)body_read_uint(map, 1, SERVICE_WEIGHT_MAX);
-        break;
-    case 8:
-        service->priority = (uint16_t)body_read_uint(map, 0, UINT16_MAX);
-        break;
-    case 9:
-        service->health =
-            (uint8_t)body_read_uint(map, 0, BODY_HEALTH_MAINTENANCE);
-        break;
-    case 10:
-        read_tags(map, service);
-        break;
-    case 11:
-        read_meta(map, service);
-        break;
-    case 12:
-        service->slot = (uint16_t)body_read_uint(map, 0, UINT16_MAX);
-        break;
-    default:
-        body_read_skip(map);
-        break;
+    const msgpack_object *value = unpack_key(unpack, key);
+
+    return value == NULL ? absent : unpack_uint(unpack, value, min, max);
+}
+
+/* Keys 6 to 12. */
+static void read_optionals(struct unpack *unpack, struct body_service *service)
+{
+    const msgpack_object *value = unpack_key(unpack, 6);
+
+    if (value != NULL) {
+        unpack_text(unpack, value, 0, service->port_name,
+                    sizeof(service->port_name));
+        unpack_require(unpack, port_name_valid(service->port_name));
     }
+    service->weight = (uint16_t)read_optional(unpack, 7, 1, SERVICE_WEIGHT_MAX,
+                                              SERVICE_WEIGHT_DEFAULT);
+    service->priority = (uint16_t)read_optional(unpack, 8, 0, UINT16_MAX, 0);
+    service->health =
+        (uint8_t)read_optional(unpack, 9, BODY_HEALTH_PASSING,
+                               BODY_HEALTH_MAINTENANCE, BODY_HEALTH_PASSING);
+    value = unpack_key(unpack, 10);
+    if (value != NULL) {
+        read_tags(unpack, value, service);
+    }
+    value = unpack_key(unpack, 11);
+    if (value != NULL) {
+        read_meta(unpack, value, service);
+    }
+    service->slot = (uint16_t)read_optional(unpack, 12, 0, UINT16_MAX, 0);
 }
 
 int body_get_service(const struct record *record, struct body_service *ret)
 {
-    const uint32_t required =
-        BODY_KEY(1) | BODY_KEY(2) | BODY_KEY(3) | BODY_KEY(4) | BODY_KEY(5);
-    struct body_map map = body_map_open(record, RECORD_SERVICE);
-    struct body_service service = {.weight = SERVICE_WEIGHT_DEFAULT};
+    struct body_service service = {.function = ""};
     char record_key[2 * BODY_NAME_SIZE];
-    unsigned key;
+    struct unpack unpack;
     int len;
 
-    while (body_map_next(&map, &key)) {
-        read_field(&map, key, &service);
-    }
+    body_open(record, RECORD_SERVICE, &unpack);
+    body_read_canonical(&unpack, unpack_key(&unpack, 1), service.function);
+    body_read_name(&unpack, unpack_key(&unpack, 2), service.instance);
+    service.protocol = (uint8_t)unpack_key_uint(&unpack, 3, 1, UINT8_MAX);
+    unpack_require(&unpack, service.protocol == 6 || service.protocol == 17);
+    service.port = (uint16_t)unpack_key_uint(&unpack, 4, 1, UINT16_MAX);
+    unpack_address(&unpack, unpack_key(&unpack, 5), &service.address);
+    read_optionals(&unpack, &service);
     len = snprintf(record_key, sizeof(record_key), "%s/%s", service.function,
                    service.instance);
-    body_require(&map, body_key_equal(record, record_key, (size_t)len));
-    if (body_map_close(&map, required) != 0) {
+    unpack_require(&unpack, body_key_equal(record, record_key, (size_t)len));
+    if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = service;
@@ -133,31 +116,32 @@ int body_get_service(const struct record *record, struct body_service *ret)
 int body_put_service(const struct body_service *body, uint8_t *buffer,
                      size_t buffer_size, size_t *ret_size)
 {
-    struct body_packer pack;
+    struct pack pack;
 
     assert(body->n_tags <= LIMIT_SERVICE_TAGS);
     assert(body->n_meta <= LIMIT_SERVICE_META);
-    body_pack_begin(&pack, buffer, buffer_size, 12);
-    body_pack_key_text(&pack, 1, body->function);
-    body_pack_key_text(&pack, 2, body->instance);
-    body_pack_key_uint(&pack, 3, body->protocol);
-    body_pack_key_uint(&pack, 4, body->port);
-    body_pack_key_address(&pack, 5, &body->address);
-    body_pack_key_text(&pack, 6, body->port_name);
-    body_pack_key_uint(&pack, 7, body->weight);
-    body_pack_key_uint(&pack, 8, body->priority);
-    body_pack_key_uint(&pack, 9, body->health);
-    body_pack_key(&pack, 10);
-    body_pack_array(&pack, body->n_tags);
+    pack_begin(&pack, buffer, buffer_size);
+    pack_map(&pack, 12);
+    pack_key_text(&pack, 1, body->function);
+    pack_key_text(&pack, 2, body->instance);
+    pack_key_uint(&pack, 3, body->protocol);
+    pack_key_uint(&pack, 4, body->port);
+    pack_key_address(&pack, 5, &body->address);
+    pack_key_text(&pack, 6, body->port_name);
+    pack_key_uint(&pack, 7, body->weight);
+    pack_key_uint(&pack, 8, body->priority);
+    pack_key_uint(&pack, 9, body->health);
+    pack_key(&pack, 10);
+    pack_array(&pack, body->n_tags);
     for (size_t i = 0; i < body->n_tags; i++) {
-        body_pack_text(&pack, body->tags[i]);
+        pack_text(&pack, body->tags[i]);
     }
-    body_pack_key(&pack, 11);
-    body_pack_map(&pack, body->n_meta);
+    pack_key(&pack, 11);
+    pack_map(&pack, body->n_meta);
     for (size_t i = 0; i < body->n_meta; i++) {
-        body_pack_text(&pack, body->meta[i].key);
-        body_pack_text(&pack, body->meta[i].value);
+        pack_text(&pack, body->meta[i].key);
+        pack_text(&pack, body->meta[i].value);
     }
-    body_pack_key_uint(&pack, 12, body->slot);
-    return body_pack_end(&pack, ret_size);
+    pack_key_uint(&pack, 12, body->slot);
+    return pack_end(&pack, ret_size);
 }

@@ -24,6 +24,10 @@
 #define DESIRED_BACKENDS_MAX  256
 #define DESIRED_ITEM_SIZE_MAX 49152 /* packed */
 
+enum desired_error {
+    DESIRED_E_MALFORMED = 1, /* bytes that are no item */
+};
+
 enum desired_type {
     DESIRED_HOST = 1,     /* a node of the cluster */
     DESIRED_FUNCTION = 2, /* a function's service address and backends */
@@ -109,7 +113,9 @@ const struct desired_item *desired_find(const struct desired *desired,
                                         const struct desired_item *key);
 
 /* msgpack form, used on the socketpair and in `agent reconcile --desired`
- * files' tests; see docs/WIRE.md.  Unpack: 0, -ENOMEM, or 1 = malformed. */
+ * files' tests; see docs/WIRE.md.  Pack: 0, -ENOBUFS,
+ * -EINVAL (no such type).  Unpack: 0, DESIRED_E_MALFORMED or -ENOMEM; the
+ * caller owns what it gets. */
 _must_check_ int desired_item_pack(const struct desired_item *item,
                                    uint8_t *buffer, size_t buffer_size,
                                    size_t *ret_size);

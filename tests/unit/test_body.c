@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-#include "gossip/wire/body_pack.h"
+#include "gossip/base/pack.h"
+#include "gossip/base/unpack.h"
 #include "tests/unit/body_samples.h"
 #include "tests/unit/support.h"
 
@@ -146,38 +147,34 @@ static int decode_body(const struct sample *sample, const uint8_t *body,
 static size_t edit_body(const struct sample *sample, unsigned key,
                         const char *with, size_t with_size, uint8_t *to)
 {
-    struct reader reader = reader_init(sample->bytes, sample->size);
-    struct body_map map = {.n_pairs = 0};
-    struct body_item item;
-    uint8_t *pos = to + 1;
-    uint32_t n;
-    uint32_t n_kept = 0;
+    const msgpack_object_kv *pairs;
+    struct unpack unpack;
+    struct pack pack;
+    size_t n_kept = 0;
+    size_t n;
+    size_t size;
 
-    assert_int_equal(body_item_next(&reader, &item), 0);
-    assert_int_equal(item.type, BODY_TYPE_MAP);
-    n = item.n;
-    for (uint32_t i = 0; i < n; i++) {
-        const uint8_t *start = reader.pos;
-
-        assert_int_equal(body_item_next(&reader, &item), 0);
-        map.reader = reader;
-        body_read_skip(&map);
-        assert_false(map.failed);
-        reader = map.reader;
-        if (item.value != key) {
-            memcpy(pos, start, (size_t)(reader.pos - start));
-            pos += reader.pos - start;
-            n_kept++;
-        } else if (with != NULL) {
-            *pos++ = (uint8_t)key;
-            memcpy(pos, with, with_size);
-            pos += with_size;
-            n_kept++;
-        }
+    unpack_begin(&unpack, sample->bytes, sample->size);
+    n = unpack_map(&unpack, &unpack.root, LIMIT_MSGPACK_ELEMENTS, &pairs);
+    assert_int_equal(unpack_end(&unpack), 0);
+    for (size_t i = 0; i < n; i++) {
+        n_kept += pairs[i].key.via.u64 != key || with != NULL;
     }
     assert_true(n_kept < 16);
-    to[0] = (uint8_t)(0x80 | n_kept);
-    return (size_t)(pos - to);
+    pack_begin(&pack, to, LIMIT_RECORD_SIZE);
+    pack_map(&pack, n_kept);
+    for (size_t i = 0; i < n; i++) {
+        if (pairs[i].key.via.u64 != key) {
+            pack_uint(&pack, pairs[i].key.via.u64);
+            assert_int_equal(msgpack_pack_object(&pack.packer, pairs[i].val),
+                             0);
+        } else if (with != NULL) {
+            pack_key(&pack, key);
+            writer_put(&pack.writer, with, with_size);
+        }
+    }
+    assert_int_equal(pack_end(&pack, &size), 0);
+    return size;
 }
 
 static void test_samples(void **state)
@@ -189,7 +186,8 @@ static void test_samples(void **state)
     for (size_t i = 0; i < n; i++) {
         const struct sample *s = &samples[i];
 
-        assert_int_equal(body_check(s->bytes, s->size), 0);
+        assert_int_equal(
+            unpack_check(s->bytes, s->size, LIMIT_MSGPACK_ELEMENTS), 0);
         assert_int_equal(decode_body(s, s->bytes, s->size), 0);
         /* Read as a record of another kind. */
         assert_int_equal(
@@ -211,10 +209,10 @@ static void test_missing_keys(void **state)
             size_t size;
             bool is_required;
 
-            if ((samples[i].known & BODY_KEY(key)) == 0) {
+            if ((samples[i].known & 1u << key) == 0) {
                 continue;
             }
-            is_required = (samples[i].required & BODY_KEY(key)) != 0;
+            is_required = (samples[i].required & 1u << key) != 0;
             size = edit_body(&samples[i], key, NULL, 0, body);
             if (decode_body(&samples[i], body, size) !=
                 (is_required ? RECORD_E_BODY : 0)) {
@@ -248,7 +246,7 @@ static void test_wrong_types(void **state)
                 uint8_t body[LIMIT_RECORD_SIZE];
                 size_t size;
 
-                if ((samples[i].known & BODY_KEY(key)) == 0) {
+                if ((samples[i].known & 1u << key) == 0) {
                     continue;
                 }
                 size = edit_body(&samples[i], key, values[v].bytes,
@@ -276,7 +274,7 @@ static void test_unknown_keys(void **state)
     (void)state;
     for (size_t i = 0; i < n; i++) {
         const struct sample *s = &samples[i];
-        uint8_t body[LIMIT_RECORD_SIZE + 64];
+        uint8_t body[LIMIT_RECORD_SIZE];
         uint32_t n_pairs = s->bytes[0] & 0x0f;
 
         body[0] = 0xde;

@@ -28,9 +28,11 @@ static void expect_same_after_packing(const struct desired_item *item)
     assert_int_equal(desired_item_compare(item, &again), 0);
     desired_item_done(&again);
     for (size_t cut = 0; cut<size; cut += size> 500 ? 97 : 1) {
-        assert_int_equal(desired_item_unpack(bytes, cut, &again), 1);
+        assert_int_equal(desired_item_unpack(bytes, cut, &again),
+                         DESIRED_E_MALFORMED);
     }
-    assert_int_equal(desired_item_unpack(bytes, size + 1, &again), 1);
+    assert_int_equal(desired_item_unpack(bytes, size + 1, &again),
+                     DESIRED_E_MALFORMED);
     assert_int_equal(desired_item_pack(item, bytes, size - 1, &size), -ENOBUFS);
 }
 
@@ -60,7 +62,8 @@ static void test_packing(void **state)
 
         assert_int_equal(desired_item_pack(&item, bytes, sizeof(bytes), &size),
                          0);
-        assert_int_equal(desired_item_unpack(bytes, size, &again), 1);
+        assert_int_equal(desired_item_unpack(bytes, size, &again),
+                         DESIRED_E_MALFORMED);
     }
     desired_item_done(&item);
 }
@@ -77,7 +80,8 @@ static void expect_malformed(const char *hex)
         assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
         bytes[i] = (uint8_t)byte;
     }
-    assert_int_equal(desired_item_unpack(bytes, size, &item), 1);
+    assert_int_equal(desired_item_unpack(bytes, size, &item),
+                     DESIRED_E_MALFORMED);
 }
 
 static void test_malformed(void **state)

@@ -1,8 +1,8 @@
 /*
- * body_check: the walk in front of every decoder.  What it accepts and what
+ * unpack_check: the walk in front of every decoder.  What it accepts and what
  * it refuses, as raw msgpack (https://msgpack.org formats in hexadecimal).
  */
-#include "gossip/wire/body.h"
+#include "gossip/base/unpack.h"
 
 #include <stdlib.h>
 
@@ -23,11 +23,14 @@ struct raw {
 static int check(const void *bytes, size_t size)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
+    struct unpack unpack;
     int result;
 
     assert_non_null(copy);
     memcpy(copy, bytes, size);
-    result = body_check(copy, size);
+    result = unpack_check(copy, size, LIMIT_MSGPACK_ELEMENTS);
+    unpack_begin(&unpack, copy, size); /* it asserts that nothing is left */
+    assert_int_equal(unpack_end(&unpack), result);
     free(copy);
     return result;
 }
@@ -152,10 +155,10 @@ static void test_refused(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         int result = check(cases[i].bytes, cases[i].size);
 
-        if (result != RECORD_E_BODY) {
+        if (result != UNPACK_E_MALFORMED) {
             print_error("case %zu\n", i);
         }
-        assert_int_equal(result, RECORD_E_BODY);
+        assert_int_equal(result, UNPACK_E_MALFORMED);
     }
 }
 
@@ -173,7 +176,7 @@ static void test_truncated(void **state)
     (void)state;
     assert_int_equal(check(whole, size), 0);
     for (size_t i = 0; i < size; i++) {
-        assert_int_equal(check(whole, i), RECORD_E_BODY);
+        assert_int_equal(check(whole, i), UNPACK_E_MALFORMED);
     }
 }
 
@@ -188,7 +191,7 @@ static void test_first_bytes(void **state)
                         first == 0xc0 || first == 0xc2 || first == 0xc3 ||
                         first >= 0xe0;
 
-        assert_int_equal(check(&byte, 1), is_whole ? 0 : RECORD_E_BODY);
+        assert_int_equal(check(&byte, 1), is_whole ? 0 : UNPACK_E_MALFORMED);
     }
 }
 
