@@ -62,6 +62,7 @@ struct worker_link *worker_link_free(struct worker_link *link)
     worker_link_free_asks(link);
     worker_link_forget(link);
     free(link->ports);
+    free(link->neighbors);
     free(link->refusals);
     desired_done(&link->desired);
     uv_close((uv_handle_t *)&link->timer, on_closed);

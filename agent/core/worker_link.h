@@ -59,6 +59,10 @@ const char *worker_link_port_problem(const struct worker_link *link,
 /* Name of the index-th port that carries nothing, since its device was made
  * anew behind the switch's back; NULL after the last. */
 const char *worker_link_dead_port(const struct worker_link *link, size_t index);
+/* Name of the port behind which the worker has seen this address; "": nobody
+ * has been seen to have it.  Valid until the next turn of the loop. */
+const char *worker_link_neighbor_port(const struct worker_link *link,
+                                      const struct address *address);
 /* "" or why the worker refuses the item of this key text. */
 const char *worker_link_refusal(const struct worker_link *link,
                                 const char *item_key);

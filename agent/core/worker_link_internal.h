@@ -17,6 +17,8 @@
 /* A bridge has fewer; a worker that reports more is not believed. */
 #define WORKER_LINK_PORTS_MAX    4096
 #define WORKER_LINK_REFUSALS_MAX 65536
+/* Containers of this host; more are not remembered. */
+#define WORKER_LINK_NEIGHBORS_MAX 8192
 /* One reply; a dump of 100,000 flows is 30 MB. */
 #define WORKER_LINK_REPLY_MAX (64u << 20)
 #define WORKER_LINK_WAIT_MS   5000
@@ -25,6 +27,12 @@ struct worker_link_port {
     char name[DESIRED_PORT_SIZE];
     int64_t ofport; /* 0: there, but could not be opened; IPC_PORT_DEAD,
                        IPC_PORT_GONE */
+};
+
+/* A container that the worker saw, and the port that it is behind. */
+struct worker_link_neighbor {
+    struct address address;
+    char port_name[DESIRED_PORT_SIZE];
 };
 
 struct worker_link_refusal {
@@ -63,6 +71,9 @@ struct worker_link {
     struct worker_link_port *ports; /* owned, sorted by name */
     size_t n_ports;
     size_t ports_capacity;
+    struct worker_link_neighbor *neighbors; /* owned, sorted by address */
+    size_t n_neighbors;
+    size_t neighbors_capacity;
     struct worker_link_refusal *refusals; /* owned */
     size_t n_refusals;
     size_t refusals_capacity;
@@ -77,7 +88,7 @@ void worker_link_settle(struct worker_link *link);
 /* One message of the worker. */
 void worker_link_take(struct worker_link *link,
                       const struct ipc_message *message);
-/* Forgets ports and refusals. */
+/* Forgets ports, neighbours and refusals. */
 void worker_link_forget(struct worker_link *link);
 
 void worker_link_take_reply(struct worker_link *link,

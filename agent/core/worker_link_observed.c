@@ -116,6 +116,88 @@ static void take_port(struct worker_link *link,
     }
 }
 
+/* Index of the address, or where it belongs. */
+static bool find_neighbor(const struct worker_link *link,
+                          const struct address *address, size_t *ret_index)
+{
+    size_t low = 0;
+    size_t high = link->n_neighbors;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = address_compare(&link->neighbors[middle].address, address);
+
+        if (order == 0) {
+            *ret_index = middle;
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *ret_index = low;
+    return false;
+}
+
+/* Room at the index; false: there is none, or no memory. */
+static bool insert_neighbor(struct worker_link *link, size_t index)
+{
+    if (link->n_neighbors >= WORKER_LINK_NEIGHBORS_MAX) {
+        return false;
+    }
+    if (link->n_neighbors == link->neighbors_capacity) {
+        size_t capacity = MAX_OF(link->neighbors_capacity * 2, 16);
+        void *grown =
+            reallocarray(link->neighbors, capacity, sizeof(*link->neighbors));
+
+        if (grown == NULL) {
+            return false;
+        }
+        link->neighbors = grown;
+        link->neighbors_capacity = capacity;
+    }
+    memmove(&link->neighbors[index + 1], &link->neighbors[index],
+            (link->n_neighbors - index) * sizeof(*link->neighbors));
+    link->n_neighbors++;
+    return true;
+}
+
+static void take_neighbor(struct worker_link *link,
+                          const struct ipc_message *message)
+{
+    struct worker_link_neighbor neighbor = {0};
+    char text[ADDRESS_TEXT_SIZE];
+    bool is_known;
+    size_t index;
+
+    if (message->name_len >= sizeof(text) ||
+        message->text_len >= sizeof(neighbor.port_name)) {
+        link->n_malformed++;
+        return;
+    }
+    copy_text(text, sizeof(text), message->name, message->name_len);
+    copy_text(neighbor.port_name, sizeof(neighbor.port_name), message->text,
+              message->text_len);
+    if (address_parse(text, &neighbor.address) != 0) {
+        link->n_malformed++;
+        return;
+    }
+    is_known = find_neighbor(link, &neighbor.address, &index);
+    if (message->text_len == 0) {
+        if (is_known) {
+            link->n_neighbors--;
+            memmove(&link->neighbors[index], &link->neighbors[index + 1],
+                    (link->n_neighbors - index) * sizeof(*link->neighbors));
+        }
+        return;
+    }
+    if (is_known || insert_neighbor(link, index)) {
+        link->neighbors[index] = neighbor;
+    }
+}
+
 static void take_refusal(struct worker_link *link,
                          const struct ipc_message *message)
 {
@@ -230,6 +312,9 @@ void worker_link_take(struct worker_link *link,
     case IPC_PORT:
         take_port(link, message);
         break;
+    case IPC_NEIGHBOR:
+        take_neighbor(link, message);
+        break;
     case IPC_OVS:
         take_up_down(link, "ovs", message, &status->is_ovs_up, status->ovs_text,
                      sizeof(status->ovs_text));
@@ -264,6 +349,17 @@ void worker_link_forget(struct worker_link *link)
     }
     link->n_refusals = 0;
     link->n_ports = 0;
+    link->n_neighbors = 0;
+}
+
+const char *worker_link_neighbor_port(const struct worker_link *link,
+                                      const struct address *address)
+{
+    size_t index;
+
+    return find_neighbor(link, address, &index)
+               ? link->neighbors[index].port_name
+               : "";
 }
 
 const char *worker_link_port_problem(const struct worker_link *link,

@@ -44,6 +44,7 @@ static const char *ipc_shape(uint8_t type)
     case IPC_OVS:
         return "ft";
     case IPC_REFUSED:
+    case IPC_NEIGHBOR:
         return "at";
     case IPC_REPLY:
         return "nfb";

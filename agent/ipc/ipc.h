@@ -33,15 +33,17 @@ enum ipc_type {
     /* worker to core */
     IPC_HELLO = 16,         /* [16, IPC_VERSION, pid, is_observing bool] */
     IPC_WANT_SNAPSHOT = 17, /* [17, last number]: start, or a gap */
-    IPC_APPLIED = 18, /* [18, number, n changes, duration us, error str] */
-    IPC_PORT = 19,    /* [19, port name, ofport int (-1: absent, 0: not open,
-                         IPC_PORT_DEAD: its device was made anew,
-                         IPC_PORT_GONE: it has none any more)] */
-    IPC_OVS = 20,     /* [20, is_up bool, text] */
-    IPC_REFUSED = 21, /* [21, item key str, reason str ("" = no longer)] */
-    IPC_REPLY = 22,   /* [22, id, is_last bool, chunk bin] */
-    IPC_TUNNEL = 23,  /* [23, device str, is_up bool, text] */
-    IPC_NOTE = 24,    /* [24, level uint, text]: for the log and events */
+    IPC_APPLIED = 18,  /* [18, number, n changes, duration us, error str] */
+    IPC_PORT = 19,     /* [19, port name, ofport int (-1: absent, 0: not open,
+                          IPC_PORT_DEAD: its device was made anew,
+                          IPC_PORT_GONE: it has none any more)] */
+    IPC_OVS = 20,      /* [20, is_up bool, text] */
+    IPC_REFUSED = 21,  /* [21, item key str, reason str ("" = no longer)] */
+    IPC_REPLY = 22,    /* [22, id, is_last bool, chunk bin] */
+    IPC_TUNNEL = 23,   /* [23, device str, is_up bool, text] */
+    IPC_NOTE = 24,     /* [24, level uint, text]: for the log and events */
+    IPC_NEIGHBOR = 25, /* [25, address str, port name str ("" = no longer)]:
+                          behind which port a container was seen */
     /* launcher to children, with one descriptor (SCM_RIGHTS) */
     IPC_PEER = 40, /* [40] */
     /* children to launcher */

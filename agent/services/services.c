@@ -269,6 +269,16 @@ static int services_can_write(const struct services *services,
     return 0;
 }
 
+/* What is registered already was judged then; if it proves wrong, the worker
+ * refuses the binding. */
+static bool services_binds_anew(const struct services_entry *entry,
+                                const struct body_service *wanted)
+{
+    return entry == NULL ||
+           !address_equal(&entry->spec.service.address, &wanted->address) ||
+           strcmp(entry->spec.service.port_name, wanted->port_name) != 0;
+}
+
 int services_put(struct services *services, const struct services_spec *spec,
                  const char *source, services_done_fn done, void *data,
                  char **ret_problem)
@@ -285,6 +295,14 @@ int services_put(struct services *services, const struct services_spec *spec,
                           wanted.service.instance);
     is_new = entry == NULL;
     if (!is_new && services_check_source(entry, source, ret_problem) != 0) {
+        return 1;
+    }
+    if (services_binds_anew(entry, &wanted.service) &&
+        services_validate_port(services->core, &wanted.service, ret_problem) !=
+            0) {
+        if (!is_new) {
+            entry->is_seen = true; /* it stays as it was */
+        }
         return 1;
     }
     error = services_can_write(services, &wanted);

@@ -116,6 +116,11 @@ void services_recall(struct services_entry *entry);
 _must_check_ int services_validate(const struct core *core,
                                    struct services_spec *spec,
                                    char **ret_problem);
+/* Whether the address may be bound to the port: not when it was seen behind
+ * another one, as that would cut off what lives there.  0; 1 and a text. */
+_must_check_ int services_validate_port(const struct core *core,
+                                        const struct body_service *service,
+                                        char **ret_problem);
 /* Stores a formatted text (NULL when out of memory); returns 1. */
 int services_refuse(char **ret_problem, const char *format, ...) _printf_(2, 3);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/core/worker_link.h"
 #include "agent/identity/identity.h"
 
 int services_refuse(char **ret_problem, const char *format, ...)
@@ -158,6 +159,28 @@ static int services_check_numbers(const struct services_spec *spec,
                                service->port);
     }
     return 0;
+}
+
+int services_validate_port(const struct core *core,
+                           const struct body_service *service,
+                           char **ret_problem)
+{
+    char address[ADDRESS_TEXT_SIZE];
+    const char *port;
+
+    if (core->worker == NULL || service->port_name[0] == '\0') {
+        return 0;
+    }
+    port = worker_link_neighbor_port(core->worker, &service->address);
+    if (port[0] == '\0' || strcmp(port, service->port_name) == 0) {
+        return 0;
+    }
+    return services_refuse(
+        ret_problem,
+        "%s lives behind the port %s of this host, not behind %s: bound to "
+        "%s it would be cut off. Name %s as its port, or none",
+        address_text(&service->address, address), port, service->port_name,
+        service->port_name, port);
 }
 
 int services_validate(const struct core *core, struct services_spec *spec,

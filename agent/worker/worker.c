@@ -206,6 +206,7 @@ static void stop(struct worker *worker)
     worker_neighbors_done(&worker->neighbors);
     worker_holddown_done(&worker->holddown);
     free(worker->told_ports);
+    free(worker->told_neighbors);
     free(worker->buffer);
 }
 

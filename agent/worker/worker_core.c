@@ -143,6 +143,65 @@ void worker_core_send_ports(struct worker *worker)
     worker->n_told_ports = worker->n_ports;
 }
 
+static void send_neighbor(struct worker *worker, const struct address *address,
+                          const char *port_name)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct ipc_message message = {.type = IPC_NEIGHBOR,
+                                  .name = address_text(address, text),
+                                  .text = port_name,
+                                  .text_len = strlen(port_name),
+                                  .fd = -1};
+
+    message.name_len = strlen(text);
+    worker_core_send(worker, &message);
+}
+
+void worker_core_send_neighbors(struct worker *worker)
+{
+    const struct worker_neighbors *neighbors = &worker->neighbors;
+    struct worker_told_neighbor *told =
+        calloc(neighbors->n_entries + 1, sizeof(*told));
+    size_t n_told = 0;
+    size_t i = 0;
+
+    if (told == NULL) {
+        return; /* said at the next change */
+    }
+    /* Both lists are sorted by address. */
+    for (size_t j = 0; j < neighbors->n_entries; j++) {
+        const struct plan_neighbor *entry = &neighbors->entries[j];
+        const char *port_name = neighbors->port_names[j];
+        const struct worker_told_neighbor *old = NULL;
+
+        if (entry->ofport == 0) {
+            continue; /* its port is away, and it with it */
+        }
+        while (i < worker->n_told_neighbors &&
+               address_compare(&worker->told_neighbors[i].address,
+                               &entry->address) < 0) {
+            send_neighbor(worker, &worker->told_neighbors[i++].address, "");
+        }
+        if (i < worker->n_told_neighbors &&
+            address_equal(&worker->told_neighbors[i].address,
+                          &entry->address)) {
+            old = &worker->told_neighbors[i++];
+        }
+        if (old == NULL || strcmp(old->port_name, port_name) != 0) {
+            send_neighbor(worker, &entry->address, port_name);
+        }
+        told[n_told].address = entry->address;
+        memcpy(told[n_told].port_name, port_name, DESIRED_PORT_SIZE);
+        n_told++;
+    }
+    while (i < worker->n_told_neighbors) {
+        send_neighbor(worker, &worker->told_neighbors[i++].address, "");
+    }
+    free(worker->told_neighbors);
+    worker->told_neighbors = told;
+    worker->n_told_neighbors = n_told;
+}
+
 void worker_core_send_refusals(struct worker *worker)
 {
     struct worker_state_refusal refusal;
@@ -314,7 +373,11 @@ void worker_core_attach(struct worker *worker, int fd)
     free(worker->told_ports);
     worker->told_ports = NULL;
     worker->n_told_ports = 0;
+    free(worker->told_neighbors);
+    worker->told_neighbors = NULL;
+    worker->n_told_neighbors = 0;
     worker_core_send_ports(worker);
+    worker_core_send_neighbors(worker);
     worker_core_send_ovs(worker);
     send_tunnel(worker);
     worker_core_send_refusals(worker);

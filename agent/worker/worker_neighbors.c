@@ -61,7 +61,18 @@ worker_neighbors_find(const struct worker_neighbors *neighbors,
 {
     size_t index;
 
-    return find_index(neighbors, address, &index) ? &neighbors->entries[index]
+    return find_index(neighbors, address, &index) &&
+                   neighbors->entries[index].ofport != 0
+               ? &neighbors->entries[index]
+               : NULL;
+}
+
+const char *worker_neighbors_port(const struct worker_neighbors *neighbors,
+                                  const struct address *address)
+{
+    size_t index;
+
+    return find_index(neighbors, address, &index) ? neighbors->port_names[index]
                                                   : NULL;
 }
 
@@ -109,9 +120,9 @@ find_port(const struct worker_neighbors_rules *rules, uint32_t ofport)
     return NULL;
 }
 
-/* The name of the port that the address is pinned to, or NULL. */
-static const char *find_pin(const struct worker_neighbors_rules *rules,
-                            const struct address *address)
+/* The name of the port that the address is bound to, or NULL. */
+static const char *find_binding(const struct worker_neighbors_rules *rules,
+                                const struct address *address)
 {
     struct desired_item key = {.type = DESIRED_LOCAL,
                                .local = {.address = *address}};
@@ -172,10 +183,10 @@ bool worker_neighbors_destination(const struct plan_policy *policy,
     return true;
 }
 
-/* Puts a checked entry.  1: changed; 0; -ENOMEM. */
+/* Puts a verified entry.  0; WORKER_NEIGHBORS_CHANGED; -ENOMEM. */
 static int put(struct worker_neighbors *neighbors,
                const struct plan_neighbor *entry, const char *port_name,
-               bool is_pinned)
+               bool is_bound)
 {
     size_t index;
 
@@ -187,7 +198,7 @@ static int put(struct worker_neighbors *neighbors,
             return 0;
         }
     } else {
-        if (neighbors->n_entries >= WORKER_NEIGHBORS_MAX && !is_pinned) {
+        if (neighbors->n_entries >= WORKER_NEIGHBORS_MAX && !is_bound) {
             return 0;
         }
         if (neighbors->n_entries == neighbors->capacity) {
@@ -206,24 +217,35 @@ static int put(struct worker_neighbors *neighbors,
     }
     neighbors->entries[index] = *entry;
     memcpy(neighbors->port_names[index], port_name, DESIRED_PORT_SIZE);
-    return 1;
+    return WORKER_NEIGHBORS_CHANGED;
 }
 
-static int check_and_put(struct worker_neighbors *neighbors,
-                         const struct worker_neighbors_rules *rules,
-                         const struct plan_neighbor *entry)
+/* Whether the address is another port's, by a binding that proved right. */
+static bool is_elsewhere(const struct worker_neighbors *neighbors,
+                         const struct address *address, const char *binding,
+                         const char *port_name)
+{
+    const char *seen = worker_neighbors_port(neighbors, address);
+
+    return binding != NULL && strcmp(binding, port_name) != 0 && seen != NULL &&
+           strcmp(seen, binding) == 0;
+}
+
+static int verify_and_put(struct worker_neighbors *neighbors,
+                          const struct worker_neighbors_rules *rules,
+                          const struct plan_neighbor *entry)
 {
     const struct plan_port *port = find_port(rules, entry->ofport);
-    const char *pin = find_pin(rules, &entry->address);
+    const char *binding = find_binding(rules, &entry->address);
     static const uint8_t none[6];
 
     if (!is_container_port(rules, port) ||
         !worker_neighbors_allows(rules->policy, &entry->address) ||
         (entry->mac[0] & 1) != 0 || memcmp(entry->mac, none, 6) == 0 ||
-        (pin != NULL && strcmp(pin, port->name) != 0)) {
+        is_elsewhere(neighbors, &entry->address, binding, port->name)) {
         return 0;
     }
-    return put(neighbors, entry, port->name, pin != NULL);
+    return put(neighbors, entry, port->name, binding != NULL);
 }
 
 int worker_neighbors_learn(struct worker_neighbors *neighbors,
@@ -254,7 +276,7 @@ int worker_neighbors_learn(struct worker_neighbors *neighbors,
         memcmp(eth_src, entry.mac, sizeof(eth_src)) != 0) {
         return 0;
     }
-    return check_and_put(neighbors, rules, &entry);
+    return verify_and_put(neighbors, rules, &entry);
 }
 
 /* Reads the first eth_dst and output of an apply-actions instruction. */
@@ -310,18 +332,18 @@ int worker_neighbors_recover(struct worker_neighbors *neighbors,
             (flow->cookie >> 40 & 0xff) != FLOW_KIND_LOCAL ||
             (flow->match.fields & FLOW_NW_DST) == 0 ||
             to->address.family != 4 || to->len != 32 ||
-            worker_neighbors_find(neighbors, &to->address) != NULL ||
+            worker_neighbors_port(neighbors, &to->address) != NULL ||
             !read_actions(flow, &entry)) {
             continue;
         }
         entry.address = to->address;
-        error = check_and_put(neighbors, rules, &entry);
+        error = verify_and_put(neighbors, rules, &entry);
         if (error < 0) {
             return error;
         }
-        is_changed |= error == 1;
+        is_changed |= error == WORKER_NEIGHBORS_CHANGED;
     }
-    return is_changed;
+    return is_changed ? WORKER_NEIGHBORS_CHANGED : 0;
 }
 
 static const struct plan_port *
@@ -344,16 +366,17 @@ bool worker_neighbors_follow(struct worker_neighbors *neighbors,
         struct plan_neighbor *entry = &neighbors->entries[i];
         const char *name = neighbors->port_names[i];
         const struct plan_port *port = find_port_by_name(rules, name);
-        const char *pin = find_pin(rules, &entry->address);
+        const char *binding = find_binding(rules, &entry->address);
+        uint32_t ofport = is_container_port(rules, port) ? port->ofport : 0;
 
-        if (!is_container_port(rules, port) || port->ofport == 0 ||
-            (pin != NULL && strcmp(pin, name) != 0)) {
+        if (ofport == 0 && (binding == NULL || strcmp(binding, name) != 0)) {
             remove_at(neighbors, i);
             is_changed = true;
             continue;
         }
-        if (entry->ofport != port->ofport) {
-            entry->ofport = port->ofport;
+        /* Who comes back may have another MAC: it is learned anew. */
+        if (entry->ofport != ofport && entry->ofport != 0) {
+            entry->ofport = ofport;
             is_changed = true;
         }
         i++;

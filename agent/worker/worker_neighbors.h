@@ -19,6 +19,9 @@
 
 #define WORKER_ARP_SIZE 42
 
+/* An address that was seen behind the port that it is bound to stays, with
+ * port number 0, when that port goes away, until it is seen there again: nobody
+ * else is believed meanwhile. */
 struct worker_neighbors {
     struct plan_neighbor *entries;         /* owned, sorted by address */
     char (*port_names)[DESIRED_PORT_SIZE]; /* owned, beside the entries */
@@ -29,17 +32,23 @@ struct worker_neighbors {
 /* What frames and flows are checked against. */
 struct worker_neighbors_rules {
     const struct plan_policy *policy;
-    const struct desired *desired; /* pins: DESIRED_LOCAL items */
+    const struct desired *desired; /* bindings: DESIRED_LOCAL items */
     const struct plan_port *ports;
     size_t n_ports;
+};
+
+enum worker_neighbors_result {
+    WORKER_NEIGHBORS_CHANGED = 1,
 };
 
 void worker_neighbors_done(struct worker_neighbors *neighbors);
 
 /*
  * Learns from an ARP frame that came in by `in_port`: the sender must be one
- * address of an own subnet, not the gateway's, and a pinned one must come
- * from its own port.  1: something changed; 0: nothing; -ENOMEM.
+ * address of an own subnet, not the gateway's.  A bound one that was seen
+ * behind its own port must come from there; until then the binding may be
+ * wrong, and whoever has the address is believed.
+ * 0: nothing; WORKER_NEIGHBORS_CHANGED; -ENOMEM.
  */
 _must_check_ int
 worker_neighbors_learn(struct worker_neighbors *neighbors,
@@ -47,21 +56,27 @@ worker_neighbors_learn(struct worker_neighbors *neighbors,
                        uint32_t in_port, const uint8_t *frame, size_t size);
 
 /* Takes over what our own flows of kind LOCAL in a dump say and is not known
- * yet.  1: something changed; 0; -ENOMEM. */
+ * yet.  0; WORKER_NEIGHBORS_CHANGED; -ENOMEM. */
 _must_check_ int
 worker_neighbors_recover(struct worker_neighbors *neighbors,
                          const struct worker_neighbors_rules *rules,
                          const struct flow *flows, size_t n_flows);
 
-/* Follows the ports: entries of ports that are gone are removed, a port's new
- * number is taken over; entries against a pin are removed.  True when
- * something changed. */
+/* Follows ports and bindings: a port's new number is taken over; entries of
+ * ports that are gone are removed, or kept with number 0 when bound to them.
+ * True when something changed. */
 bool worker_neighbors_follow(struct worker_neighbors *neighbors,
                              const struct worker_neighbors_rules *rules);
 
+/* The container with this address, NULL: not known, or its port is away. */
 const struct plan_neighbor *
 worker_neighbors_find(const struct worker_neighbors *neighbors,
                       const struct address *address);
+
+/* The port behind which the address was seen, be it away now; NULL: nobody
+ * has been seen to have it.  Valid until the next change. */
+const char *worker_neighbors_port(const struct worker_neighbors *neighbors,
+                                  const struct address *address);
 
 /* Whether the address can be a local container's. */
 bool worker_neighbors_allows(const struct plan_policy *policy,

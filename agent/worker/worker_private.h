@@ -51,6 +51,12 @@ struct worker_port {
     enum worker_device device;
 };
 
+/* Behind which port a container was seen, as core was last told. */
+struct worker_told_neighbor {
+    struct address address;
+    char port_name[DESIRED_PORT_SIZE];
+};
+
 struct worker {
     uv_loop_t loop;
     struct config *config;
@@ -77,6 +83,8 @@ struct worker {
     struct ipc_queue core_queue;
     struct worker_port *told_ports; /* owned, sorted by name */
     size_t n_told_ports;
+    struct worker_told_neighbor *told_neighbors; /* owned, by address */
+    size_t n_told_neighbors;
     bool told_tunnel_up;
     char told_tunnel[256];
     char last_note[256];
@@ -151,6 +159,7 @@ void worker_core_send_ovs(struct worker *worker);
 void worker_core_send_tunnel(struct worker *worker, bool is_up,
                              const char *text);
 void worker_core_send_ports(struct worker *worker);
+void worker_core_send_neighbors(struct worker *worker);
 void worker_core_send_refusals(struct worker *worker);
 void worker_core_send_applied(struct worker *worker, size_t n_changes,
                               const char *error);

@@ -1,6 +1,6 @@
 /*
- * Asking for containers by ARP: for registered addresses whose port is there
- * but whose MAC is not known, and for addresses that packets are sent to.
+ * Asking for containers by ARP: for registered addresses that have not been
+ * seen behind their port, and for addresses that packets are sent to.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,9 @@
 
 /* A registered address: five times at once, then slowly for as long as it
  * is registered.  The second question comes early, as the first one may have
- * been faster than the flows that let its answer through. */
+ * been faster than the flows that let its answer through.  One that nobody has
+ * been seen to have is asked for behind every port at first: it may live behind
+ * another than it was registered with, and be cut off now. */
 #define PROBE_FIRST_MS 20
 #define PROBE_FAST_MS  200
 #define PROBE_FAST_N   5
@@ -26,7 +28,8 @@
 
 struct probe_target {
     struct address address;
-    uint32_t ofport;
+    uint32_t ofport;      /* 0: its port is not there */
+    bool is_seen_nowhere; /* asked for behind every port */
     uint32_t n_sent;
     uint64_t next_ms;
 };
@@ -106,6 +109,23 @@ static void arm(struct worker *worker)
                          0);
 }
 
+/* Behind every container's port but this one. */
+static void ask_all(struct worker *worker, const struct address *address,
+                    uint32_t except)
+{
+    size_t n_asked = 0;
+
+    for (size_t i = 0; i < worker->n_ports && n_asked < PROBE_PORTS_MAX; i++) {
+        const struct plan_port *port = &worker->ports[i];
+
+        if (port->ofport != 0 && port->ofport != except &&
+            strcmp(port->name, worker->policy.tunnel_device) != 0) {
+            ask(worker, address, port->ofport);
+            n_asked++;
+        }
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
@@ -118,7 +138,12 @@ static void on_timer(uv_timer_t *timer)
         if (target->next_ms > now) {
             continue;
         }
-        ask(worker, &target->address, target->ofport);
+        if (target->ofport != 0) {
+            ask(worker, &target->address, target->ofport);
+        }
+        if (target->is_seen_nowhere && target->n_sent < PROBE_FAST_N) {
+            ask_all(worker, &target->address, target->ofport);
+        }
         target->n_sent++;
         target->next_ms =
             now + (target->n_sent == 1             ? PROBE_FIRST_MS
@@ -149,17 +174,28 @@ static const struct probe_target *find_target(const struct worker_probe *probe,
     return NULL;
 }
 
-/* Whether the item is to be asked for, and by which port. */
+/* Whether the item is to be asked for, and how. */
 static bool is_wanted(const struct worker *worker,
-                      const struct desired_item *item, uint32_t *ret_ofport)
+                      const struct desired_item *item,
+                      struct probe_target *ret_target)
 {
-    if (item->type != DESIRED_LOCAL || item->local.address.family != 4 ||
-        worker_neighbors_find(&worker->neighbors, &item->local.address) !=
-            NULL) {
+    const struct desired_local *local = &item->local;
+    const struct plan_neighbor *neighbor;
+    struct probe_target target = {0};
+
+    if (item->type != DESIRED_LOCAL || local->address.family != 4) {
         return false;
     }
-    *ret_ofport = find_ofport(worker, item->local.port_name);
-    return *ret_ofport != 0;
+    target.address = local->address;
+    target.ofport = find_ofport(worker, local->port_name);
+    target.is_seen_nowhere =
+        worker_neighbors_port(&worker->neighbors, &local->address) == NULL;
+    neighbor = worker_neighbors_find(&worker->neighbors, &local->address);
+    *ret_target = target;
+    /* One seen behind another port may have moved to its own since. */
+    return target.is_seen_nowhere ||
+           (target.ofport != 0 &&
+            (neighbor == NULL || neighbor->ofport != target.ofport));
 }
 
 void worker_probe_update(struct worker *worker)
@@ -168,11 +204,11 @@ void worker_probe_update(struct worker *worker)
     const struct desired *desired = &worker->state.desired;
     struct probe_target *targets = NULL;
     size_t n_targets = 0;
+    struct probe_target target;
     size_t n_max = 0;
-    uint32_t ofport;
 
     for (size_t i = 0; i < desired->n_items; i++) {
-        n_max += is_wanted(worker, &desired->items[i], &ofport);
+        n_max += is_wanted(worker, &desired->items[i], &target);
     }
     if (n_max > 0) {
         targets = calloc(n_max, sizeof(*targets));
@@ -181,18 +217,17 @@ void worker_probe_update(struct worker *worker)
         }
     }
     for (size_t i = 0; i < desired->n_items && n_targets < n_max; i++) {
-        const struct desired_item *item = &desired->items[i];
         const struct probe_target *old;
 
-        if (!is_wanted(worker, item, &ofport)) {
+        if (!is_wanted(worker, &desired->items[i], &target)) {
             continue;
         }
-        old = find_target(probe, &item->local.address);
-        targets[n_targets++] =
-            old != NULL && old->ofport == ofport
-                ? *old
-                : (struct probe_target){.address = item->local.address,
-                                        .ofport = ofport};
+        old = find_target(probe, &target.address);
+        if (old != NULL && old->ofport == target.ofport) {
+            target.n_sent = old->n_sent;
+            target.next_ms = old->next_ms;
+        }
+        targets[n_targets++] = target;
     }
     free(probe->targets);
     probe->targets = targets;
@@ -230,22 +265,13 @@ void worker_probe_unknown(struct worker *worker, uint32_t in_port,
                           const uint8_t *frame, size_t size)
 {
     struct address to;
-    size_t n_asked = 0;
 
     if (!worker_neighbors_destination(&worker->policy, frame, size, &to) ||
         worker_neighbors_find(&worker->neighbors, &to) != NULL ||
         !may_ask(worker->probe, &to)) {
         return;
     }
-    for (size_t i = 0; i < worker->n_ports && n_asked < PROBE_PORTS_MAX; i++) {
-        const struct plan_port *port = &worker->ports[i];
-
-        if (port->ofport != 0 && port->ofport != in_port &&
-            strcmp(port->name, worker->policy.tunnel_device) != 0) {
-            ask(worker, &to, port->ofport);
-            n_asked++;
-        }
-    }
+    ask_all(worker, &to, in_port);
 }
 
 int worker_probe_new(struct worker *worker)

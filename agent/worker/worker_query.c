@@ -315,7 +315,7 @@ static json_t *ports_json(struct worker *worker)
             const struct plan_neighbor *entry = &worker->neighbors.entries[j];
             char text[ADDRESS_TEXT_SIZE];
 
-            if (entry->ofport == port->ofport) {
+            if (entry->ofport != 0 && entry->ofport == port->ofport) {
                 (void)json_array_append_new(
                     neighbors,
                     json_string(address_text(&entry->address, text)));

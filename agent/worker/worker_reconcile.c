@@ -348,6 +348,26 @@ static void round_failed(struct worker *worker, int error)
     arm_later(worker);
 }
 
+/* Neighbours follow what is wanted now, and the plan what they say. */
+static int make_plan(struct worker *worker)
+{
+    struct worker_neighbors_rules rules = worker_reconcile_rules(worker);
+    int error;
+
+    if (worker_neighbors_follow(&worker->neighbors, &rules)) {
+        worker_probe_update(worker);
+    }
+    worker_core_send_neighbors(worker);
+    error = worker_reconcile_plan(worker, &worker->plan);
+    if (error < 0) {
+        return error;
+    }
+    worker_state_judge(&worker->state, worker->plan.refused,
+                       worker->plan.n_refused);
+    worker_core_send_refusals(worker);
+    return 0;
+}
+
 static void run_round(struct worker *worker)
 {
     size_t n_kernel;
@@ -355,7 +375,7 @@ static void run_round(struct worker *worker)
 
     worker->is_dirty = false;
     worker_kernel_look(worker);
-    error = worker_reconcile_plan(worker, &worker->plan);
+    error = make_plan(worker);
     if (error < 0) {
         round_failed(worker, error);
         return;

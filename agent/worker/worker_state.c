@@ -38,7 +38,7 @@ static struct worker_state_refusal *find_refusal(struct worker_state *state,
 }
 
 static void refuse(struct worker_state *state, const char *key,
-                   const char *reason)
+                   const char *reason, bool is_of_plan)
 {
     struct worker_state_refusal *refusal = find_refusal(state, key);
 
@@ -59,20 +59,58 @@ static void refuse(struct worker_state *state, const char *key,
         memcpy(refusal->key, key, strlen(key) + 1);
     } else if (strcmp(refusal->reason, reason) == 0) {
         refusal->is_seen = true;
+        refusal->is_of_plan = is_of_plan;
         return;
     }
     memcpy(refusal->reason, reason, strlen(reason) + 1);
     refusal->is_reported = false;
     refusal->is_seen = true;
+    refusal->is_of_plan = is_of_plan;
 }
 
+static void end_refusal(struct worker_state_refusal *refusal)
+{
+    if (refusal->reason[0] != '\0') {
+        refusal->reason[0] = '\0';
+        refusal->is_reported = false;
+        refusal->is_of_plan = false;
+    }
+}
+
+/* The policy has nothing against the item; the plan may still have. */
 static void accept_again(struct worker_state *state, const char *key)
 {
     struct worker_state_refusal *refusal = find_refusal(state, key);
 
-    if (refusal != NULL && refusal->reason[0] != '\0') {
-        refusal->reason[0] = '\0';
-        refusal->is_reported = false;
+    if (refusal != NULL && !refusal->is_of_plan) {
+        end_refusal(refusal);
+    }
+}
+
+static bool is_refused(const struct plan_problem *refused, size_t n_refused,
+                       const char *key)
+{
+    for (size_t i = 0; i < n_refused; i++) {
+        if (strcmp(refused[i].item, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void worker_state_judge(struct worker_state *state,
+                        const struct plan_problem *refused, size_t n_refused)
+{
+    for (size_t i = 0; i < state->n_refusals; i++) {
+        struct worker_state_refusal *refusal = &state->refusals[i];
+
+        if (refusal->is_of_plan &&
+            !is_refused(refused, n_refused, refusal->key)) {
+            end_refusal(refusal);
+        }
+    }
+    for (size_t i = 0; i < n_refused; i++) {
+        refuse(state, refused[i].item, refused[i].reason, true);
     }
 }
 
@@ -168,7 +206,7 @@ static int check_item(struct worker_state *state,
     plan_item_text(item, key);
     if (n_items >= WORKER_STATE_ITEMS_MAX ||
         plan_validate(item, state->policy, reason) != 0) {
-        refuse(state, key, reason);
+        refuse(state, key, reason, false);
         return 0;
     }
     accept_again(state, key);

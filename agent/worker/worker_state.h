@@ -39,7 +39,8 @@ struct worker_state_refusal {
     char key[WORKER_STATE_KEY_SIZE];
     char reason[WORKER_STATE_KEY_SIZE]; /* "": not refused any more */
     bool is_reported;
-    bool is_seen; /* in the snapshot that comes in now */
+    bool is_seen;    /* in the snapshot that comes in now */
+    bool is_of_plan; /* worker_state_judge says when it ends */
 };
 
 struct worker_state {
@@ -69,6 +70,11 @@ _must_check_ int worker_state_handle(struct worker_state *state,
 
 /* The connection to core is new: numbers begin again, `desired` stays. */
 void worker_state_reconnected(struct worker_state *state);
+
+/* What the plan made of `desired` refuses, in the place of what the one before
+ * refused. */
+void worker_state_judge(struct worker_state *state,
+                        const struct plan_problem *refused, size_t n_refused);
 
 /* Takes the next refusal that core has not been told; false: none is left.
  * One with an empty reason is forgotten by this. */

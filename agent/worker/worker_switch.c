@@ -166,7 +166,7 @@ static void on_packet_in(const struct openflow_packet_in *packet, void *data)
             worker_neighbors_learn(&worker->neighbors, &rules, packet->in_port,
                                    packet->frame, packet->frame_size);
     }
-    if (result == 1) {
+    if (result == WORKER_NEIGHBORS_CHANGED) {
         worker->n_learned++;
         worker_hold_release(worker);
         worker_probe_update(worker);

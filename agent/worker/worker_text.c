@@ -181,6 +181,10 @@ void worker_text_pending(FILE *out, const struct plan *plan)
         (void)fprintf(out, "pending %s: %s\n", plan->pending[i].item,
                       plan->pending[i].reason);
     }
+    for (size_t i = 0; i < plan->n_refused; i++) {
+        (void)fprintf(out, "refused %s: %s\n", plan->refused[i].item,
+                      plan->refused[i].reason);
+    }
 }
 
 static void print_kernel(FILE *out, const struct plan *plan,

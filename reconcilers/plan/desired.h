@@ -65,7 +65,7 @@ struct desired_function {
     size_t n_backends;
 };
 
-/* A registered local instance: pins the address to the port. */
+/* A registered local instance: binds the address to the port. */
 struct desired_local {
     struct address address;
     char port_name[DESIRED_PORT_SIZE];

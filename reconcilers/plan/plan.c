@@ -28,6 +28,7 @@ void plan_done(struct plan *plan)
     free(plan->forwards);
     free(plan->routes);
     free(plan->pending);
+    free(plan->refused);
     *plan = (struct plan)PLAN_INIT;
 }
 
@@ -56,9 +57,9 @@ static int compare_groups(const void *a, const void *b)
     return group_compare_key(a, b);
 }
 
-static int compare_pending(const void *a, const void *b)
+static int compare_problems(const void *a, const void *b)
 {
-    const struct plan_pending *left = a, *right = b;
+    const struct plan_problem *left = a, *right = b;
     int order = strcmp(left->item, right->item);
 
     return order != 0 ? order : strcmp(left->reason, right->reason);
@@ -104,32 +105,53 @@ static void settle(struct plan_builder *builder)
     }
     if (plan->n_pending > 0) {
         qsort(plan->pending, plan->n_pending, sizeof(*plan->pending),
-              compare_pending);
+              compare_problems);
+    }
+    if (plan->n_refused > 0) {
+        qsort(plan->refused, plan->n_refused, sizeof(*plan->refused),
+              compare_problems);
     }
 }
 
-/* What waits for a port, in words. */
+/* What binds an address to a port that it does not live behind, or to one that
+ * is not there, in words. */
+static void judge_bindings(struct plan_builder *builder)
+{
+    const struct desired_item *items;
+    size_t n_items = plan_items(builder, DESIRED_LOCAL, &items);
+    char address[ADDRESS_TEXT_SIZE];
+    char text[160];
+
+    for (size_t i = 0; i < n_items; i++) {
+        const struct desired_local *local = &items[i].local;
+        const struct plan_port *port = plan_find_true_port(builder, local);
+
+        plan_item_text(&items[i], text);
+        if (port != NULL) {
+            plan_add_refused(builder, text, "%s lives behind %s",
+                             address_text(&local->address, address),
+                             port->name);
+        } else if (local->port_name[0] != '\0' &&
+                   plan_find_port(builder, local->port_name) == 0) {
+            plan_add_pending(builder, text, "no port %s on %s",
+                             local->port_name, builder->policy->bridge);
+        }
+    }
+}
+
+/* What waits for the bridge or the tunnel, in words. */
 static void add_pending(struct plan_builder *builder)
 {
     const struct plan_policy *policy = builder->policy;
     const struct desired_item *items;
-    size_t n_items = plan_items(builder, DESIRED_LOCAL, &items);
+    size_t n_items;
     char text[160];
 
     if (!builder->observed->is_bridge_up) {
         plan_add_pending(builder, "bridge", "no bridge %s", policy->bridge);
         return;
     }
-    for (size_t i = 0; i < n_items; i++) {
-        const struct desired_local *local = &items[i].local;
-
-        if (local->port_name[0] != '\0' &&
-            plan_find_port(builder, local->port_name) == 0) {
-            plan_item_text(&items[i], text);
-            plan_add_pending(builder, text, "no port %s on %s",
-                             local->port_name, policy->bridge);
-        }
-    }
+    judge_bindings(builder);
     n_items = plan_items(builder, DESIRED_HOST, &items);
     for (size_t i = 0; i < n_items; i++) {
         if (!items[i].host.is_self && builder->tunnel_port == 0) {

@@ -7,7 +7,7 @@
  * The pipeline; docs/PIPELINE.md has every flow.  Table 0's flows lie at
  * priorities 20000 and above and take only what is ours, the other tables
  * end in a drop:
- *   0 classify   in_port -> class in reg0; source checks (a pinned address
+ *   0 classify   in_port -> class in reg0; source checks (a bound address
  *                only from its port; from the tunnel only the sender's
  *                certified subnets, by its tunnel MAC); ARP of a container
  *                that is not known as it is goes to the worker as well
@@ -49,11 +49,13 @@ struct plan_policy {
     const char *mesh_interface;
 };
 
-/* A local container: learned from its ARP, or recovered from our own flows. */
+/* A local container: learned from its ARP, or recovered from our own flows.
+ * A bound address that was ever seen behind its own port is never given here
+ * behind another one, so one that is refutes its binding. */
 struct plan_neighbor {
     struct address address;
     uint8_t mac[6];
-    uint32_t ofport;
+    uint32_t ofport; /* 0: was seen behind its port, which is away now */
 };
 
 struct plan_port {
@@ -83,7 +85,8 @@ struct plan_forward {
     struct address mesh; /* ... is behind this mesh address */
 };
 
-struct plan_pending {
+/* An item that is not as it should be, and why. */
+struct plan_problem {
     char item[160];   /* item key text */
     char reason[160]; /* "no port veth203 on socket" */
 };
@@ -102,10 +105,14 @@ struct plan {
     size_t n_forwards;
     struct plan_route *routes; /* dev = the bridge's own port */
     size_t n_routes;
-    struct prefix local_address; /* for the bridge's own port; family 0: none;
-                                    host bits kept in `gateway` of policy */
-    struct plan_pending *pending;
+    struct prefix local_address;  /* for the bridge's own port; family 0: none;
+                                     host bits kept in `gateway` of policy */
+    struct plan_problem *pending; /* waits for something: "no port veth203" */
     size_t n_pending;
+    /* Bindings that would cut off a live container, as their address was seen
+     * behind another port: left out.  "10.0.3.203 lives behind veth203". */
+    struct plan_problem *refused;
+    size_t n_refused;
 };
 
 #define PLAN_INIT                                                              \

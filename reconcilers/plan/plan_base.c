@@ -132,10 +132,16 @@ static void add_tunnel(struct plan_builder *builder)
 
 /* --- From containers. --- */
 
+enum source_rule {
+    SOURCE_ALLOWED,
+    SOURCE_DROPPED,
+    SOURCE_WATCHED, /* dropped, but the worker sees the ARP of it */
+};
+
 /* Both families of one source, from one port (0: any). */
 static void add_source(struct plan_builder *builder, unsigned priority,
                        uint64_t cookie, uint32_t port,
-                       const struct prefix *from, bool is_allowed,
+                       const struct prefix *from, enum source_rule rule,
                        const char *label)
 {
     struct flow_match match = {0};
@@ -145,7 +151,7 @@ static void add_source(struct plan_builder *builder, unsigned priority,
     }
     plan_match_ip(&match, from->address.family);
     plan_match_source(&match, from);
-    if (is_allowed) {
+    if (rule == SOURCE_ALLOWED) {
         put_classify(builder, CLASS_CONTAINER, TABLE_CONNTRACK);
     }
     plan_add_flow(builder, TABLE_CLASSIFY, priority, cookie, &match, "%s",
@@ -154,17 +160,23 @@ static void add_source(struct plan_builder *builder, unsigned priority,
         return;
     }
     plan_match_arp(&match);
-    if (is_allowed) {
+    if (rule == SOURCE_ALLOWED) {
         /* Copied: this is how the worker learns where a container is. */
         add_arp_entry(builder, priority, cookie, &match, CLASS_CONTAINER, true,
                       label);
-    } else {
-        plan_add_flow(builder, TABLE_CLASSIFY, priority, cookie, &match, "%s",
-                      label);
+        return;
     }
+    if (rule == SOURCE_WATCHED) {
+        openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
+                            COPY_LEN);
+    }
+    plan_add_flow(builder, TABLE_CLASSIFY, priority, cookie, &match, "%s",
+                  label);
 }
 
-static void add_pins(struct plan_builder *builder)
+/* Until its address was seen somewhere, the binding may be wrong, and cut off
+ * the container that has it: so its ARP is watched for behind every port. */
+static void add_bindings(struct plan_builder *builder)
 {
     const struct desired_item *items;
     size_t n_items = plan_items(builder, DESIRED_LOCAL, &items);
@@ -175,16 +187,18 @@ static void add_pins(struct plan_builder *builder)
         uint64_t cookie = plan_cookie_item(&items[i]);
         uint32_t port = plan_find_port(builder, local->port_name);
 
-        if (local->port_name[0] == '\0' ||
+        if (plan_find_binding(builder, &local->address) == NULL ||
             !plan_is_own(builder->policy, &local->address)) {
             continue;
         }
         if (port != 0) {
-            add_source(builder, PRIORITY_PIN, cookie, port, &address, true,
-                       "pinned to its port");
+            add_source(builder, PRIORITY_BOUND, cookie, port, &address,
+                       SOURCE_ALLOWED, "bound to its port");
         }
-        add_source(builder, PRIORITY_SPOOF, cookie, 0, &address, false,
-                   "pinned to another port");
+        add_source(builder, PRIORITY_SPOOF, cookie, 0, &address,
+                   plan_was_seen(builder, &local->address) ? SOURCE_DROPPED
+                                                           : SOURCE_WATCHED,
+                   "bound to another port");
     }
 }
 
@@ -205,13 +219,13 @@ static void add_containers(struct plan_builder *builder)
         (void)snprintf(label, sizeof(label), "container on %s", port->name);
         for (size_t j = 0; j < policy->n_subnets; j++) {
             add_source(builder, PRIORITY_CONTAINER, cookie, port->ofport,
-                       &policy->subnets[j], true, label);
+                       &policy->subnets[j], SOURCE_ALLOWED, label);
         }
         /* By port, not for all: what the host itself sends from there to
          * addresses that are not ours is not for us to judge. */
         if (policy->gateway.family != 0) {
             add_source(builder, PRIORITY_SPOOF, plan_cookie_base("gateway"),
-                       port->ofport, &gateway, false,
+                       port->ofport, &gateway, SOURCE_DROPPED,
                        "gateway's address, not from the host");
         }
     }
@@ -294,7 +308,7 @@ void plan_base(struct plan_builder *builder)
 {
     add_host(builder);
     add_tunnel(builder);
-    add_pins(builder);
+    add_bindings(builder);
     add_containers(builder);
     add_known(builder);
     add_conntrack(builder, 4);

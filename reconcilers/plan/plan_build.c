@@ -178,25 +178,47 @@ void plan_add_flow(struct plan_builder *builder, enum plan_table table,
     plan->n_flows++;
 }
 
+static _printf_(6, 0) void add_problem(struct plan_builder *builder,
+                                       struct plan_problem **problems,
+                                       size_t *n_problems, size_t *capacity,
+                                       const char *item, const char *reason,
+                                       va_list arguments)
+{
+    struct plan_problem problem = {{0}};
+    void *array = *problems;
+
+    if (!reserve_one(builder, &array, *n_problems, capacity, sizeof(problem))) {
+        return;
+    }
+    *problems = array;
+    (void)snprintf(problem.item, sizeof(problem.item), "%s", item);
+    (void)vsnprintf(problem.reason, sizeof(problem.reason), reason, arguments);
+    (*problems)[*n_problems] = problem;
+    (*n_problems)++;
+}
+
 void plan_add_pending(struct plan_builder *builder, const char *item,
                       const char *reason, ...)
 {
     struct plan *plan = builder->plan;
-    struct plan_pending pending = {{0}};
-    void *array = plan->pending;
     va_list arguments;
 
-    if (!reserve_one(builder, &array, plan->n_pending,
-                     &builder->pending_capacity, sizeof(pending))) {
-        return;
-    }
-    plan->pending = array;
-    (void)snprintf(pending.item, sizeof(pending.item), "%s", item);
     va_start(arguments, reason);
-    (void)vsnprintf(pending.reason, sizeof(pending.reason), reason, arguments);
+    add_problem(builder, &plan->pending, &plan->n_pending,
+                &builder->pending_capacity, item, reason, arguments);
     va_end(arguments);
-    plan->pending[plan->n_pending] = pending;
-    plan->n_pending++;
+}
+
+void plan_add_refused(struct plan_builder *builder, const char *item,
+                      const char *reason, ...)
+{
+    struct plan *plan = builder->plan;
+    va_list arguments;
+
+    va_start(arguments, reason);
+    add_problem(builder, &plan->refused, &plan->n_refused,
+                &builder->refused_capacity, item, reason, arguments);
+    va_end(arguments);
 }
 
 void plan_put_flood(struct plan_builder *builder)

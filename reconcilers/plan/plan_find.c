@@ -104,36 +104,17 @@ static bool is_unicast_mac(const uint8_t mac[6])
     return (mac[0] & 1) == 0 && memcmp(mac, none, sizeof(none)) != 0;
 }
 
-const struct desired_local *plan_find_pin(const struct plan_builder *builder,
-                                          const struct address *address)
-{
-    const struct desired_item key = {.type = DESIRED_LOCAL,
-                                     .local.address = *address};
-    const struct desired_item *item = desired_find(builder->desired, &key);
-
-    return item == NULL || item->local.port_name[0] == '\0' ? NULL
-                                                            : &item->local;
-}
-
 bool plan_is_usable_neighbor(const struct plan_builder *builder,
                              const struct plan_neighbor *neighbor)
 {
-    const struct desired_local *pin =
-        plan_find_pin(builder, &neighbor->address);
-
-    if (!plan_is_own(builder->policy, &neighbor->address) ||
-        address_equal(&neighbor->address, &builder->policy->gateway) ||
-        !is_unicast_mac(neighbor->mac) ||
-        !has_container_port(builder, neighbor->ofport)) {
-        return false;
-    }
-    return pin == NULL ||
-           plan_find_port(builder, pin->port_name) == neighbor->ofport;
+    return plan_is_own(builder->policy, &neighbor->address) &&
+           !address_equal(&neighbor->address, &builder->policy->gateway) &&
+           is_unicast_mac(neighbor->mac) &&
+           has_container_port(builder, neighbor->ofport);
 }
 
-const struct plan_neighbor *
-plan_find_neighbor(const struct plan_builder *builder,
-                   const struct address *address)
+static const struct plan_neighbor *
+find_neighbor(const struct plan_builder *builder, const struct address *address)
 {
     const struct plan_observed *observed = builder->observed;
     size_t low = 0, high = observed->n_neighbors;
@@ -144,7 +125,7 @@ plan_find_neighbor(const struct plan_builder *builder,
         int order = address_compare(&neighbor->address, address);
 
         if (order == 0) {
-            return plan_is_usable_neighbor(builder, neighbor) ? neighbor : NULL;
+            return neighbor;
         }
         if (order < 0) {
             low = middle + 1;
@@ -153,6 +134,57 @@ plan_find_neighbor(const struct plan_builder *builder,
         }
     }
     return NULL;
+}
+
+bool plan_was_seen(const struct plan_builder *builder,
+                   const struct address *address)
+{
+    return find_neighbor(builder, address) != NULL;
+}
+
+const struct plan_neighbor *
+plan_find_neighbor(const struct plan_builder *builder,
+                   const struct address *address)
+{
+    const struct plan_neighbor *neighbor = find_neighbor(builder, address);
+
+    return neighbor != NULL && plan_is_usable_neighbor(builder, neighbor)
+               ? neighbor
+               : NULL;
+}
+
+const struct plan_port *plan_find_true_port(const struct plan_builder *builder,
+                                            const struct desired_local *local)
+{
+    const struct plan_observed *observed = builder->observed;
+    const struct plan_neighbor *neighbor =
+        plan_find_neighbor(builder, &local->address);
+
+    for (size_t i = 0; i < observed->n_ports && neighbor != NULL; i++) {
+        const struct plan_port *port = &observed->ports[i];
+
+        if (port->ofport == neighbor->ofport) {
+            return local->port_name[0] != '\0' &&
+                           strcmp(port->name, local->port_name) != 0
+                       ? port
+                       : NULL;
+        }
+    }
+    return NULL;
+}
+
+const struct desired_local *
+plan_find_binding(const struct plan_builder *builder,
+                  const struct address *address)
+{
+    const struct desired_item key = {.type = DESIRED_LOCAL,
+                                     .local.address = *address};
+    const struct desired_item *item = desired_find(builder->desired, &key);
+
+    return item == NULL || item->local.port_name[0] == '\0' ||
+                   plan_find_true_port(builder, &item->local) != NULL
+               ? NULL
+               : &item->local;
 }
 
 static bool host_has(const struct desired_host *host,
@@ -175,11 +207,12 @@ bool plan_is_reachable(const struct plan_builder *builder,
     const struct desired_item key = {.type = DESIRED_HOST,
                                      .host.id = backend->host_id};
     const struct desired_item *item;
-    const struct desired_local *pin;
+    const struct desired_local *binding;
 
     if (plan_is_own(builder->policy, &backend->address)) {
-        pin = plan_find_pin(builder, &backend->address);
-        return pin == NULL || plan_find_port(builder, pin->port_name) != 0;
+        binding = plan_find_binding(builder, &backend->address);
+        return binding == NULL ||
+               plan_find_port(builder, binding->port_name) != 0;
     }
     if (builder->self != NULL &&
         address_equal(&backend->address, &builder->self->mesh)) {

@@ -36,7 +36,7 @@ enum plan_class {
 enum plan_priority {
     PRIORITY_HOST = 20950,   /* LOCAL to what is ours */
     PRIORITY_KNOWN = 20920,  /* ARP of a known container: no copy */
-    PRIORITY_PIN = 20900,    /* a pinned address from its own port */
+    PRIORITY_BOUND = 20900,  /* a bound address from its own port */
     PRIORITY_SPOOF = 20800,  /* ... and the gateway's, from others */
     PRIORITY_TUNNEL = 20700, /* a node's own sources */
     PRIORITY_TUNNEL_REST = 20690,
@@ -89,6 +89,7 @@ struct plan_builder {
     size_t flows_capacity;
     size_t groups_capacity;
     size_t pending_capacity;
+    size_t refused_capacity;
     uint32_t *group_ids; /* given out so far, sorted */
     size_t n_group_ids;
     uint8_t *scratch;      /* 64 KiB under `actions` */
@@ -121,6 +122,8 @@ _printf_(6, 7) void plan_add_flow(struct plan_builder *builder,
                                   const char *label, ...);
 _printf_(3, 4) void plan_add_pending(struct plan_builder *builder,
                                      const char *item, const char *reason, ...);
+_printf_(3, 4) void plan_add_refused(struct plan_builder *builder,
+                                     const char *item, const char *reason, ...);
 /* Outputs to every container port, but the one a packet came from. */
 void plan_put_flood(struct plan_builder *builder);
 /* Takes `group` over.  */
@@ -145,10 +148,18 @@ bool plan_is_container_port(const struct plan_builder *builder,
 _must_check_ int plan_find_container_ports(struct plan_builder *builder);
 /* ofport of a named port, 0: not there. */
 uint32_t plan_find_port(const struct plan_builder *builder, const char *name);
-const struct desired_local *plan_find_pin(const struct plan_builder *builder,
-                                          const struct address *address);
-/* The neighbour of that address whose port is there and, when pinned, the
- * right one; else NULL. */
+/* The port behind which the address lives, when it was seen there and the item
+ * binds it to another one; else NULL. */
+const struct plan_port *plan_find_true_port(const struct plan_builder *builder,
+                                            const struct desired_local *local);
+/* The binding of an address, NULL: it has none, or one that is refused. */
+const struct desired_local *
+plan_find_binding(const struct plan_builder *builder,
+                  const struct address *address);
+/* Whether the address was seen behind a port, be it away now. */
+bool plan_was_seen(const struct plan_builder *builder,
+                   const struct address *address);
+/* The neighbour of that address whose port is there; else NULL. */
 const struct plan_neighbor *
 plan_find_neighbor(const struct plan_builder *builder,
                    const struct address *address);

@@ -1,6 +1,6 @@
 /*
  * One host's world for the planner's tests: three hosts, functions with
- * local and remote backends, pins, ports and known containers, IPv6 beside
+ * local and remote backends, bindings, ports and known containers, IPv6 beside
  * IPv4.  Host 1 is this one.
  */
 #ifndef SOCKETNET_TESTS_UNIT_PLAN_SAMPLE_H
@@ -106,8 +106,8 @@ static inline void sample_add_backend(struct desired_item *item, unsigned n,
     function->n_backends++;
 }
 
-static inline void sample_put_pin(struct plan_sample *sample,
-                                  const char *address, const char *port)
+static inline void sample_bind(struct plan_sample *sample, const char *address,
+                               const char *port)
 {
     struct desired_item item = {.type = DESIRED_LOCAL};
 
@@ -170,8 +170,8 @@ static inline void sample_init(struct plan_sample *sample)
     /* Nothing behind it. */
     item = sample_function("mcp", 6, 9573, "100.80.0.13");
     sample_put(sample, &item);
-    sample_put_pin(sample, "10.0.1.200", "veth200");
-    sample_put_pin(sample, "10.0.1.203", "veth203");
+    sample_bind(sample, "10.0.1.200", "veth200");
+    sample_bind(sample, "10.0.1.203", "veth203");
 }
 
 static inline void sample_done(struct plan_sample *sample)

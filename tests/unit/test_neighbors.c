@@ -1,5 +1,5 @@
 /*
- * Local containers: what an ARP frame may teach, pins, ports that come and
+ * Local containers: what an ARP frame may teach, bindings, ports that come and
  * go, the limit, and that the planner's own flows give back what they were
  * made from.
  */
@@ -68,7 +68,8 @@ static int learn(struct world *world, uint32_t in_port, struct address sender,
                                   frame, sizeof(frame));
 }
 
-static void pin(struct world *world, struct address address, const char *port)
+static void bind_to(struct world *world, struct address address,
+                    const char *port)
 {
     struct desired_item item = {.type = DESIRED_LOCAL,
                                 .local = {.address = address}};
@@ -140,7 +141,50 @@ static void test_believes_no_nonsense(void **state)
     teardown(&world);
 }
 
-static void test_pins_hold(void **state)
+static const char *port_of(const struct world *world, struct address address)
+{
+    return worker_neighbors_port(&world->neighbors, &address);
+}
+
+/* Once seen behind its port a bound address is nobody else's, also while the
+ * port is away. */
+static void test_proved_bindings_hold(void **state)
+{
+    struct address address = ip(10, 0, 1, 200);
+    struct world world;
+
+    (void)state;
+    setup(&world);
+    bind_to(&world, address, "veth200");
+    assert_int_equal(learn(&world, 5, address, mac_a), 1);
+    assert_false(worker_neighbors_follow(&world.neighbors, &world.rules));
+    assert_int_equal(learn(&world, 6, address, mac_b), 0);
+    assert_string_equal(port_of(&world, address), "veth200");
+    ports[0].ofport = 0;
+    assert_true(worker_neighbors_follow(&world.neighbors, &world.rules));
+    assert_null(find(&world, address));
+    assert_int_equal(learn(&world, 6, address, mac_b), 0);
+    assert_string_equal(port_of(&world, address), "veth200");
+    world.rules.ports = &ports[1]; /* its row went too */
+    world.rules.n_ports = 2;
+    assert_false(worker_neighbors_follow(&world.neighbors, &world.rules));
+    assert_int_equal(learn(&world, 6, address, mac_b), 0);
+    /* Back: it has to say so itself, as it may be another container. */
+    world.rules.ports = ports;
+    world.rules.n_ports = ARRAY_SIZE(ports);
+    ports[0].ofport = 5;
+    assert_false(worker_neighbors_follow(&world.neighbors, &world.rules));
+    assert_null(find(&world, address));
+    assert_int_equal(learn(&world, 5, address, mac_b), 1);
+    assert_memory_equal(find(&world, address)->mac, mac_b, 6);
+    /* Not bound any more, it is whose ARP came last. */
+    assert_true(desired_remove(&world.desired, &world.desired.items[0]));
+    assert_int_equal(learn(&world, 6, address, mac_a), 1);
+    teardown(&world);
+}
+
+/* A binding that was never seen to be right loses against what is seen. */
+static void test_wrong_bindings_do_not(void **state)
 {
     struct address address = ip(10, 0, 1, 200);
     struct world world;
@@ -148,13 +192,20 @@ static void test_pins_hold(void **state)
     (void)state;
     setup(&world);
     assert_int_equal(learn(&world, 6, address, mac_b), 1);
-    pin(&world, address, "veth200");
-    /* What was learned before the pin goes. */
-    assert_true(worker_neighbors_follow(&world.neighbors, &world.rules));
-    assert_null(find(&world, address));
-    assert_int_equal(learn(&world, 6, address, mac_b), 0);
-    assert_int_equal(learn(&world, 5, address, mac_a), 1);
+    bind_to(&world, address, "veth200");
     assert_false(worker_neighbors_follow(&world.neighbors, &world.rules));
+    assert_string_equal(port_of(&world, address), "veth201");
+    assert_int_equal(learn(&world, 6, address, mac_a), 1);
+    /* It moved to where it is said to be: from then on it is there. */
+    assert_int_equal(learn(&world, 5, address, mac_a), 1);
+    assert_int_equal(learn(&world, 6, address, mac_a), 0);
+    assert_string_equal(port_of(&world, address), "veth200");
+    /* One that is wrong and whose container ends is not kept. */
+    assert_true(desired_remove(&world.desired, &world.desired.items[0]));
+    bind_to(&world, address, "veth201");
+    ports[0].ofport = 0;
+    assert_true(worker_neighbors_follow(&world.neighbors, &world.rules));
+    assert_null(port_of(&world, address));
     teardown(&world);
 }
 
@@ -191,7 +242,7 @@ static void test_limit(void **state)
     }
     assert_int_equal(learn(&world, 5, last, mac_a), 0);
     /* A registered one finds room. */
-    pin(&world, last, "veth200");
+    bind_to(&world, last, "veth200");
     assert_int_equal(learn(&world, 5, last, mac_a), 1);
     assert_int_equal(world.neighbors.n_entries, WORKER_NEIGHBORS_MAX + 1);
     teardown(&world);
@@ -229,9 +280,9 @@ static void test_recovers_from_the_plan(void **state)
     assert_int_equal(worker_neighbors_recover(&after.neighbors, &after.rules,
                                               plan.flows, plan.n_flows),
                      0);
-    /* Against a pin, and flows of others, nothing is recovered. */
+    /* Also against a binding: it had been refused.  Not from others' flows. */
     worker_neighbors_done(&after.neighbors);
-    pin(&after, a, "veth201");
+    bind_to(&after, a, "veth201");
     for (size_t i = 0; i < plan.n_flows; i++) {
         if (prefix_contains(&plan.flows[i].match.nw_dst, &b)) {
             plan.flows[i].cookie = 0;
@@ -239,7 +290,9 @@ static void test_recovers_from_the_plan(void **state)
     }
     assert_int_equal(worker_neighbors_recover(&after.neighbors, &after.rules,
                                               plan.flows, plan.n_flows),
-                     0);
+                     1);
+    assert_int_equal(after.neighbors.n_entries, 1);
+    assert_string_equal(port_of(&after, a), "veth200");
     plan_done(&plan);
     teardown(&before);
     teardown(&after);
@@ -267,7 +320,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_learns_and_follows_the_newest),
         cmocka_unit_test(test_believes_no_nonsense),
-        cmocka_unit_test(test_pins_hold),
+        cmocka_unit_test(test_proved_bindings_hold),
+        cmocka_unit_test(test_wrong_bindings_do_not),
         cmocka_unit_test(test_ports_come_and_go),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_recovers_from_the_plan),

@@ -43,14 +43,17 @@ static void test_classification(void **state)
     expect_flow(&plan,
                 "table=0,priority=20950,ip,in_port=LOCAL,nw_dst=10.0.2.0/24",
                 "set_field:3->reg0,resubmit(,3)");
-    /* A pinned address: from its port, and from nowhere else. */
+    /* A bound address: from its port, and from nowhere else. */
     expect_flow(&plan,
                 "table=0,priority=20900,ip,in_port=200,nw_src=10.0.1.200",
                 "set_field:1->reg0,resubmit(,3)");
     expect_flow(&plan, "table=0,priority=20800,ip,nw_src=10.0.1.200", "drop");
     expect_flow(&plan, "table=0,priority=20800,arp,arp_spa=10.0.1.200", "drop");
-    /* Its port is not there: nobody may send from it. */
+    /* Its port is not there: nobody may send from it, but as nobody was seen
+     * to have it, the worker hears who says so. */
     expect_flow(&plan, "table=0,priority=20800,ip,nw_src=10.0.1.203", "drop");
+    expect_flow(&plan, "table=0,priority=20800,arp,arp_spa=10.0.1.203",
+                "CONTROLLER:128");
     /* ARP teaches, unless it is known. */
     expect_flow(&plan,
                 "table=0,priority=20500,arp,in_port=201,arp_spa=10.0.1.0/24",
@@ -254,7 +257,7 @@ static void test_neighbors_are_judged(void **state)
 
     (void)state;
     sample_init(&sample);
-    sample.neighbors[0].ofport = 201; /* pinned to 200 */
+    sample.neighbors[0].ofport = 0;   /* it is away */
     sample.neighbors[1].ofport = 299; /* no such port */
     plan = sample_plan(&sample);
     expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.200", "");
@@ -277,6 +280,41 @@ static void test_neighbors_are_judged(void **state)
     sample.observed.n_neighbors = 1;
     plan = sample_plan(&sample);
     expect_flow(&plan, "table=7,priority=500,ip,nw_dst=8.8.8.8", "");
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+/* 10.0.1.200 is bound to veth200, and was only ever seen behind veth201: that
+ * container keeps it, and everything that is bound to it. */
+static void test_wrong_binding_is_refused(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    assert_int_equal(plan.n_refused, 0);
+    plan_done(&plan);
+    sample.neighbors[0].ofport = 201;
+    plan = sample_plan(&sample);
+    assert_int_equal(plan.n_refused, 1);
+    assert_string_equal(plan.refused[0].item, "local/10.0.1.200");
+    assert_string_equal(plan.refused[0].reason,
+                        "10.0.1.200 lives behind veth201");
+    expect_flow(&plan, "table=0,priority=20800,ip,nw_src=10.0.1.200", "");
+    expect_flow(&plan, "table=0,priority=20800,arp,arp_spa=10.0.1.200", "");
+    expect_flow(&plan,
+                "table=0,priority=20900,ip,in_port=200,nw_src=10.0.1.200", "");
+    expect_flow(&plan, "table=7,priority=500,ip,nw_dst=10.0.1.200",
+                "set_field:0a:00:00:00:01:01->eth_src,"
+                "set_field:0a:00:00:00:01:c8->eth_dst,output:201");
+    plan_done(&plan);
+    /* Away, but seen behind its port before: the binding holds. */
+    sample.neighbors[0].ofport = 0;
+    plan = sample_plan(&sample);
+    assert_int_equal(plan.n_refused, 0);
+    expect_flow(&plan, "table=0,priority=20800,arp,arp_spa=10.0.1.200", "drop");
     plan_done(&plan);
     sample_done(&sample);
 }
@@ -492,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_bucket_ids_stay),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_neighbors_are_judged),
+        cmocka_unit_test(test_wrong_binding_is_refused),
         cmocka_unit_test(test_pending),
         cmocka_unit_test(test_kernel),
         cmocka_unit_test(test_same_inputs_same_plan),

@@ -134,6 +134,36 @@ static void test_snapshot_takes_effect_whole(void **unused)
     worker_state_done(&state);
 }
 
+/* What a plan refuses lasts until the next plan, whatever core sends. */
+static void test_plan_refuses(void **unused)
+{
+    static const struct plan_problem refused = {
+        .item = "local/10.0.1.200", .reason = "10.0.1.200 lives behind veth9"};
+    struct worker_state_refusal refusal;
+    struct worker_state state;
+
+    (void)unused;
+    worker_state_init(&state, &policy);
+    begin(&state);
+    assert_int_equal(handle(&state, IPC_SNAPSHOT_ITEM, 0, 0, make_local(1)), 0);
+    end(&state, 7);
+    worker_state_judge(&state, &refused, 1);
+    assert_true(worker_state_next_refusal(&state, &refusal));
+    assert_string_equal(refusal.key, refused.item);
+    assert_string_equal(refusal.reason, refused.reason);
+    worker_state_judge(&state, &refused, 1);
+    assert_int_equal(handle(&state, IPC_DELTA, 8, IPC_DELTA_PUT, make_local(1)),
+                     WORKER_STATE_CHANGED);
+    begin(&state);
+    end(&state, 9);
+    assert_false(worker_state_next_refusal(&state, &refusal));
+    worker_state_judge(&state, NULL, 0);
+    assert_true(worker_state_next_refusal(&state, &refusal));
+    assert_string_equal(refusal.reason, "");
+    assert_false(worker_state_next_refusal(&state, &refusal));
+    worker_state_done(&state);
+}
+
 static void test_deltas_and_gaps(void **unused)
 {
     struct worker_state state;
@@ -347,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_snapshot_takes_effect_whole),
         cmocka_unit_test(test_deltas_and_gaps),
+        cmocka_unit_test(test_plan_refuses),
         cmocka_unit_test(test_cuts_off_who_is_gone),
         cmocka_unit_test(test_refuses_and_takes_back),
         cmocka_unit_test(test_items_have_a_limit),
