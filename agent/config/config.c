@@ -1,7 +1,7 @@
 /*
  * The configuration: defaults, agent.yaml, conf.d; see config.h for every key
  * and docs/CONFIG.md for their meaning.  yaml.h reads the files and words the
- * errors; what concerns several keys at once is checked in config_check.c.
+ * errors; what concerns several keys at once is checked in config_validate.c.
  */
 #include "agent/config/config.h"
 
@@ -217,7 +217,7 @@ static void read_mesh(struct yaml_node map, struct config *config)
     static const char *const keys[] = {"interface", "address", "port", NULL};
     struct yaml_node address = yaml_get(map, "address");
 
-    if (!yaml_check_map(map, "mesh", keys)) {
+    if (!yaml_require_keys(map, "mesh", keys)) {
         return;
     }
     read_interface(yaml_get(map, "interface"), "mesh.interface",
@@ -269,7 +269,7 @@ static void read_bridge(struct yaml_node map, struct config *config)
 {
     static const char *const keys[] = {"name", "run_dir", "gateway", NULL};
 
-    if (!yaml_check_map(map, "bridge", keys)) {
+    if (!yaml_require_keys(map, "bridge", keys)) {
         return;
     }
     read_interface(yaml_get(map, "name"), "bridge.name", &config->bridge);
@@ -283,7 +283,7 @@ static void read_tunnel(struct yaml_node map, struct config *config)
 {
     static const char *const keys[] = {"device", "vni", "port", NULL};
 
-    if (!yaml_check_map(map, "tunnel", keys)) {
+    if (!yaml_require_keys(map, "tunnel", keys)) {
         return;
     }
     read_interface(yaml_get(map, "device"), "tunnel.device",
@@ -301,7 +301,7 @@ static void read_dns(struct yaml_node map, struct config *config)
     struct yaml_node list = yaml_get(map, "listen");
     size_t n = yaml_count(list);
 
-    if (!yaml_check_map(map, "dns", keys) || list.node == NULL) {
+    if (!yaml_require_keys(map, "dns", keys) || list.node == NULL) {
         return;
     }
     if (n > CONFIG_LISTEN_MAX) {
@@ -322,7 +322,7 @@ static void read_gossip(struct yaml_node map, struct config *config)
 {
     static const char *const keys[] = {"probe_interval_ms", NULL};
 
-    if (!yaml_check_map(map, "gossip", keys)) {
+    if (!yaml_require_keys(map, "gossip", keys)) {
         return;
     }
     config->probe_interval_ms = (uint32_t)yaml_uint(
@@ -337,7 +337,7 @@ static void read_root(struct yaml_node root, struct config *config)
         "zone",   "log_level", "mesh",    "subnets",      "reconcile",
         "bridge", "tunnel",    "dns",     "gossip",       NULL};
 
-    if (!yaml_check_map(root, "", keys)) {
+    if (!yaml_require_keys(root, "", keys)) {
         return;
     }
     read_name(yaml_get(root, "name"), config);
@@ -452,7 +452,7 @@ static int load(const char *path, struct config *config, char **ret_error)
         r = read_directory_files(config, ret_error);
     }
     if (r == 0) {
-        r = config_check(config, ret_error);
+        r = config_validate(config, ret_error);
     }
     return r;
 }

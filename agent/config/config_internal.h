@@ -1,5 +1,5 @@
 /*
- * Shared by config.c and config_check.c only.
+ * Shared by config.c and config_validate.c only.
  */
 #ifndef SOCKETNET_AGENT_CONFIG_CONFIG_INTERNAL_H
 #define SOCKETNET_AGENT_CONFIG_CONFIG_INTERNAL_H
@@ -7,7 +7,7 @@
 #include "agent/config/config.h"
 
 /* What concerns more than one key.  0, or -EINVAL and a malloc'd text. */
-_must_check_ int config_check(const struct config *config, char **ret_error);
+_must_check_ int config_validate(const struct config *config, char **ret_error);
 
 /* NULL, or what is wrong with a zone, to be put behind its name. */
 const char *config_zone_problem(const char *zone);

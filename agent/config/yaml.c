@@ -56,21 +56,48 @@ void yaml_free_pointer(struct yaml_file **file)
     *file = yaml_free(*file);
 }
 
+/* The word at a place of the text (both from 1), "" when there is none. */
+static void word_at(const char *text, int line, int column, char word[64])
+{
+    size_t len;
+
+    for (int i = 1; i < line && text != NULL; i++) {
+        text = strchr(text, '\n');
+        text = text != NULL ? text + 1 : NULL;
+    }
+    if (text == NULL || column < 1 || strcspn(text, "\n") < (size_t)column) {
+        text = "";
+        column = 1;
+    }
+    text += column - 1;
+    len = strcspn(text, " \t\n\r:,[]{}\"'");
+    (void)snprintf(word, 64, "%.*s", (int)MIN_OF(len, (size_t)63), text);
+}
+
 /* The first collected diagnostic as the error text. */
-static void take_diagnostic(struct fy_diag *diag, const char *path,
+static void take_diagnostic(struct fy_diag *diag, const struct yaml_file *file,
                             char **ret_error)
 {
     void *iterator = NULL;
     struct fy_diag_error *error = fy_diag_errors_iterate(diag, &iterator);
+    char word[64];
 
     if (error == NULL) {
-        set_error(ret_error, "%s: not readable as YAML", path);
+        set_error(ret_error, "%s: not readable as YAML", file->path);
+        return;
+    }
+    word_at(file->text, error->line, error->column, word);
+    if (strcmp(error->msg, "duplicate key") == 0 && word[0] != '\0') {
+        set_error(ret_error,
+                  "%s:%d:%d: the key \"%s\" stands there twice; leave one of "
+                  "the two out",
+                  file->path, error->line, error->column, word);
         return;
     }
     set_error(ret_error,
               "%s:%d:%d: %s; expected YAML, that is lines of \"key: value\" "
               "indented by spaces",
-              path, error->line + 1, error->column + 1, error->msg);
+              file->path, error->line, error->column, error->msg);
 }
 
 static int parse_document(struct yaml_file *file, struct fy_parser *parser,
@@ -83,7 +110,7 @@ static int parse_document(struct yaml_file *file, struct fy_parser *parser,
     }
     file->document = fy_parse_load_document(parser);
     if (fy_diag_got_error(diag)) {
-        take_diagnostic(diag, file->path, ret_error);
+        take_diagnostic(diag, file, ret_error);
         return -EINVAL;
     }
     if (file->document == NULL) {
@@ -98,7 +125,7 @@ static int parse_document(struct yaml_file *file, struct fy_parser *parser,
         return -EINVAL;
     }
     if (fy_diag_got_error(diag)) {
-        take_diagnostic(diag, file->path, ret_error);
+        take_diagnostic(diag, file, ret_error);
         return -EINVAL;
     }
     return 0;
@@ -156,8 +183,8 @@ static int parse_owned(const char *path, char *text, struct yaml_file **ret,
     return 0;
 }
 
-static int check_text(const char *path, const char *text, size_t len,
-                      char **ret_error)
+static int validate_text(const char *path, const char *text, size_t len,
+                         char **ret_error)
 {
     if (len > YAML_FILE_SIZE_MAX) {
         set_error(ret_error, "%s: larger than %u bytes", path,
@@ -186,7 +213,7 @@ int yaml_parse(const char *name, const char *text, size_t len,
     int r;
 
     *ret_error = NULL;
-    r = check_text(name, text, len, ret_error);
+    r = validate_text(name, text, len, ret_error);
     if (r == 0) {
         copy = malloc(len + 1);
         r = -ENOMEM;
@@ -238,7 +265,7 @@ static int load(const char *path, struct yaml_file **ret, char **ret_error)
     r = text == NULL ? -ENOMEM : read_text(fd, text, &len);
     (void)close(fd); /* only read */
     if (r == 0) {
-        r = check_text(path, text, len, ret_error);
+        r = validate_text(path, text, len, ret_error);
     }
     if (r != 0) {
         free(text);

@@ -6,7 +6,7 @@
  *
  *     r = yaml_load(path, &file, &error);
  *     root = yaml_root(file);
- *     yaml_check_map(root, "", keys);
+ *     yaml_require_keys(root, "", keys);
  *     port = yaml_uint(yaml_get(root, "port"), "port", 1, 65535, 0);
  *     if (yaml_failed(file)) {
  *         error = yaml_take_error(file);
@@ -36,7 +36,7 @@ struct yaml_node {
 };
 
 /* 0; -ENOENT and other negative errno with a malloc'd text (unreadable,
- * syntax error with file:line:column, duplicate keys, too large).  An empty
+ * syntax error or a key twice with file:line:column, too large).  An empty
  * file is an empty map. */
 _must_check_ int yaml_load(const char *path, struct yaml_file **ret,
                            char **ret_error);
@@ -57,11 +57,11 @@ const char *yaml_path(const struct yaml_file *file);
 
 struct yaml_node yaml_root(struct yaml_file *file);
 /* Fails with a suggestion when the map has a key that is not in `keys`
- * (NULL-terminated), or is no map.  `what` names the map in errors, "" for
- * the whole file.  true when it is a good map (a missing or empty node too:
- * all getters then give their defaults). */
-bool yaml_check_map(struct yaml_node node, const char *what,
-                    const char *const *keys);
+ * (NULL-terminated), or is no map.  `what` names
+ * the map in errors, "" for the whole file.  true when it is a good map (a
+ * missing or empty node too: all getters then give their defaults). */
+bool yaml_require_keys(struct yaml_node node, const char *what,
+                       const char *const *keys);
 bool yaml_is_map(struct yaml_node node);
 bool yaml_is_list(struct yaml_node node);
 /* The value of a key; its `node` is NULL when the key is not there. */

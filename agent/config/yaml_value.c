@@ -290,8 +290,8 @@ static void fail_unknown(struct yaml_node node, const char *what,
     yaml_fail(node, "unknown key \"%s\"%s; known are %s", key, place, list);
 }
 
-bool yaml_check_map(struct yaml_node node, const char *what,
-                    const char *const *keys)
+bool yaml_require_keys(struct yaml_node node, const char *what,
+                       const char *const *keys)
 {
     if (yaml_failed(node.file)) {
         return false;

@@ -75,7 +75,7 @@ static void services_parse_check(struct yaml_node node,
         return;
     }
     if (yaml_is_map(node)) {
-        (void)yaml_check_map(node, "check", keys); /* recorded */
+        (void)yaml_require_keys(node, "check", keys); /* recorded */
     }
     yaml_copy(type_node, "check.type", type, sizeof(type));
     if (strcmp(type, "tcp") == 0) {
@@ -136,7 +136,7 @@ static void services_parse_one(struct yaml_node map, struct services_spec *spec)
         yaml_fail(map, "a service is a map: name, port, address, ...");
         return;
     }
-    (void)yaml_check_map(map, "service", keys); /* recorded */
+    (void)yaml_require_keys(map, "service", keys); /* recorded */
     services_parse_needed(map, "name");
     services_parse_needed(map, "port");
     services_parse_needed(map, "address");
@@ -170,7 +170,7 @@ static struct yaml_node services_parse_list(struct yaml_file *file,
     struct yaml_node list;
 
     *ret_n = 0;
-    (void)yaml_check_map(root, "", keys); /* recorded */
+    (void)yaml_require_keys(root, "", keys); /* recorded */
     one = yaml_get(root, "service");
     list = yaml_get(root, "services");
     if (one.node != NULL && list.node != NULL) {

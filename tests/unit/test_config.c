@@ -279,11 +279,15 @@ static void syntax_errors_are_placed(void **state)
 {
     (void)state;
     refuse("name: a\nmesh: [1, 2\n", "/agent.yaml:");
-    refuse("name: a\n\tmesh: b\n", "/agent.yaml:2");
-    refuse("name: a\nname: b\n", "duplicate");
-    refuse("mesh: {port: 1, port: 2}\n", "duplicate");
+    refuse("name: a\n\tmesh: b\n", "/agent.yaml:1:7: ");
+    refuse("name: a\nname: b\n",
+           "/agent.yaml:2:1: the key \"name\" stands there twice; leave one of "
+           "the two out");
+    refuse("mesh: {port: 1,\n \"port\": 2}\n",
+           "/agent.yaml:2:3: the key \"port\" stands there twice");
     refuse("name: a\n---\nname: b\n", "second document");
-    refuse("name: \"a\n", "/agent.yaml:");
+    refuse("name: a\n- b\n", "/agent.yaml:2:1: ");
+    refuse("name: \"a\n", "/agent.yaml:1:");
 }
 
 static void nothing_means_the_default(void **state)

@@ -75,7 +75,7 @@ const char *config_zone_problem(const char *zone)
     return NULL;
 }
 
-static int check_gateway(const struct config *config, char **ret_error)
+static int validate_gateway(const struct config *config, char **ret_error)
 {
     char text[ADDRESS_TEXT_SIZE];
 
@@ -97,7 +97,7 @@ static int check_gateway(const struct config *config, char **ret_error)
     return -EINVAL;
 }
 
-static int check_name(const struct config *config, char **ret_error)
+static int validate_name(const struct config *config, char **ret_error)
 {
     if (body_name_valid(config->name)) {
         return 0;
@@ -111,7 +111,7 @@ static int check_name(const struct config *config, char **ret_error)
     return -EINVAL;
 }
 
-static int check_run_dir(const struct config *config, char **ret_error)
+static int validate_run_dir(const struct config *config, char **ret_error)
 {
     size_t len = strlen(config->run_dir);
 
@@ -127,15 +127,15 @@ static int check_run_dir(const struct config *config, char **ret_error)
     return -EINVAL;
 }
 
-int config_check(const struct config *config, char **ret_error)
+int config_validate(const struct config *config, char **ret_error)
 {
-    int r = check_name(config, ret_error);
+    int r = validate_name(config, ret_error);
 
     if (r == 0) {
-        r = check_run_dir(config, ret_error);
+        r = validate_run_dir(config, ret_error);
     }
     if (r == 0) {
-        r = check_gateway(config, ret_error);
+        r = validate_gateway(config, ret_error);
     }
     return r;
 }
