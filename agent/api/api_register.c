@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/api/api_spec.h"
 #include "agent/catalog/catalog.h"
 #include "agent/core/core.h"
 #include "agent/core/worker_link.h"
 #include "agent/identity/identity.h"
+#include "agent/registration/registration.h"
 #include "agent/services/services.h"
 #include "agent/system/clock.h"
 
@@ -166,41 +166,87 @@ static void on_written(struct core *core, int error, void *data)
     worker_link_when_applied(core->worker, on_applied, job);
 }
 
+/* What services_register or services_deregister could not do. */
+static void refuse(struct http_exchange *exchange, unsigned status, int error,
+                   const char *problem)
+{
+    if (error < 0 || problem == NULL) {
+        api_problem(exchange, 500, strerror(error < 0 ? -error : ENOMEM),
+                    "try again; see the log of agent run",
+                    "the agent could not do it");
+        return;
+    }
+    http_reply_problem(exchange, status,
+                       &(struct http_problem){.what = problem});
+}
+
+/* Fields that are of the request and say nothing of the instance.  0, or
+ * REGISTRATION_E_INVALID. */
+static int take_request_fields(json_t *body, bool *ret_wait,
+                               struct registration_problem *ret_problem)
+{
+    const json_t *wait = json_object_get(body, "wait");
+    bool is_wanted = json_is_true(wait);
+
+    if (wait != NULL && !json_is_boolean(wait)) {
+        *ret_problem = (struct registration_problem){
+            .field = "wait",
+            .what = "wait is neither true nor false",
+            .next = "give true to hear when this node's data plane has it"};
+        return REGISTRATION_E_INVALID;
+    }
+    (void)json_object_del(body, "wait");   /* need not be there */
+    (void)json_object_del(body, "schema"); /* likewise */
+    *ret_wait = is_wanted;
+    return 0;
+}
+
+static void refuse_field(struct http_exchange *exchange,
+                         const struct registration_problem *problem)
+{
+    char where[sizeof(problem->field) + 8];
+
+    (void)snprintf(where, sizeof(where), "field %s", problem->field);
+    http_reply_problem(exchange, 400,
+                       &(struct http_problem){.what = problem->what,
+                                              .where = problem->field[0] != '\0'
+                                                           ? where
+                                                           : "the body",
+                                              .next = problem->next});
+}
+
 void api_service_post(struct http_exchange *exchange, void *data)
 {
     const struct api *api = data;
     const struct core *core = api->core;
     json_auto_t *body = api_body(exchange);
     _cleanup_(free_pointer) char *problem = NULL;
-    struct api_spec_problem bad = {0};
-    struct services_spec spec;
+    struct registration_problem bad = {0};
+    struct registration registration;
     struct register_job *job;
-    bool wait;
+    bool wait = false;
+    int error;
 
     if (body == NULL) {
         return;
     }
-    if (api_spec_parse(body, core->identity->body.name, &spec, &wait, &bad) !=
-        0) {
-        http_reply_problem(exchange, 400,
-                           &(struct http_problem){.what = bad.what,
-                                                  .where = bad.where,
-                                                  .next = bad.next});
+    if (take_request_fields(body, &wait, &bad) != 0 ||
+        registration_parse(body, REGISTRATION_JSON, &registration, &bad) != 0) {
+        refuse_field(exchange, &bad);
         return;
     }
+    registration_name_instance(&registration, core->identity->body.name);
     job = job_new(api, exchange);
     if (job == NULL) {
         return;
     }
     job->wait = wait;
-    memcpy(job->function, spec.service.function, sizeof(job->function));
-    memcpy(job->instance, spec.service.instance, sizeof(job->instance));
-    if (services_register(api->services, &spec, on_written, job, &problem) !=
-        0) {
-        http_reply_problem(
-            exchange, 422,
-            &(struct http_problem){.what = problem != NULL ? problem
-                                                           : "out of memory"});
+    memcpy(job->function, registration.service.function, sizeof(job->function));
+    memcpy(job->instance, registration.service.instance, sizeof(job->instance));
+    error = services_register(api->services, &registration, on_written, job,
+                              &problem);
+    if (error != 0) {
+        refuse(exchange, 422, error, problem);
         (void)job_free(job);
     }
 }
@@ -208,11 +254,12 @@ void api_service_post(struct http_exchange *exchange, void *data)
 /* Nothing here to deregister: say what there is. */
 static void refuse_removal(struct http_exchange *exchange,
                            const struct core *core, const char *name,
-                           const char *instance, const char *problem)
+                           const char *instance, int error, const char *problem)
 {
     const struct catalog_function *function;
 
-    if (find_own(core, name, NULL, &function) == NULL) {
+    if (error == SERVICES_E_REFUSED &&
+        find_own(core, name, NULL, &function) == NULL) {
         if (function == NULL) {
             api_service_not_found(exchange, core, name);
             return;
@@ -224,10 +271,7 @@ static void refuse_removal(struct http_exchange *exchange,
                     "this node has no instance of %s", function->name);
         return;
     }
-    http_reply_problem(exchange, instance != NULL ? 404 : 409,
-                       &(struct http_problem){.what = problem != NULL
-                                                          ? problem
-                                                          : "out of memory"});
+    refuse(exchange, instance != NULL ? 404 : 409, error, problem);
 }
 
 void api_service_delete(struct http_exchange *exchange, void *data)
@@ -243,6 +287,7 @@ void api_service_delete(struct http_exchange *exchange, void *data)
         find_own(core, name, instance, &function);
     _cleanup_(free_pointer) char *problem = NULL;
     struct register_job *job = job_new(api, exchange);
+    int error;
 
     if (job == NULL) {
         return;
@@ -253,9 +298,10 @@ void api_service_delete(struct http_exchange *exchange, void *data)
         memcpy(job->function, function->name, sizeof(job->function));
         memcpy(job->instance, own->service.instance, sizeof(job->instance));
     }
-    if (services_deregister(api->services, name, instance, on_written, job,
-                            &problem) != 0) {
-        refuse_removal(exchange, core, name, instance, problem);
+    error = services_deregister(api->services, name, instance, on_written, job,
+                                &problem);
+    if (error != 0) {
+        refuse_removal(exchange, core, name, instance, error, problem);
         (void)job_free(job);
     }
 }

@@ -25,7 +25,7 @@ static const struct args_option register_options[] = {
     {"--weight", "N", "share of new connections, 1 to 1000; 100", 0},
     {"--priority", "N", "lower is preferred; 0", 0},
     {"--check", "tcp", "have it checked by connecting to it", 0},
-    {"--interval", "D", "time between two checks, 10s", 0},
+    {"--interval", "D", "time between two checks, 1s", 0},
     {"--no-wait", NULL, "do not wait for this node's data plane", 0},
     {0}};
 
@@ -83,7 +83,8 @@ static const struct program_command commands[] = {
      "offer a function from this host",
      "Ends 0 when the record is on disk and this node's data plane has it, 6\n"
      "when it is on disk and the data plane has not followed yet (a port that\n"
-     "is not there, a switch that is down); it follows by itself.",
+     "is not there, a switch that is down); it follows by itself.  Ends 1\n"
+     "when the data plane refuses it, which somebody has to mend.",
      register_options, 1, 1, run_service_register},
     {"service ls", NULL, "all functions and their instances", NULL, NULL, 0, 0,
      run_service_ls},

@@ -15,6 +15,7 @@
 #include "agent/catalog/catalog.h"
 #include "agent/config/config.h"
 #include "agent/core/core.h"
+#include "agent/core/store_thread.h"
 #include "agent/identity/identity.h"
 #include "agent/services/services_internal.h"
 #include "agent/system/log.h"
@@ -85,24 +86,27 @@ struct services_entry *services_find(const struct services *services,
     struct services_entry *entry = services->entries;
 
     while (entry != NULL &&
-           (strcmp(entry->spec.service.function, function) != 0 ||
-            strcmp(entry->spec.service.instance, instance) != 0)) {
+           (strcmp(entry->registration.service.function, function) != 0 ||
+            strcmp(entry->registration.service.instance, instance) != 0)) {
         entry = entry->next;
     }
     return entry;
 }
 
-static struct services_entry *services_add(struct services *services,
-                                           const struct services_spec *spec)
+int services_entry_new(struct services *services,
+                       const struct registration *registration,
+                       struct services_entry **ret)
 {
     struct services_entry *entry = calloc(1, sizeof(*entry));
 
-    if (entry != NULL) {
-        entry->services = services;
-        entry->spec = *spec;
-        DL_APPEND(services->entries, entry);
+    if (entry == NULL) {
+        return -ENOMEM;
     }
-    return entry;
+    entry->services = services;
+    entry->registration = *registration;
+    DL_APPEND(services->entries, entry);
+    *ret = entry;
+    return 0;
 }
 
 /* The slot that the record of an instance of this function should carry. */
@@ -121,10 +125,10 @@ static uint16_t services_slot(const struct core *core, const char *function,
 }
 
 /* Equal but for what we choose ourselves: slot and health. */
-static bool services_spec_equal(const struct services_spec *a,
-                                const struct services_spec *b)
+static bool services_equal(const struct registration *a,
+                           const struct registration *b)
 {
-    struct services_spec left = *a;
+    struct registration left = *a;
     uint8_t body_a[LIMIT_RECORD_SIZE];
     uint8_t body_b[LIMIT_RECORD_SIZE];
     size_t size_a;
@@ -185,8 +189,8 @@ static int services_add_waiter(struct services_entry *entry,
     return 0;
 }
 
-int services_check_source(const struct services_entry *entry,
-                          const char *source, char **ret_problem)
+int services_require_source(const struct services_entry *entry,
+                            const char *source, char **ret_problem)
 {
     char key[SERVICES_KEY_SIZE];
 
@@ -194,73 +198,116 @@ int services_check_source(const struct services_entry *entry,
         (source != NULL && strcmp(entry->source, source) == 0)) {
         return 0;
     }
-    services_key(&entry->spec.service, key);
+    services_key(&entry->registration.service, key);
     return services_refuse(ret_problem,
                            "%s comes from %s: change or remove it there", key,
                            entry->source);
 }
 
-/* Starts (or ends) the check of a new or changed entry.  A new instance is
- * written when its first check has answered, or at once without one. */
-static int services_set_check(struct services_entry *entry)
+/* What a change gives an entry; after the swap, what it had before. */
+struct services_content {
+    struct registration registration;
+    char *source;
+    struct services_checker *checker;
+    bool is_held;
+};
+
+static void services_content_done(struct services_content *content)
 {
-    entry->checker = services_check_stop(entry->checker);
-    entry->is_held = false;
-    entry->spec.service.health = BODY_HEALTH_PASSING;
-    if (entry->spec.check.type == SERVICES_CHECK_NONE) {
-        return 0;
-    }
-    entry->is_held = true;
-    return services_check_start(entry, true);
+    content->checker = services_check_stop(content->checker);
+    free(content->source);
 }
 
-/* Gives `entry` its new content and writes it, now or after the first
- * check. */
-static int services_change(struct services_entry *entry,
-                           const struct services_spec *spec, const char *source,
-                           services_done_fn done, void *data)
+/* A new instance, or one whose check changes, is written when its first check
+ * has answered, or at once without one.  0 or -ENOMEM. */
+static int services_content_init(struct services_content *content,
+                                 struct services_entry *entry,
+                                 const struct registration *registration,
+                                 const char *source)
 {
-    char *copy = source != NULL ? strdup(source) : NULL;
-    uint16_t slot = services_slot(entry->services->core, spec->service.function,
-                                  entry->spec.service.slot);
-    int error = source != NULL && copy == NULL
-                    ? -ENOMEM
-                    : services_add_waiter(entry, done, data);
+    struct body_service *service = &content->registration.service;
+    bool is_checked = registration->check.type != REGISTRATION_CHECK_NONE;
 
+    *content = (struct services_content){.registration = *registration,
+                                         .is_held = is_checked};
+    service->slot = services_slot(entry->services->core, service->function,
+                                  entry->registration.service.slot);
+    service->health = BODY_HEALTH_PASSING;
+    if (source != NULL) {
+        content->source = strdup(source);
+        if (content->source == NULL) {
+            return -ENOMEM;
+        }
+    }
+    return is_checked ? services_checker_new(entry, true, &content->checker)
+                      : 0;
+}
+
+static void services_content_swap(struct services_content *content,
+                                  struct services_entry *entry)
+{
+    struct services_content before = {.registration = entry->registration,
+                                      .source = entry->source,
+                                      .checker = entry->checker,
+                                      .is_held = entry->is_held};
+
+    entry->registration = content->registration;
+    entry->source = content->source;
+    entry->checker = content->checker;
+    entry->is_held = content->is_held;
+    *content = before;
+}
+
+/* Gives `entry` its new content and writes it, now or after the first check.
+ * When that fails the entry is as before. */
+static int services_change(struct services_entry *entry,
+                           const struct registration *registration,
+                           const char *source, services_done_fn done,
+                           void *data)
+{
+    struct services_content content;
+    int error = services_content_init(&content, entry, registration, source);
+
+    if (error == 0) {
+        error = services_add_waiter(entry, done, data);
+    }
     if (error != 0) {
-        free(copy);
+        services_content_done(&content);
         return error;
     }
-    free(entry->source);
-    entry->source = copy;
-    entry->spec = *spec;
-    entry->spec.service.slot = slot;
-    error = services_set_check(entry);
-    if (error == 0 && !entry->is_held) {
+    services_content_swap(&content, entry);
+    if (!entry->is_held) {
         error = services_write(entry, true);
     }
-    if (error != 0 && done != NULL) {
-        struct services_waiter *waiter = entry->waiters;
+    if (error != 0) {
+        services_content_swap(&content, entry);
+        if (done != NULL) {
+            struct services_waiter *waiter = entry->waiters;
 
-        LL_DELETE(entry->waiters, waiter);
-        free(waiter);
+            LL_DELETE(entry->waiters, waiter);
+            free(waiter);
+        }
+    } else if (entry->checker != NULL) {
+        services_check_start(entry->checker);
     }
+    services_content_done(&content);
     return error;
 }
 
 /* What would make the write fail later is said now, while somebody listens. */
 static int services_can_write(const struct services *services,
-                              const struct services_spec *spec)
+                              const struct registration *registration)
 {
     uint8_t body[LIMIT_RECORD_SIZE];
     char key[SERVICES_KEY_SIZE];
     size_t size;
 
-    services_key(&spec->service, key);
-    if (!services->core->is_ready) {
+    services_key(&registration->service, key);
+    if (!services->core->is_ready || !services->is_loaded) {
         return NODE_E_NOT_READY;
     }
-    if (body_put_service(&spec->service, body, sizeof(body), &size) != 0 ||
+    if (body_put_service(&registration->service, body, sizeof(body), &size) !=
+            0 ||
         RECORD_HEADER_SIZE + strlen(key) + size + RECORD_SIGNATURE_SIZE >
             LIMIT_RECORD_SIZE ||
         strlen(key) > LIMIT_KEY_SIZE) {
@@ -275,94 +322,135 @@ static bool services_binds_anew(const struct services_entry *entry,
                                 const struct body_service *wanted)
 {
     return entry == NULL ||
-           !address_equal(&entry->spec.service.address, &wanted->address) ||
-           strcmp(entry->spec.service.port_name, wanted->port_name) != 0;
+           !address_equal(&entry->registration.service.address,
+                          &wanted->address) ||
+           strcmp(entry->registration.service.port_name, wanted->port_name) !=
+               0;
 }
 
-int services_put(struct services *services, const struct services_spec *spec,
-                 const char *source, services_done_fn done, void *data,
-                 char **ret_problem)
+/* Already registered just so: `done` is called when that is on disk. */
+static int services_put_again(struct services_entry *entry,
+                              services_done_fn done, void *data)
 {
-    struct services_spec wanted = *spec;
+    return entry->is_held
+               ? services_add_waiter(entry, done, data)
+               : services_report_unchanged(entry->services->core, done, data);
+}
+
+static int services_put_new(struct services *services,
+                            const struct registration *registration,
+                            const char *source, services_done_fn done,
+                            void *data, struct services_entry **ret)
+{
+    struct store *store = store_thread_store(services->core->store);
+    char name[SERVICES_SETTING_NAME_SIZE];
     struct services_entry *entry;
-    bool is_new;
+    size_t size;
+    int error = services_entry_new(services, registration, &entry);
+
+    if (error != 0) {
+        return error;
+    }
+    /* One that could not be erased when its instance went would come back
+     * with this one, after a restart. */
+    services_setting_name(&registration->service, name);
+    entry->has_setting = store_get_setting(store, name, NULL, 0, &size) == 0;
+    error = services_change(entry, registration, source, done, data);
+    if (error != 0) {
+        services_entry_free(entry);
+        return error;
+    }
+    *ret = entry;
+    return 0;
+}
+
+/* 0, or SERVICES_E_REFUSED and a text. */
+static int services_judge(const struct services *services,
+                          const struct registration *wanted, const char *source,
+                          const struct services_entry *entry,
+                          char **ret_problem)
+{
+    int error = services_validate(services->core, wanted, ret_problem);
+
+    if (error == 0 && entry != NULL) {
+        error = services_require_source(entry, source, ret_problem);
+    }
+    if (error == 0 && services_binds_anew(entry, &wanted->service)) {
+        error = services_validate_port(services->core, &wanted->service,
+                                       ret_problem);
+    }
+    return error;
+}
+
+int services_put(struct services *services,
+                 const struct registration *registration, const char *source,
+                 services_done_fn done, void *data, char **ret_problem)
+{
+    struct registration wanted = *registration;
+    struct services_entry *entry;
     int error;
 
-    if (services_validate(services->core, &wanted, ret_problem) != 0) {
-        return 1;
-    }
+    registration_name_instance(&wanted, services->core->identity->body.name);
     entry = services_find(services, wanted.service.function,
                           wanted.service.instance);
-    is_new = entry == NULL;
-    if (!is_new && services_check_source(entry, source, ret_problem) != 0) {
-        return 1;
-    }
-    if (services_binds_anew(entry, &wanted.service) &&
-        services_validate_port(services->core, &wanted.service, ret_problem) !=
-            0) {
-        if (!is_new) {
-            entry->is_seen = true; /* it stays as it was */
-        }
-        return 1;
+    error = services_judge(services, &wanted, source, entry, ret_problem);
+    if (error != 0) {
+        return error;
     }
     error = services_can_write(services, &wanted);
-    if (error == 0 && !is_new && !entry->is_dirty &&
-        services_spec_equal(&entry->spec, &wanted) &&
-        (entry->source == NULL) == (source == NULL)) {
-        /* One that is just being written is waited for. */
-        error = entry->is_held
-                    ? services_add_waiter(entry, done, data)
-                    : services_report_unchanged(services->core, done, data);
-        if (error == 0) {
-            entry->is_seen = true;
-            return 0;
-        }
+    if (error != 0) {
+        return services_write_refuse(error, ret_problem);
     }
-    if (error == 0 && is_new) {
-        entry = services_add(services, &wanted);
-        error = entry == NULL ? -ENOMEM : 0;
-    }
-    if (error == 0) {
+    if (entry == NULL) {
+        error = services_put_new(services, &wanted, source, done, data, &entry);
+    } else if (!entry->is_dirty &&
+               services_equal(&entry->registration, &wanted) &&
+               (entry->source == NULL) == (source == NULL)) {
+        error = services_put_again(entry, done, data);
+    } else {
         error = services_change(entry, &wanted, source, done, data);
-        if (error != 0 && is_new) {
-            services_entry_free(entry);
-        }
     }
     if (error != 0) {
-        *ret_problem = services_write_problem(error);
-        return 1;
+        return services_write_refuse(error, ret_problem);
     }
     entry->is_seen = true;
     return 0;
 }
 
 int services_register(struct services *services,
-                      const struct services_spec *spec, services_done_fn done,
-                      void *data, char **ret_problem)
+                      const struct registration *registration,
+                      services_done_fn done, void *data, char **ret_problem)
 {
-    return services_put(services, spec, NULL, done, data, ret_problem);
+    return services_put(services, registration, NULL, done, data, ret_problem);
 }
 
 void services_check_first(struct services_entry *entry)
 {
-    if (entry->is_held) {
-        entry->is_held = false;
-        services_write_or_log(entry, true);
+    if (!entry->is_held) {
+        return;
+    }
+    entry->is_held = false;
+    if (services_write_or_log(entry, true) != 0 && !entry->is_written &&
+        entry->n_writing == 0 && entry->source == NULL) {
+        /* Whoever registered it has been told that it failed. */
+        services_forget(entry);
+        services_entry_free(entry);
     }
 }
 
 void services_health_changed(struct services_entry *entry, uint8_t health)
 {
-    if (entry->spec.service.health == health) {
+    if (entry->registration.service.health == health) {
         return;
     }
-    entry->spec.service.health = health;
+    entry->registration.service.health = health;
     if (!entry->is_held) {
         log_info("function=%s instance=%s health=%s: %s",
-                 entry->spec.service.function, entry->spec.service.instance,
+                 entry->registration.service.function,
+                 entry->registration.service.instance,
                  health == BODY_HEALTH_PASSING ? "passing" : "critical",
                  services_checker_text(entry->checker));
-        services_write_or_log(entry, false);
+        (void)services_write_or_log(entry, false); /* tried again */
     }
 }
 
@@ -376,7 +464,7 @@ static void services_catalog_changed(void *data)
         return;
     }
     DL_FOREACH (services->entries, entry) {
-        struct body_service *service = &entry->spec.service;
+        struct body_service *service = &entry->registration.service;
         uint16_t slot;
 
         /* What is on its way is judged when it has arrived. */
@@ -388,7 +476,7 @@ static void services_catalog_changed(void *data)
             log_info("function=%s takes slot=%u instead of slot=%u",
                      service->function, slot, service->slot);
             service->slot = slot;
-            services_write_or_log(entry, false);
+            (void)services_write_or_log(entry, false); /* tried again */
         }
     }
 }
@@ -406,39 +494,16 @@ const char *services_check_text(const struct services *services,
                                   : "not checked";
 }
 
-static int services_load_record(const struct record *record, void *data)
+void services_start(void *data)
 {
     struct services *services = data;
-    struct services_spec spec = {0};
-    struct services_entry *entry;
-
-    if (memcmp(record->writer, services->core->identity->sign_public,
-               RECORD_WRITER_SIZE) != 0 ||
-        body_get_service(record, &spec.service) != 0) {
-        return 0;
-    }
-    entry = services_add(services, &spec);
-    if (entry == NULL) {
-        return -ENOMEM;
-    }
-    entry->is_written = true;
-    services_recall(entry);
-    if (entry->spec.check.type != SERVICES_CHECK_NONE &&
-        services_check_start(entry, false) != 0) {
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-static void services_start(void *data)
-{
-    struct services *services = data;
-    size_t n;
     struct services_entry *entry = NULL;
+    size_t n;
 
-    if (node_records_each(services->core->node, RECORD_SERVICE,
-                          services_load_record, services) != 0) {
-        log_error("own services not loaded: out of memory");
+    if (services_load(services) != 0) {
+        log_error("own services not loaded: out of memory; tried again");
+        services_retry_later(services);
+        return;
     }
     DL_COUNT(services->entries, entry, n);
     log_info("ready services=%zu", n);
@@ -449,13 +514,16 @@ static void services_reload(void *data)
 {
     struct services *services = data;
 
-    if (services->core->is_ready) {
+    if (services->is_loaded) {
         services_files_read(services->files);
     }
 }
 
 const char *services_problem(const struct services *services)
 {
+    if (services->problem == NULL && services->is_short) {
+        return "not all read: out of memory; tried again";
+    }
     return services->problem;
 }
 

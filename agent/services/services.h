@@ -12,31 +12,10 @@
 #include <stdint.h>
 
 #include "agent/core/core.h"
+#include "agent/registration/registration.h"
 #include "gossip/base/macros.h"
-#include "gossip/wire/body.h"
 
 struct services;
-
-enum services_check_type {
-    SERVICES_CHECK_NONE = 0,
-    SERVICES_CHECK_TCP = 1, /* connect() to the instance */
-};
-
-struct services_check {
-    enum services_check_type type;
-    uint32_t interval_ms; /* 10000 */
-    uint32_t timeout_ms;  /* 2000 */
-    uint16_t port;        /* 0: the instance's */
-    uint32_t pass;        /* successes until passing, 1 */
-    uint32_t fail;        /* failures until critical, 3 */
-};
-
-/* What `agentctl service register`, the API and services.d say. */
-struct services_spec {
-    struct body_service service; /* slot is ours to choose; instance "" =
-                                    the port name, else the node's name */
-    struct services_check check;
-};
 
 /* Called as core_written_fn is: the record is on disk, published and in the
  * catalogue, and the worker has been sent it; worker_link_when_applied then
@@ -53,14 +32,18 @@ struct core_listener services_listener(struct services *services);
  * the next turn of the loop. */
 const char *services_problem(const struct services *services);
 
-/* 0: done comes later.  Else 1 and a malloc'd text that says what is wrong,
- * why and what to do (an address outside the subnets, a name or function the
- * certificate does not allow, port 0, ...). */
+/* This node does not take it: the malloc'd text says what is wrong, why and
+ * what to do (an address outside the subnets, a function that the certificate
+ * does not allow, ...). */
+#define SERVICES_E_REFUSED 1
+
+/* Takes what registration_parse made.  0: done comes later.  Else it does not:
+ * SERVICES_E_REFUSED; -ENOMEM, without a text. */
 _must_check_ int services_register(struct services *services,
-                                   const struct services_spec *spec,
+                                   const struct registration *registration,
                                    services_done_fn done, void *data,
                                    char **ret_problem);
-/* `instance` NULL: the only one of that function here.  0; 1 and text. */
+/* `instance` NULL: the only one of that function here.  The same results. */
 _must_check_ int services_deregister(struct services *services,
                                      const char *function, const char *instance,
                                      services_done_fn done, void *data,

@@ -1,5 +1,6 @@
 /*
- * Checks of this node's own instances: connect() within a time, counted
+ * Checks of this node's own instances: connect() within a time.  A refused
+ * connection proves at once that nothing listens; a missing answer is counted
  * until a threshold is passed.  An instance is taken for passing until its
  * first check has ended; that one starts at once, and its failure counts in
  * full.  The record of a new instance waits a moment for it, so that what is
@@ -17,6 +18,9 @@
 
 /* The record of a new instance waits so long for its first check. */
 #define SERVICES_HOLD_MS 50
+/* First checks begin so far apart, and what began apart stays apart: a
+ * thousand instances that come in at once are asked over a second. */
+#define SERVICES_FIRST_GAP_MS 1
 /* A new instance that does not answer yet is asked this often, so many
  * times, before its own interval holds. */
 #define SERVICES_NEW_INTERVAL_MS 1000
@@ -76,10 +80,21 @@ static void services_attempt_end(struct services_checker *checker)
     }
 }
 
+static struct endpoint
+services_check_endpoint(const struct services_checker *checker)
+{
+    const struct registration *registration = &checker->entry->registration;
+
+    return (struct endpoint){.address = registration->service.address,
+                             .port = registration->check.port != 0
+                                         ? registration->check.port
+                                         : registration->service.port};
+}
+
 /* Interval with a tenth of it spread, so that checks do not march in step. */
 static uint64_t services_check_interval_ms(struct services_checker *checker)
 {
-    uint32_t interval_ms = checker->entry->spec.check.interval_ms;
+    uint32_t interval_ms = checker->entry->registration.check.interval_ms;
     uint32_t spread_ms = interval_ms / 10;
 
     if (!checker->has_passed && checker->n_new > 0) {
@@ -90,40 +105,66 @@ static uint64_t services_check_interval_ms(struct services_checker *checker)
            (spread_ms > 0 ? checker->started_us % spread_ms : 0);
 }
 
+/* Failures that say something of this process and nothing of the instance. */
+static bool services_check_is_ours(int error)
+{
+    return error == UV_ENOMEM || error == UV_ENOBUFS || error == UV_EMFILE ||
+           error == UV_ENFILE;
+}
+
+static uint8_t services_check_passed(struct services_checker *checker,
+                                     const char *text)
+{
+    const struct services_entry *entry = checker->entry;
+    uint64_t took_us = uv_hrtime() / 1000 - checker->started_us;
+    bool is_first = !checker->has_ended;
+
+    checker->n_fails = 0;
+    checker->n_passes++;
+    checker->has_ended = true;
+    checker->has_passed = true;
+    (void)snprintf(checker->text, sizeof(checker->text),
+                   "tcp %s: connected in %" PRIu64 " us", text, took_us);
+    return is_first || checker->n_passes >= entry->registration.check.pass
+               ? BODY_HEALTH_PASSING
+               : entry->registration.service.health;
+}
+
+static uint8_t services_check_failed(struct services_checker *checker,
+                                     int error, const char *text)
+{
+    const struct services_entry *entry = checker->entry;
+    bool is_proof = error == UV_ECONNREFUSED || !checker->has_ended;
+
+    checker->n_passes = 0;
+    checker->n_fails++;
+    checker->has_ended = true;
+    (void)snprintf(checker->text, sizeof(checker->text), "tcp %s: %s", text,
+                   error == UV_ETIMEDOUT ? "no answer in time"
+                                         : uv_strerror(error));
+    return is_proof || checker->n_fails >= entry->registration.check.fail
+               ? BODY_HEALTH_CRITICAL
+               : entry->registration.service.health;
+}
+
 /* The attempt came to `error` (0: connected). */
 static void services_check_ended(struct services_checker *checker, int error)
 {
     struct services_entry *entry = checker->entry;
-    const struct services_check *check = &entry->spec.check;
-    uint8_t health = entry->spec.service.health;
-    struct endpoint endpoint = {
-        .address = entry->spec.service.address,
-        .port = check->port != 0 ? check->port : entry->spec.service.port};
-    uint64_t took_us = uv_hrtime() / 1000 - checker->started_us;
+    struct endpoint endpoint = services_check_endpoint(checker);
+    uint8_t health = entry->registration.service.health;
     char text[ENDPOINT_TEXT_SIZE];
 
     services_attempt_end(checker);
     (void)endpoint_text(&endpoint, text);
-    if (error == 0) {
-        checker->n_fails = 0;
-        checker->n_passes++;
-        checker->has_passed = true;
+    if (services_check_is_ours(error)) {
         (void)snprintf(checker->text, sizeof(checker->text),
-                       "tcp %s: connected in %" PRIu64 " us", text, took_us);
-        if (checker->n_passes >= check->pass || !checker->has_ended) {
-            health = BODY_HEALTH_PASSING;
-        }
+                       "tcp %s: the agent could not ask: %s", text,
+                       uv_strerror(error));
     } else {
-        checker->n_passes = 0;
-        checker->n_fails++;
-        (void)snprintf(checker->text, sizeof(checker->text), "tcp %s: %s", text,
-                       error == UV_ETIMEDOUT ? "no answer in time"
-                                             : uv_strerror(error));
-        if (checker->n_fails >= check->fail || !checker->has_ended) {
-            health = BODY_HEALTH_CRITICAL;
-        }
+        health = error == 0 ? services_check_passed(checker, text)
+                            : services_check_failed(checker, error, text);
     }
-    checker->has_ended = true;
     services_check_wait(checker, SERVICES_CHECK_BEGINS,
                         services_check_interval_ms(checker));
     services_health_changed(entry, health);
@@ -142,17 +183,15 @@ static void services_check_connected(uv_connect_t *request, int status)
 static void services_check_begin(struct services_checker *checker)
 {
     struct services_entry *entry = checker->entry;
-    const struct services_check *check = &entry->spec.check;
-    struct endpoint endpoint = {
-        .address = entry->spec.service.address,
-        .port = check->port != 0 ? check->port : entry->spec.service.port};
+    const struct registration_check *check = &entry->registration.check;
+    struct endpoint endpoint = services_check_endpoint(checker);
     struct services_attempt *attempt = calloc(1, sizeof(*attempt));
     struct sockaddr_storage address;
     int error;
 
     checker->started_us = uv_hrtime() / 1000;
     if (attempt == NULL) {
-        services_check_wait(checker, SERVICES_CHECK_BEGINS, check->interval_ms);
+        services_check_ended(checker, UV_ENOMEM);
         return;
     }
     (void)sockaddr_put(&endpoint, &address); /* was validated */
@@ -186,7 +225,8 @@ static void services_check_tick(uv_timer_t *timer)
         break;
     case SERVICES_CHECK_HOLDS:
         services_check_wait(checker, SERVICES_CHECK_CONNECTS,
-                            entry->spec.check.timeout_ms - SERVICES_HOLD_MS);
+                            entry->registration.check.timeout_ms -
+                                SERVICES_HOLD_MS);
         services_check_first(entry);
         break;
     case SERVICES_CHECK_CONNECTS:
@@ -196,7 +236,8 @@ static void services_check_tick(uv_timer_t *timer)
     }
 }
 
-int services_check_start(struct services_entry *entry, bool is_new)
+int services_checker_new(struct services_entry *entry, bool is_new,
+                         struct services_checker **ret)
 {
     struct services_checker *checker = calloc(1, sizeof(*checker));
 
@@ -209,14 +250,23 @@ int services_check_start(struct services_entry *entry, bool is_new)
      * otherwise. */
     checker->has_ended = !is_new;
     checker->has_passed =
-        !is_new && entry->spec.service.health == BODY_HEALTH_PASSING;
+        !is_new && entry->registration.service.health == BODY_HEALTH_PASSING;
     (void)snprintf(checker->text, sizeof(checker->text), "not checked yet");
     /* Only fails for a loop that is not one. */
     (void)uv_timer_init(entry->services->core->loop, &checker->timer);
     checker->timer.data = checker;
-    entry->checker = checker;
-    services_check_wait(checker, SERVICES_CHECK_BEGINS, 0);
+    *ret = checker;
     return 0;
+}
+
+void services_check_start(struct services_checker *checker)
+{
+    struct services *services = checker->entry->services;
+    uint64_t now_ms = uv_now(services->core->loop);
+    uint64_t at_ms = MAX_OF(now_ms, services->first_check_ms);
+
+    services->first_check_ms = at_ms + SERVICES_FIRST_GAP_MS;
+    services_check_wait(checker, SERVICES_CHECK_BEGINS, at_ms - now_ms);
 }
 
 static void services_checker_closed(uv_handle_t *handle)

@@ -1,8 +1,8 @@
 /*
  * services.d: each *.yaml or *.json file registers what it lists, and what it
- * lists no more, or a file that is gone, is deregistered.  A file that cannot
- * be read changes nothing of what it registered before: a slip of the pen
- * takes no service down.
+ * lists no more, or a file that is gone, is deregistered.  A file with a
+ * mistake in it takes nothing away of what it registered before: a slip of the
+ * pen takes no service down.
  */
 #include "agent/services/services_internal.h"
 
@@ -36,18 +36,24 @@ struct services_files {
 struct services_reading {
     struct services *services;
     char *problems; /* one per line, malloc'd; NULL: none */
+    bool is_short;  /* of memory: what it did not see may be there */
 };
 
+/* `text` NULL: there was no memory for it. */
 static void services_reading_add(struct services_reading *reading,
                                  const char *text)
 {
     char *joined = NULL;
 
+    if (text == NULL) {
+        reading->is_short = true;
+        return;
+    }
     if (asprintf(&joined, "%s%s%s",
                  reading->problems != NULL ? reading->problems : "",
-                 reading->problems != NULL ? "\n" : "",
-                 text != NULL ? text : "out of memory") < 0) {
-        return; /* what was said before stays */
+                 reading->problems != NULL ? "\n" : "", text) < 0) {
+        reading->is_short = true; /* what was said before stays */
+        return;
     }
     free(reading->problems);
     reading->problems = joined;
@@ -64,22 +70,23 @@ static void services_files_keep(struct services *services, const char *path)
     }
 }
 
-static void services_files_put(const struct services_spec *spec,
+static void services_files_put(const struct registration *registration,
                                const char *path, size_t line, void *data)
 {
     struct services_reading *reading = data;
     _cleanup_(free_pointer) char *problem = NULL;
     _cleanup_(free_pointer) char *text = NULL;
 
-    if (services_put(reading->services, spec, path, NULL, NULL, &problem) ==
-        0) {
+    if (services_put(reading->services, registration, path, NULL, NULL,
+                     &problem) == 0) {
         return;
     }
-    if (asprintf(&text, "%s:%zu: %s", path, line,
-                 problem != NULL ? problem : "out of memory") < 0) {
+    if (problem == NULL ||
+        asprintf(&text, "%s:%zu: %s", path, line, problem) < 0) {
         text = NULL;
     }
     services_reading_add(reading, text);
+    services_files_keep(reading->services, path);
 }
 
 static int services_files_filter(const struct dirent *entry)
@@ -119,12 +126,12 @@ static void services_files_drop_unseen(struct services_reading *reading)
     {
         _cleanup_(free_pointer) char *problem = NULL;
 
-        if (entry->source == NULL || entry->is_seen) {
+        if (entry->source == NULL || entry->is_seen || reading->is_short) {
             continue;
         }
         log_info("function=%s instance=%s deregistered: no longer in %s",
-                 entry->spec.service.function, entry->spec.service.instance,
-                 entry->source);
+                 entry->registration.service.function,
+                 entry->registration.service.instance, entry->source);
         if (services_drop(entry, NULL, NULL, &problem) != 0) {
             services_reading_add(reading, problem);
         }
@@ -135,12 +142,19 @@ static void services_files_drop_unseen(struct services_reading *reading)
 static void services_files_tell(struct services *services,
                                 struct services_reading *reading)
 {
-    bool was_bad = services->problem != NULL;
-    bool is_bad = reading->problems != NULL;
+    const char *before = services_problem(services);
+    bool was_bad = before != NULL;
+    bool is_bad;
+    const char *now;
 
-    if (is_bad &&
-        (!was_bad || strcmp(services->problem, reading->problems) != 0)) {
-        log_warning("services.d: %s", reading->problems);
+    _cleanup_(free_pointer) char *old = services->problem;
+
+    services->problem = reading->problems;
+    services->is_short = reading->is_short;
+    now = services_problem(services);
+    is_bad = now != NULL;
+    if (is_bad && (!was_bad || strcmp(before, now) != 0)) {
+        log_warning("services.d: %s", now);
     } else if (was_bad && !is_bad) {
         log_info("services.d: every file is used again");
     }
@@ -148,11 +162,26 @@ static void services_files_tell(struct services *services,
         events_publish(services->core->events, "services.d",
                        is_bad ? "{\"ok\":false}" : "{\"ok\":true}");
     }
-    free(services->problem);
-    services->problem = reading->problems;
 }
 
+static void services_files_later(struct services_files *files,
+                                 uint64_t wait_ms);
 static void services_files_watch(struct services_files *files);
+
+/* The directory itself cannot be read: all stays as it is. */
+static void services_files_unread(struct services_reading *reading,
+                                  const char *directory, int error)
+{
+    _cleanup_(free_pointer) char *text = NULL;
+
+    if (asprintf(&text,
+                 "%s cannot be read: %s; make it readable for the agent's user "
+                 "(`user` of agent.yaml), then send SIGHUP",
+                 directory, strerror(error)) < 0) {
+        text = NULL;
+    }
+    services_reading_add(reading, text);
+}
 
 void services_files_read(struct services_files *files)
 {
@@ -170,7 +199,8 @@ void services_files_read(struct services_files *files)
     services_files_watch(files);
     n = scandir(directory, &names, services_files_filter, alphasort);
     if (n < 0 && errno != ENOENT) {
-        log_warning("cannot read %s: %s", directory, strerror(errno));
+        services_files_unread(&reading, directory, errno);
+        services_files_tell(services, &reading);
         return;
     }
     DL_FOREACH (services->entries, entry) {
@@ -183,6 +213,9 @@ void services_files_read(struct services_files *files)
     free(names);
     services_files_drop_unseen(&reading);
     services_files_tell(services, &reading);
+    if (reading.is_short) {
+        services_files_later(files, SERVICES_LOOK_MS);
+    }
 }
 
 static void services_files_due(uv_timer_t *timer)

@@ -2,10 +2,12 @@
  * Shared by the services*.c files alone.
  *
  *   services.c        the registrations: add, change, remove
+ *   services_load.c   the registrations of the last run
  *   services_remove.c deregistration
  *   services_write.c  their records and settings on the way to disk
  *   services_valid.c  what may be registered here, in words
- *   services_file.c   services.d
+ *   services_file.c   services.d: the directory
+ *   services_parse.c  one file of it
  *   services_check.c  checks
  */
 #ifndef SOCKETNET_AGENT_SERVICES_SERVICES_INTERNAL_H
@@ -20,6 +22,8 @@
 
 /* function '/' instance, terminated: the record's key. */
 #define SERVICES_KEY_SIZE (2 * BODY_NAME_SIZE)
+/* "service/" and the key: the setting's name. */
+#define SERVICES_SETTING_NAME_SIZE (SERVICES_KEY_SIZE + 8)
 
 struct services_checker;
 struct services_entry;
@@ -36,8 +40,9 @@ struct services_waiter {
 struct services_entry {
     struct services *services;
     struct services_entry *prev, *next;
-    struct services_spec spec; /* with the slot and health written last */
-    char *source;              /* file that registered it; NULL: the API */
+    struct registration
+        registration; /* with the slot and health written last */
+    char *source;     /* file that registered it; NULL: the API */
     struct services_checker *checker;
     struct services_waiter *waiters; /* for the next write */
     unsigned n_writing;
@@ -52,8 +57,11 @@ struct services {
     struct core *core;
     struct services_entry *entries; /* by key */
     struct services_files *files;
-    uv_timer_t retry; /* of dirty entries */
-    char *problem;    /* of the files; NULL: none */
+    uv_timer_t retry; /* of dirty entries, and of loading */
+    bool is_loaded;
+    uint64_t first_check_ms; /* when the next first check may begin */
+    char *problem;           /* of the files; NULL: none */
+    bool is_short;           /* of memory, when the files were read last */
 };
 
 /* A services_done_fn that waits as a core_written_fn. */
@@ -64,26 +72,33 @@ struct services_callback {
 
 /* services.c */
 
+/* Loads the registrations, then reads services.d. */
+void services_start(void *services);
+/* 0 or -ENOMEM. */
+_must_check_ int services_entry_new(struct services *services,
+                                    const struct registration *registration,
+                                    struct services_entry **ret);
 void services_entry_free(struct services_entry *entry);
 /* Tells everybody who waits for the entry's next write that there is none. */
 void services_entry_cancel(struct services_entry *entry, int error);
-/* Whose registration it is may not be changed by another way in.  0, or 1 and
- * a text. */
-_must_check_ int services_check_source(const struct services_entry *entry,
-                                       const char *source, char **ret_problem);
+/* Whose registration it is may not be changed by another way in.  0, or
+ * SERVICES_E_REFUSED and a text. */
+_must_check_ int services_require_source(const struct services_entry *entry,
+                                         const char *source,
+                                         char **ret_problem);
 
 struct services_entry *services_find(const struct services *services,
                                      const char *function,
                                      const char *instance);
 /* As services_register, for a file when `source` is not NULL. */
 _must_check_ int services_put(struct services *services,
-                              const struct services_spec *spec,
+                              const struct registration *registration,
                               const char *source, services_done_fn done,
                               void *data, char **ret_problem);
 
 /* services_remove.c */
 
-/* Removes the record and the entry.  0, or 1 and a text. */
+/* Removes the record and the entry.  Results as of services_deregister. */
 _must_check_ int services_drop(struct services_entry *entry,
                                services_done_fn done, void *data,
                                char **ret_problem);
@@ -100,35 +115,49 @@ void services_key(const struct body_service *service,
  * entry's waiters back.  0, or NODE_E_* or negative errno: nobody is. */
 _must_check_ int services_write(struct services_entry *entry,
                                 bool with_setting);
-/* The same for one whose caller is gone: logs, and cancels the waiters. */
-void services_write_or_log(struct services_entry *entry, bool with_setting);
-/* A text for what services_write returned; malloc'd. */
-char *services_write_problem(int error);
+/* The same for one whose caller is gone: logs, cancels the waiters, and has it
+ * tried again. */
+int services_write_or_log(struct services_entry *entry, bool with_setting);
+/* Dirty entries are written, and what could not be loaded is loaded, in a
+ * while. */
+void services_retry_later(struct services *services);
+/* What services_write returned as a result of services_register: NODE_E_* as
+ * SERVICES_E_REFUSED and a text, negative errno unchanged. */
+_must_check_ int services_write_refuse(int error, char **ret_problem);
 /* Erases the entry's setting. */
 void services_forget(struct services_entry *entry);
-/* Fills check and source from the setting of an own record, when it has one. */
-void services_recall(struct services_entry *entry);
+/* Of the setting that keeps the check and the source. */
+void services_setting_name(const struct body_service *service,
+                           char ret_name[SERVICES_SETTING_NAME_SIZE]);
+
+/* services_load.c */
+
+/* Makes the entries of our own records.  0 or -ENOMEM: there is none then. */
+_must_check_ int services_load(struct services *services);
 
 /* services_valid.c */
 
-/* Completes `spec` (canonical names, defaults) and judges it.  0; 1 and a
- * malloc'd text. */
+/* Whether this node may register it.  0, or SERVICES_E_REFUSED and a malloc'd
+ * text. */
 _must_check_ int services_validate(const struct core *core,
-                                   struct services_spec *spec,
+                                   const struct registration *registration,
                                    char **ret_problem);
 /* Whether the address may be bound to the port: not when it was seen behind
- * another one, as that would cut off what lives there.  0; 1 and a text. */
+ * another one, as that would cut off what lives there.  Results as of
+ * services_validate. */
 _must_check_ int services_validate_port(const struct core *core,
                                         const struct body_service *service,
                                         char **ret_problem);
-/* Stores a formatted text (NULL when out of memory); returns 1. */
+/* Stores a formatted text (NULL when out of memory); SERVICES_E_REFUSED. */
 int services_refuse(char **ret_problem, const char *format, ...) _printf_(2, 3);
 
 /* services_check.c */
 
-/* Starts checking the entry, at once.  0 or -ENOMEM. */
-_must_check_ int services_check_start(struct services_entry *entry,
-                                      bool is_new);
+/* For the entry's registration; services_check_start starts it, at once or when
+ * its turn has come.  0 or -ENOMEM. */
+_must_check_ int services_checker_new(struct services_entry *entry, bool is_new,
+                                      struct services_checker **ret);
+void services_check_start(struct services_checker *checker);
 /* The memory goes when the loop has closed its handles. */
 struct services_checker *services_check_stop(struct services_checker *checker);
 const char *services_checker_text(const struct services_checker *checker);

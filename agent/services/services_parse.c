@@ -1,6 +1,7 @@
 /*
- * The keys of a file of services.d; see services_parse.h.  Reading and errors
- * with file:line are yaml.c's.
+ * A file of services.d as the JSON tree that registration.c reads, and the
+ * place in the file of what it finds wrong; see services_parse.h.  YAML with
+ * file:line is yaml.c's.
  */
 #include "agent/services/services_parse.h"
 
@@ -8,159 +9,130 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "agent/config/yaml.h"
 
-#define SERVICES_CHECK_MS_MAX 3600000
-
-static void services_parse_tags(struct yaml_node list,
-                                struct body_service *service)
+/* A scalar as a text, null as null.  What is nested deeper than registrations
+ * are stands there empty, so that it is found wrong where it is.  NULL: out of
+ * memory. */
+static json_t *services_leaf(struct yaml_node node)
 {
-    size_t n = yaml_count(list);
-
-    if (n > LIMIT_SERVICE_TAGS) {
-        yaml_fail(list, "%zu tags are too many, at most %d", n,
-                  LIMIT_SERVICE_TAGS);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct yaml_node item = yaml_at(list, i);
-
-        yaml_copy(item, "tags", service->tags[i], sizeof(service->tags[i]));
-        if (!yaml_failed(item.file) && !body_name_valid(service->tags[i])) {
-            yaml_fail(item,
-                      "\"%s\" is not a tag: letters, digits, '-' and '_', not "
-                      "at an end",
-                      service->tags[i]);
-        }
-    }
-    service->n_tags = n;
-}
-
-static void services_parse_meta(struct yaml_node map,
-                                struct body_service *service)
-{
-    size_t n = yaml_pair_count(map);
-
-    if (map.node == NULL) {
-        return;
-    }
-    if (!yaml_is_map(map) || n > LIMIT_SERVICE_META) {
-        yaml_fail(map, "meta is not a map of at most %d texts",
-                  LIMIT_SERVICE_META);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct yaml_node key;
-        struct yaml_node value = yaml_pair_at(map, i, &key);
-
-        yaml_copy(key, "meta", service->meta[i].key,
-                  sizeof(service->meta[i].key));
-        yaml_copy(value, "meta", service->meta[i].value,
-                  sizeof(service->meta[i].value));
-    }
-    service->n_meta = n;
-}
-
-/* `check: tcp`, or a map with its type. */
-static void services_parse_check(struct yaml_node node,
-                                 struct services_check *check)
-{
-    static const char *const keys[] = {"type", "interval", "timeout", "port",
-                                       "pass", "fail",     NULL};
-    struct yaml_node type_node =
-        yaml_is_map(node) ? yaml_get(node, "type") : node;
-    char type[16] = "";
+    size_t len = 0;
+    const char *text;
 
     if (node.node == NULL) {
-        return;
+        return json_null();
     }
     if (yaml_is_map(node)) {
-        (void)yaml_require_keys(node, "check", keys); /* recorded */
+        return json_object();
     }
-    yaml_copy(type_node, "check.type", type, sizeof(type));
-    if (strcmp(type, "tcp") == 0) {
-        check->type = SERVICES_CHECK_TCP;
-    } else if (strcmp(type, "none") != 0) {
-        yaml_fail(node,
-                  "there is no check of type \"%s\"; give tcp, or leave the "
-                  "check out",
-                  type);
+    if (yaml_is_list(node)) {
+        return json_array();
     }
-    if (!yaml_is_map(node)) {
-        return;
-    }
-    check->interval_ms =
-        (uint32_t)yaml_duration_ms(yaml_get(node, "interval"), "check.interval",
-                                   100, SERVICES_CHECK_MS_MAX, 10000);
-    check->timeout_ms =
-        (uint32_t)yaml_duration_ms(yaml_get(node, "timeout"), "check.timeout",
-                                   10, SERVICES_CHECK_MS_MAX, 2000);
-    check->port = (uint16_t)yaml_uint(yaml_get(node, "port"), "check.port", 0,
-                                      UINT16_MAX, 0);
-    check->pass =
-        (uint32_t)yaml_uint(yaml_get(node, "pass"), "check.pass", 1, 1000, 1);
-    check->fail =
-        (uint32_t)yaml_uint(yaml_get(node, "fail"), "check.fail", 1, 1000, 3);
+    text = yaml_scalar(node, &len);
+    return json_stringn(text != NULL ? text : "", text != NULL ? len : 0);
 }
 
-static void services_parse_protocol(struct yaml_node node,
-                                    struct body_service *service)
+/* Adds a pair of a map; whether there was memory for it. */
+static bool services_put_pair(json_t *object, struct yaml_node key,
+                              json_t *value)
 {
-    char text[8] = "tcp";
+    size_t len = 0;
+    const char *text = yaml_scalar(key, &len);
+    char name[128];
 
-    yaml_copy(node, "protocol", text, sizeof(text));
-    if (node.node == NULL || strcmp(text, "tcp") == 0) {
-        service->protocol = 6;
-    } else if (strcmp(text, "udp") == 0) {
-        service->protocol = 17;
-    } else {
-        yaml_fail(node, "protocol \"%s\" is neither tcp nor udp", text);
+    if (text == NULL || len >= sizeof(name)) {
+        yaml_fail(key, "a key is a short text, as name or port");
+        json_decref(value);
+        return true;
     }
+    memcpy(name, text, len);
+    name[len] = '\0';
+    return json_object_set_new(object, name, value) == 0;
 }
 
-static void services_parse_needed(struct yaml_node map, const char *key)
+/* A value of a service: a scalar, a list or map of scalars. */
+static json_t *services_branch(struct yaml_node node)
 {
-    if (!yaml_has(map, key)) {
-        yaml_fail(map, "the service has no %s", key);
+    json_auto_t *root = services_leaf(node);
+    bool is_whole = root != NULL;
+
+    for (size_t i = 0; is_whole && i < yaml_pair_count(node); i++) {
+        struct yaml_node key;
+        struct yaml_node value = yaml_pair_at(node, i, &key);
+
+        is_whole = services_put_pair(root, key, services_leaf(value));
     }
+    for (size_t i = 0; is_whole && yaml_is_list(node) && i < yaml_count(node);
+         i++) {
+        is_whole =
+            json_array_append_new(root, services_leaf(yaml_at(node, i))) == 0;
+    }
+    return is_whole ? json_incref(root) : NULL;
 }
 
-static void services_parse_one(struct yaml_node map, struct services_spec *spec)
+static json_t *services_tree(struct yaml_node node)
 {
-    static const char *const keys[] = {
-        "name", "instance", "port",   "protocol", "address", "port_name",
-        "tags", "meta",     "weight", "priority", "check",   NULL};
-    struct body_service *service = &spec->service;
+    json_auto_t *root = services_leaf(node);
+    bool is_whole = root != NULL;
 
-    if (!yaml_is_map(map)) {
-        yaml_fail(map, "a service is a map: name, port, address, ...");
-        return;
+    for (size_t i = 0; is_whole && i < yaml_pair_count(node); i++) {
+        struct yaml_node key;
+        struct yaml_node value = yaml_pair_at(node, i, &key);
+
+        is_whole = services_put_pair(root, key, services_branch(value));
     }
-    (void)yaml_require_keys(map, "service", keys); /* recorded */
-    services_parse_needed(map, "name");
-    services_parse_needed(map, "port");
-    services_parse_needed(map, "address");
-    yaml_copy(yaml_get(map, "name"), "name", service->function,
-              sizeof(service->function));
-    yaml_copy(yaml_get(map, "instance"), "instance", service->instance,
-              sizeof(service->instance));
-    yaml_copy(yaml_get(map, "port_name"), "port_name", service->port_name,
-              sizeof(service->port_name));
-    service->port =
-        (uint16_t)yaml_uint(yaml_get(map, "port"), "port", 1, UINT16_MAX, 0);
-    (void)yaml_address(yaml_get(map, "address"), "address",
-                       &service->address); /* recorded */
-    services_parse_protocol(yaml_get(map, "protocol"), service);
-    service->weight =
-        (uint16_t)yaml_uint(yaml_get(map, "weight"), "weight", 1, 1000, 100);
-    service->priority = (uint16_t)yaml_uint(yaml_get(map, "priority"),
-                                            "priority", 0, UINT16_MAX, 0);
-    services_parse_tags(yaml_get(map, "tags"), service);
-    services_parse_meta(yaml_get(map, "meta"), service);
-    services_parse_check(yaml_get(map, "check"), &spec->check);
+    return is_whole ? json_incref(root) : NULL;
 }
 
-/* The list of services, or the one: `*ret_n` nodes by services_parse_at. */
+/* The node that a registration_problem's field names, or the nearest one
+ * around it. */
+static struct yaml_node services_place(struct yaml_node map, const char *field)
+{
+    size_t len = strcspn(field, ".[");
+    struct yaml_node whole = yaml_get(map, field);
+    struct yaml_node outer;
+    struct yaml_node inner;
+    char name[128];
+
+    if (whole.node != NULL || len >= sizeof(name)) {
+        return whole.node != NULL ? whole : map;
+    }
+    memcpy(name, field, len);
+    name[len] = '\0';
+    outer = yaml_get(map, name);
+    if (outer.node == NULL) {
+        return map;
+    }
+    inner = field[len] == '['
+                ? yaml_at(outer, strtoul(field + len + 1, NULL, 10))
+            : field[len] == '.' ? yaml_get(outer, field + len + 1)
+                                : outer;
+    return inner.node != NULL ? inner : outer;
+}
+
+/* 0, also when something is wrong, which is then recorded in the file; or
+ * -ENOMEM. */
+static int services_parse_one(struct yaml_node map,
+                              struct registration *registration)
+{
+    struct registration_problem problem = {0};
+    json_auto_t *root = services_tree(map);
+
+    if (root == NULL) {
+        return -ENOMEM;
+    }
+    if (!yaml_failed(map.file) &&
+        registration_parse(root, REGISTRATION_TEXTS, registration, &problem) !=
+            0) {
+        yaml_fail(services_place(map, problem.field), "%s; %s", problem.what,
+                  problem.next);
+    }
+    return 0;
+}
+
+/* The list of services, or the one: `*ret_n` nodes. */
 static struct yaml_node services_parse_list(struct yaml_file *file,
                                             size_t *ret_n)
 {
@@ -196,31 +168,33 @@ static struct yaml_node services_parse_list(struct yaml_file *file,
 static int services_parse_file(struct yaml_file *file, services_parse_fn fn,
                                void *data, char **ret_error)
 {
-    _cleanup_(free_pointer) struct services_spec *specs = NULL;
+    _cleanup_(free_pointer) struct registration *registrations = NULL;
     _cleanup_(free_pointer) size_t *lines = NULL;
     size_t n;
     struct yaml_node list = services_parse_list(file, &n);
+    int error = 0;
 
     if (!yaml_failed(file) && n > 0) {
-        specs = calloc(n, sizeof(*specs));
+        registrations = calloc(n, sizeof(*registrations));
         lines = calloc(n, sizeof(*lines));
-        if (specs == NULL || lines == NULL) {
-            *ret_error = NULL;
-            return -ENOMEM;
-        }
+        error = registrations == NULL || lines == NULL ? -ENOMEM : 0;
     }
-    for (size_t i = 0; i < n && !yaml_failed(file); i++) {
+    for (size_t i = 0; error == 0 && i < n && !yaml_failed(file); i++) {
         struct yaml_node node = yaml_is_list(list) ? yaml_at(list, i) : list;
 
-        services_parse_one(node, &specs[i]);
+        error = services_parse_one(node, &registrations[i]);
         lines[i] = yaml_line(node);
+    }
+    if (error != 0) {
+        *ret_error = NULL;
+        return error;
     }
     if (yaml_failed(file)) {
         *ret_error = yaml_take_error(file);
         return -EINVAL;
     }
     for (size_t i = 0; i < n; i++) {
-        fn(&specs[i], yaml_path(file), lines[i], data);
+        fn(&registrations[i], yaml_path(file), lines[i], data);
     }
     return 0;
 }

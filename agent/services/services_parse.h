@@ -1,6 +1,6 @@
 /*
- * One file of services.d -> registrations.  What is right in shape is handed
- * out; whether it may be registered here is services_valid.c's to judge.
+ * One file of services.d -> registrations, by registration.c.  Whether one may
+ * be made on this node is services_valid.c's to judge.
  */
 #ifndef SOCKETNET_AGENT_SERVICES_SERVICES_PARSE_H
 #define SOCKETNET_AGENT_SERVICES_SERVICES_PARSE_H
@@ -14,13 +14,13 @@
 #define SERVICES_PER_FILE_MAX 1024
 
 /* `line` is that of the service in the file. */
-typedef void (*services_parse_fn)(const struct services_spec *spec,
+typedef void (*services_parse_fn)(const struct registration *registration,
                                   const char *path, size_t line, void *data);
 
 /*
  * Reads `service: {...}` or `services: [{...}, ...]` and calls fn for each,
  * in order, once the whole file has been found right.  0; negative errno and a
- * malloc'd text with file:line, then fn was not called.
+ * malloc'd text with file:line (NULL: out of memory), then fn was not called.
  */
 _must_check_ int services_parse(const char *path, services_parse_fn fn,
                                 void *data, char **ret_error);

@@ -30,12 +30,11 @@ int services_drop(struct services_entry *entry, services_done_fn done,
     char key[SERVICES_KEY_SIZE];
     int error = 0;
 
-    services_key(&entry->spec.service, key);
+    services_key(&entry->registration.service, key);
     if (done != NULL) {
         removal = calloc(1, sizeof(*removal));
         if (removal == NULL) {
-            *ret_problem = services_write_problem(-ENOMEM);
-            return 1;
+            return -ENOMEM;
         }
         removal->done = done;
         removal->data = data;
@@ -50,8 +49,7 @@ int services_drop(struct services_entry *entry, services_done_fn done,
     }
     if (error != 0) {
         free(removal);
-        *ret_problem = services_write_problem(error);
-        return 1;
+        return services_write_refuse(error, ret_problem);
     }
     services_forget(entry);
     services_entry_cancel(entry, -ECANCELED);
@@ -72,11 +70,11 @@ static struct services_entry *services_choose(struct services *services,
     struct services_entry *entry = NULL;
 
     DL_FOREACH (services->entries, entry) {
-        if (strcmp(entry->spec.service.function, function) != 0) {
+        if (strcmp(entry->registration.service.function, function) != 0) {
             continue;
         }
         if (instance != NULL &&
-            strcmp(entry->spec.service.instance, instance) == 0) {
+            strcmp(entry->registration.service.instance, instance) == 0) {
             return entry;
         }
         found = entry;
@@ -84,7 +82,7 @@ static struct services_entry *services_choose(struct services *services,
         if (len + BODY_NAME_SIZE + 2 < sizeof(names)) {
             len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
                                     len > 0 ? ", " : "",
-                                    entry->spec.service.instance);
+                                    entry->registration.service.instance);
         }
     }
     if (n == 0) {
@@ -116,14 +114,22 @@ int services_deregister(struct services *services, const char *function,
 {
     char canonical[BODY_NAME_SIZE];
     struct services_entry *entry;
+    int error;
 
+    if (!services->is_loaded) {
+        return services_write_refuse(NODE_E_NOT_READY, ret_problem);
+    }
     if (body_name_canonical(function, canonical) != 0) {
-        return services_refuse(ret_problem, "\"%.80s\" is not a name",
+        return services_refuse(ret_problem,
+                               "\"%.80s\" is not a name of a function: 1 "
+                               "to 63 letters, digits, '-' and '_'; `agentctl "
+                               "service ls` shows them",
                                function);
     }
     entry = services_choose(services, canonical, instance, ret_problem);
-    if (entry == NULL || services_check_source(entry, NULL, ret_problem) != 0) {
-        return 1;
+    if (entry == NULL) {
+        return SERVICES_E_REFUSED;
     }
-    return services_drop(entry, done, data, ret_problem);
+    error = services_require_source(entry, NULL, ret_problem);
+    return error != 0 ? error : services_drop(entry, done, data, ret_problem);
 }

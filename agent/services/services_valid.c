@@ -1,6 +1,7 @@
 /*
- * What this node may register.  Peers refuse a record that its certificate
- * does not allow; saying so here, in words, saves the person the search.
+ * What this node may register, whichever way the registration came in.  Peers
+ * refuse a record that the node's certificate does not allow; saying so here,
+ * in words, saves the person the search.
  */
 #include "agent/services/services_internal.h"
 
@@ -21,27 +22,16 @@ int services_refuse(char **ret_problem, const char *format, ...)
         *ret_problem = NULL;
     }
     va_end(arguments);
-    return 1;
+    return SERVICES_E_REFUSED;
 }
 
-static const char *const services_name_rule =
-    "names are DNS labels: letters, digits, '-' and '_', not at an end, 1 to "
-    "63 of them";
-
-static int services_name_function(const struct body_certificate *certificate,
-                                  struct body_service *service,
-                                  char **ret_problem)
+static int services_valid_function(const struct body_certificate *certificate,
+                                   const char *function, char **ret_problem)
 {
     char patterns[LIMIT_CERT_FUNCTIONS * (BODY_NAME_SIZE + 2) + 1] = "";
-    char canonical[BODY_NAME_SIZE];
     size_t len = 0;
 
-    if (body_name_canonical(service->function, canonical) != 0) {
-        return services_refuse(ret_problem, "\"%.80s\" is not a name: %s",
-                               service->function, services_name_rule);
-    }
-    memcpy(service->function, canonical, sizeof(canonical));
-    if (body_certificate_allows_function(certificate, canonical)) {
+    if (body_certificate_allows_function(certificate, function)) {
         return 0;
     }
     for (size_t i = 0; i < certificate->n_functions; i++) {
@@ -54,29 +44,39 @@ static int services_name_function(const struct body_certificate *certificate,
         "only: %s. Register it on a node that may offer it, or have this one "
         "admitted again with a token made by `agentctl token create "
         "--function %s`",
-        certificate->name, canonical, len > 0 ? patterns : "none", canonical);
+        certificate->name, function, len > 0 ? patterns : "none", function);
 }
 
-static int services_name_instance(const struct body_certificate *certificate,
-                                  struct body_service *service,
-                                  char **ret_problem)
+/* Records of it would be accepted by peers, and nobody could ever answer. */
+static int services_valid_host(const struct body_certificate *certificate,
+                               const struct body_service *service,
+                               char **ret_problem)
 {
-    const char *fallback = body_name_valid(service->port_name)
-                               ? service->port_name
-                               : certificate->name;
+    const struct address *address = &service->address;
+    char text[ADDRESS_TEXT_SIZE];
+    char subnet_text[PREFIX_TEXT_SIZE];
 
-    if (service->instance[0] == '\0') {
-        memcpy(service->instance, fallback, strlen(fallback) + 1);
-    }
-    if (!body_name_valid(service->instance)) {
-        return services_refuse(ret_problem,
-                               "\"%.80s\" is not an instance's name: %s",
-                               service->instance, services_name_rule);
+    for (size_t i = 0; i < certificate->n_subnets; i++) {
+        const struct prefix *subnet = &certificate->subnets[i];
+
+        if (prefix_contains(subnet, address) &&
+            !prefix_is_host(subnet, address)) {
+            bool is_first = address_equal(address, &subnet->address);
+
+            return services_refuse(
+                ret_problem,
+                "%s is the %s of %s%s, no host's: give the address that %s "
+                "listens at",
+                address_text(address, text),
+                is_first ? "address" : "broadcast address",
+                is_first ? "the network " : "",
+                prefix_text(subnet, subnet_text), service->function);
+        }
     }
     return 0;
 }
 
-static int services_check_address(const struct body_certificate *certificate,
+static int services_valid_address(const struct body_certificate *certificate,
                                   const struct body_service *service,
                                   char **ret_problem)
 {
@@ -86,14 +86,8 @@ static int services_check_address(const struct body_certificate *certificate,
     char text[PREFIX_TEXT_SIZE];
     size_t len = 0;
 
-    if (service->address.family == 0) {
-        return services_refuse(ret_problem,
-                               "an address is missing: give the one that %s "
-                               "listens on",
-                               service->function);
-    }
     if (body_certificate_allows_address(certificate, &service->address)) {
-        return 0;
+        return services_valid_host(certificate, service, ret_problem);
     }
     for (size_t i = 0; i < certificate->n_subnets; i++) {
         len += (size_t)snprintf(subnets + len, sizeof(subnets) - len, "%s%s",
@@ -110,55 +104,6 @@ static int services_check_address(const struct body_certificate *certificate,
         "it runs on, or correct the address",
         address_text(&service->address, address), certificate->name,
         len > 0 ? subnets : "none", mesh);
-}
-
-/* As the kernel judges a device's name (dev_valid_name). */
-static bool services_is_port_name(const char *name)
-{
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return false;
-    }
-    for (; *name != '\0'; name++) {
-        if (*name == '/' || *name == ':' || *name <= ' ' || *name == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int services_check_numbers(const struct services_spec *spec,
-                                  char **ret_problem)
-{
-    const struct body_service *service = &spec->service;
-
-    if (service->port == 0) {
-        return services_refuse(ret_problem,
-                               "port 0 is no port: give the one that %s "
-                               "listens at, 1 to 65535",
-                               service->function);
-    }
-    if (service->protocol != 6 && service->protocol != 17) {
-        return services_refuse(ret_problem,
-                               "protocol %u is neither tcp nor udp",
-                               service->protocol);
-    }
-    if (service->weight < 1 || service->weight > 1000) {
-        return services_refuse(ret_problem,
-                               "weight %u is not in 1..1000 (100 is usual)",
-                               service->weight);
-    }
-    if (!services_is_port_name(service->port_name)) {
-        return services_refuse(ret_problem, "\"%s\" is not the name of a port",
-                               service->port_name);
-    }
-    if (spec->check.type == SERVICES_CHECK_TCP && service->protocol == 17 &&
-        spec->check.port == 0) {
-        return services_refuse(ret_problem,
-                               "a tcp check cannot ask the udp port %u: give "
-                               "the check a port of its own",
-                               service->port);
-    }
-    return 0;
 }
 
 int services_validate_port(const struct core *core,
@@ -183,28 +128,15 @@ int services_validate_port(const struct core *core,
         service->port_name, port);
 }
 
-int services_validate(const struct core *core, struct services_spec *spec,
+int services_validate(const struct core *core,
+                      const struct registration *registration,
                       char **ret_problem)
 {
     const struct body_certificate *certificate = &core->identity->body;
-    struct body_service *service = &spec->service;
-    struct services_check *check = &spec->check;
+    int error = services_valid_function(
+        certificate, registration->service.function, ret_problem);
 
-    service->protocol = service->protocol == 0 ? 6 : service->protocol;
-    service->weight = service->weight == 0 ? 100 : service->weight;
-    if (check->type == SERVICES_CHECK_NONE) {
-        *check = (struct services_check){0};
-    } else {
-        check->interval_ms =
-            check->interval_ms == 0 ? 10000 : check->interval_ms;
-        check->timeout_ms = check->timeout_ms == 0 ? 2000 : check->timeout_ms;
-        check->pass = check->pass == 0 ? 1 : check->pass;
-        check->fail = check->fail == 0 ? 3 : check->fail;
-    }
-    if (services_name_function(certificate, service, ret_problem) != 0 ||
-        services_name_instance(certificate, service, ret_problem) != 0 ||
-        services_check_numbers(spec, ret_problem) != 0) {
-        return 1;
-    }
-    return services_check_address(certificate, service, ret_problem);
+    return error != 0 ? error
+                      : services_valid_address(
+                            certificate, &registration->service, ret_problem);
 }

@@ -17,8 +17,6 @@
 #include "agent/core/store_thread.h"
 #include "agent/system/log.h"
 
-#define SERVICES_SETTING_PREFIX "service/"
-#define SERVICES_SETTING_MAX    4096
 /* Until an entry that could not be stored is tried again. */
 #define SERVICES_RETRY_MS 5000
 
@@ -30,6 +28,7 @@ struct services_write_job {
     struct services_waiter *waiters;
     unsigned n_pending;
     int error;
+    bool is_setting_lost; /* the record alone is on disk */
 };
 
 void services_key(const struct body_service *service,
@@ -39,14 +38,13 @@ void services_key(const struct body_service *service,
                    service->instance);
 }
 
-static void services_setting_name(const struct body_service *service,
-                                  char name[SERVICES_KEY_SIZE + 16])
+void services_setting_name(const struct body_service *service,
+                           char ret_name[SERVICES_SETTING_NAME_SIZE])
 {
     char key[SERVICES_KEY_SIZE];
 
     services_key(service, key);
-    (void)snprintf(name, SERVICES_KEY_SIZE + 16, SERVICES_SETTING_PREFIX "%s",
-                   key);
+    (void)snprintf(ret_name, SERVICES_SETTING_NAME_SIZE, "service/%s", key);
 }
 
 static void services_retry(uv_timer_t *timer)
@@ -54,16 +52,26 @@ static void services_retry(uv_timer_t *timer)
     struct services *services = timer->data;
     struct services_entry *entry = NULL;
 
+    if (!services->is_loaded) {
+        services_start(services);
+    }
     DL_FOREACH (services->entries, entry) {
         if (entry->is_dirty && entry->n_writing == 0 && !entry->is_held) {
-            services_write_or_log(entry, true);
+            (void)services_write_or_log(entry, true); /* tried again */
         }
     }
 }
 
+void services_retry_later(struct services *services)
+{
+    (void)uv_timer_start(&services->retry, services_retry, SERVICES_RETRY_MS,
+                         0); /* fails only when closing */
+}
+
 /* What could not be stored is tried again by itself, but for a registration
  * whose caller was told that it failed. */
-static void services_entry_settle(struct services_entry *entry, int error)
+static void services_entry_settle(struct services_entry *entry, int error,
+                                  bool is_setting_lost)
 {
     struct services *services = entry->services;
 
@@ -72,7 +80,11 @@ static void services_entry_settle(struct services_entry *entry, int error)
     }
     if (error == 0) {
         entry->is_written = true;
-        entry->is_dirty = entry->is_dirty && entry->n_writing > 0;
+        entry->is_dirty =
+            is_setting_lost || (entry->is_dirty && entry->n_writing > 0);
+        if (is_setting_lost) {
+            services_retry_later(services);
+        }
     } else if (error != -ECANCELED) {
         entry->is_dirty = true;
         if (!entry->is_written && entry->source == NULL) {
@@ -80,9 +92,7 @@ static void services_entry_settle(struct services_entry *entry, int error)
             services_entry_cancel(entry, error);
             services_entry_free(entry);
         } else {
-            (void)uv_timer_start(&services->retry, services_retry,
-                                 SERVICES_RETRY_MS,
-                                 0); /* fails only when closing */
+            services_retry_later(services);
         }
     }
 }
@@ -97,7 +107,7 @@ static void services_job_settle(struct services_write_job *job)
     }
     entry = services_find(job->services, job->function, job->instance);
     if (entry != NULL) {
-        services_entry_settle(entry, job->error);
+        services_entry_settle(entry, job->error, job->is_setting_lost);
     }
     while (job->waiters != NULL) {
         struct services_waiter *waiter = job->waiters;
@@ -127,48 +137,46 @@ static void services_setting_written(int error, void *data)
     struct services_write_job *job = data;
 
     if (error != 0 && error != -ECANCELED) {
-        log_warning("check of function=%s instance=%s not stored: %s; after a "
-                    "restart it is not checked",
+        log_warning("check of function=%s instance=%s not stored: %s; tried "
+                    "again, but not checked after a restart before then",
                     job->function, job->instance, store_error_text(error));
+        job->is_setting_lost = true;
     }
     services_job_settle(job);
 }
 
-/* The setting's JSON text, malloc'd; NULL without memory. */
-static char *services_setting_text(const struct services_entry *entry)
+/* The setting's JSON text; NULL when there is nothing to keep.  0 or
+ * -ENOMEM. */
+static int services_setting_text(const struct services_entry *entry, char **ret)
 {
-    const struct services_check *check = &entry->spec.check;
-    json_auto_t *root = json_pack(
-        "{s:i, s:o, s:{s:s, s:I, s:I, s:I, s:I, s:I}}", "schema", 1, "source",
-        entry->source != NULL ? json_string(entry->source) : json_null(),
-        "check", "type", check->type == SERVICES_CHECK_TCP ? "tcp" : "none",
-        "interval_ms", (json_int_t)check->interval_ms, "timeout_ms",
-        (json_int_t)check->timeout_ms, "port", (json_int_t)check->port, "pass",
-        (json_int_t)check->pass, "fail", (json_int_t)check->fail);
+    const struct registration_check *check = &entry->registration.check;
+    json_auto_t *root = NULL;
 
-    return root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+    *ret = NULL;
+    if (entry->source == NULL && check->type == REGISTRATION_CHECK_NONE) {
+        return 0;
+    }
+    root = json_pack("{s:i, s:s?, s:o}", "schema", 1, "source", entry->source,
+                     "check", registration_check_json(check));
+    if (root != NULL) {
+        *ret = json_dumps(root, JSON_COMPACT);
+    }
+    return *ret != NULL ? 0 : -ENOMEM;
 }
 
-/* Queues the entry's setting, or its removal when there is nothing to keep. */
+/* Queues the entry's setting, or its removal when `text` is NULL. */
 static int services_store_setting(struct services_entry *entry,
+                                  const char *text,
                                   struct services_write_job *job)
 {
-    bool is_wanted =
-        entry->source != NULL || entry->spec.check.type != SERVICES_CHECK_NONE;
-    _cleanup_(free_pointer) char *text = NULL;
-    char name[SERVICES_KEY_SIZE + 16];
+    bool is_wanted = text != NULL;
+    char name[SERVICES_SETTING_NAME_SIZE];
     int error;
 
     if (!is_wanted && !entry->has_setting) {
         return 0;
     }
-    if (is_wanted) {
-        text = services_setting_text(entry);
-        if (text == NULL) {
-            return -ENOMEM;
-        }
-    }
-    services_setting_name(&entry->spec.service, name);
+    services_setting_name(&entry->registration.service, name);
     error = store_thread_put_setting(entry->services->core->store, name, text,
                                      text != NULL ? strlen(text) : 0,
                                      services_setting_written, job);
@@ -179,21 +187,17 @@ static int services_store_setting(struct services_entry *entry,
     return error;
 }
 
-int services_write(struct services_entry *entry, bool with_setting)
+/* Queues the record, and hands the entry's waiters to the job. */
+static int services_store_record(struct services_entry *entry,
+                                 struct services_write_job *job)
 {
-    const struct body_service *service = &entry->spec.service;
-    struct services_write_job *job = calloc(1, sizeof(*job));
+    const struct body_service *service = &entry->registration.service;
     uint8_t body[LIMIT_RECORD_SIZE];
     char key[SERVICES_KEY_SIZE];
     size_t size;
-    int error;
+    int error = body_put_service(service, body, sizeof(body), &size);
 
-    if (job == NULL) {
-        return -ENOMEM;
-    }
-    error = body_put_service(service, body, sizeof(body), &size);
     if (error != 0) {
-        free(job);
         return error == -ENOBUFS ? NODE_E_TOO_LARGE : error;
     }
     job->services = entry->services;
@@ -203,21 +207,40 @@ int services_write(struct services_entry *entry, bool with_setting)
     error =
         core_write(entry->services->core, RECORD_SERVICE, (const uint8_t *)key,
                    strlen(key), body, size, services_record_written, job);
+    if (error == 0) {
+        job->n_pending = 1;
+        job->waiters = entry->waiters;
+        entry->waiters = NULL;
+        entry->n_writing++;
+    }
+    return error;
+}
+
+int services_write(struct services_entry *entry, bool with_setting)
+{
+    struct services_write_job *job = calloc(1, sizeof(*job));
+    _cleanup_(free_pointer) char *text = NULL;
+    int error;
+
+    if (job == NULL) {
+        return -ENOMEM;
+    }
+    error = with_setting ? services_setting_text(entry, &text) : 0;
+    if (error == 0) {
+        error = services_store_record(entry, job);
+    }
     if (error != 0) {
         free(job);
         return error;
     }
-    job->n_pending = 1;
-    job->waiters = entry->waiters;
-    entry->waiters = NULL;
-    entry->n_writing++;
-    if (with_setting && services_store_setting(entry, job) != 0) {
-        log_warning("check of %s not stored: out of memory", key);
+    if (with_setting && services_store_setting(entry, text, job) != 0) {
+        /* The record is on its way and cannot be called back. */
+        job->is_setting_lost = true;
     }
     return 0;
 }
 
-char *services_write_problem(int error)
+static char *services_write_problem(int error)
 {
     char *text = NULL;
 
@@ -248,81 +271,55 @@ char *services_write_problem(int error)
         (void)services_refuse(&text, "the values do not make a valid record");
         break;
     default:
-        (void)services_refuse(&text, "the record was not written: %s",
+        (void)services_refuse(&text,
+                              "the record was not written: %s; see the log of "
+                              "agent run",
                               strerror(error < 0 ? -error : EIO));
         break;
     }
     return text;
 }
 
-void services_write_or_log(struct services_entry *entry, bool with_setting)
+int services_write_refuse(int error, char **ret_problem)
+{
+    if (error < 0) {
+        return error;
+    }
+    *ret_problem = services_write_problem(error);
+    return SERVICES_E_REFUSED;
+}
+
+int services_write_or_log(struct services_entry *entry, bool with_setting)
 {
     int error = services_write(entry, with_setting);
 
     if (error != 0) {
         _cleanup_(free_pointer) char *text = services_write_problem(error);
 
-        log_warning("function=%s instance=%s: %s", entry->spec.service.function,
-                    entry->spec.service.instance,
-                    text != NULL ? text : "out of memory");
-        entry->is_dirty = true; /* registering it again writes it */
+        if (!entry->is_dirty) {
+            log_warning("function=%s instance=%s: %s; tried again",
+                        entry->registration.service.function,
+                        entry->registration.service.instance,
+                        text != NULL ? text : "out of memory");
+        }
+        entry->is_dirty = true;
+        services_retry_later(entry->services);
         services_entry_cancel(entry, error < 0 ? error : -EIO);
     }
+    return error;
 }
 
 void services_forget(struct services_entry *entry)
 {
-    char name[SERVICES_KEY_SIZE + 16];
+    char name[SERVICES_SETTING_NAME_SIZE];
 
     if (!entry->has_setting) {
         return;
     }
-    services_setting_name(&entry->spec.service, name);
+    services_setting_name(&entry->registration.service, name);
     if (store_thread_put_setting(entry->services->core->store, name, NULL, 0,
                                  NULL, NULL) != 0) {
         log_warning("%s not erased: out of memory", name);
     }
     entry->has_setting = false;
-}
-
-static uint32_t services_recall_uint(const json_t *check, const char *key)
-{
-    json_int_t value = json_integer_value(json_object_get(check, key));
-
-    return value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
-}
-
-void services_recall(struct services_entry *entry)
-{
-    struct store *store = store_thread_store(entry->services->core->store);
-    struct services_check *check = &entry->spec.check;
-    char name[SERVICES_KEY_SIZE + 16];
-    char text[SERVICES_SETTING_MAX];
-    json_auto_t *root = NULL;
-    const json_t *kept;
-    const char *source;
-    const char *type;
-    size_t size;
-
-    services_setting_name(&entry->spec.service, name);
-    if (store_get_setting(store, name, text, sizeof(text), &size) != 0 ||
-        size > sizeof(text)) {
-        return;
-    }
-    entry->has_setting = true;
-    root = json_loadb(text, size, 0, NULL);
-    kept = json_object_get(root, "check");
-    source = json_string_value(json_object_get(root, "source"));
-    type = json_string_value(json_object_get(kept, "type"));
-    if (source != NULL) {
-        entry->source = strdup(source);
-    }
-    if (type != NULL && strcmp(type, "tcp") == 0) {
-        check->type = SERVICES_CHECK_TCP;
-        check->interval_ms = services_recall_uint(kept, "interval_ms");
-        check->timeout_ms = services_recall_uint(kept, "timeout_ms");
-        check->port = (uint16_t)services_recall_uint(kept, "port");
-        check->pass = services_recall_uint(kept, "pass");
-        check->fail = services_recall_uint(kept, "fail");
-    }
 }

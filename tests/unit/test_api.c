@@ -117,11 +117,11 @@ const char *services_check_text(const struct services *services,
 }
 
 int services_register(struct services *services,
-                      const struct services_spec *spec, services_done_fn done,
-                      void *data, char **ret_problem)
+                      const struct registration *registration,
+                      services_done_fn done, void *data, char **ret_problem)
 {
     (void)services;
-    (void)spec;
+    (void)registration;
     (void)done;
     (void)data;
     *ret_problem = NULL;

@@ -73,21 +73,45 @@ static void route_service(struct http_exchange *exchange, void *data)
                                               .next = "did you mean y?"});
 }
 
+/* By the name of the port: one that is not there, one that is refused, one
+ * whose instance does not answer. */
 static void route_register(struct http_exchange *exchange, void *data)
 {
-    bool is_pending =
-        strstr(http_exchange_request(exchange)->body, "veth9") != NULL;
+    static const struct {
+        const char *port;
+        unsigned status;
+        const char *answer;
+    } answers[] = {
+        {"veth9", 202,
+         "\"instance\":\"veth9\",\"address\":\"100.80.0.1\","
+         "\"converged\":false,\"reason\":\"pending: no port veth9 on "
+         "socket\",\"service\":{\"state\":\"pending\"}}"},
+        {"veth8", 202,
+         "\"instance\":\"veth8\",\"address\":\"100.80.0.1\","
+         "\"converged\":false,\"reason\":\"refused: 10.0.3.203 is the "
+         "gateway\",\"service\":{\"state\":\"refused\"}}"},
+        {"veth7", 201,
+         "\"instance\":\"veth7\",\"address\":\"100.80.0.1\","
+         "\"converged\":true,\"reason\":null,\"service\":{\"state\":"
+         "\"critical\",\"reason\":\"tcp 10.0.3.203:6379: connection "
+         "refused\"}}"},
+        {"", 201,
+         "\"instance\":\"veth1\",\"address\":\"100.80.0.1\","
+         "\"converged\":true,\"reason\":null,\"service\":{\"state\":"
+         "\"usable\"}}"},
+    };
+    const char *body = http_exchange_request(exchange)->body;
+    char text[512];
+    size_t i = 0;
 
     (void)data;
-    reply(exchange, is_pending ? 202 : 201,
-          is_pending
-              ? "{\"schema\":1,\"name\":\"redis\",\"instance\":\"veth9\","
-                "\"address\":\"100.80.0.1\",\"converged\":false,"
-                "\"reason\":\"pending: no port veth9 on socket\","
-                "\"took_us\":3400}"
-              : "{\"schema\":1,\"name\":\"redis\",\"instance\":\"veth1\","
-                "\"address\":\"100.80.0.1\",\"converged\":true,"
-                "\"reason\":null,\"took_us\":3400}");
+    while (strstr(body, answers[i].port) == NULL) {
+        i++;
+    }
+    snprintf(text, sizeof(text),
+             "{\"schema\":1,\"name\":\"redis\",\"took_us\":3400,%s",
+             answers[i].answer);
+    reply(exchange, answers[i].status, text);
 }
 
 static void route_deregister(struct http_exchange *exchange, void *data)
@@ -260,32 +284,110 @@ static void test_register(void **state)
                "");
     assert_string_equal(
         last_body,
-        "{\"name\":\"redis\",\"wait\":true,\"address\":\"10.0.3.203\","
+        "{\"name\":\"redis\",\"address\":\"10.0.3.203\","
         "\"port_name\":\"veth1\",\"port\":6379,\"weight\":5,"
         "\"tags\":[\"a\",\"b\"],\"meta\":{\"k\":\"v\"},"
-        "\"check\":{\"type\":\"tcp\",\"interval_ms\":2000}}");
-    assert_run("service register redis --port=6379 --address 10.0.3.203 "
-               "--port-name veth9 --no-wait -q",
-               CTL_EXIT_PENDING, "",
-               "the record is written; pending: no port veth9 on socket");
-    assert_non_null(strstr(last_body, "\"wait\":false"));
-    assert_run("service register redis --port 6379", CTL_EXIT_USAGE, "",
-               "both --port and --address are needed");
-    assert_run("service register redis --port 65536 --address 1.2.3.4",
-               CTL_EXIT_USAGE, "", "--port 65536 is no number from 1 to 65535");
-    assert_run("service register redis --port 1 --address 1.2.3.4 --meta x",
-               CTL_EXIT_USAGE, "", "--meta x is not KEY=VALUE");
-    assert_run("service register redis --port 1 --address 1.2.3.4 --check http",
-               CTL_EXIT_USAGE, "", "there is no check http");
+        "\"check\":{\"type\":\"tcp\",\"interval\":\"2s\"},\"wait\":true}");
     assert_run("service deregister vector_db/x --instance a", CTL_EXIT_OK,
                "deregistered vector-db/a (0.90ms)\n", "");
     assert_string_equal(last_target, "/api/v1/services/vector_db%2Fx/a?wait=1");
+}
+
+/* "registered" stands only where it is so. */
+static void test_register_without_effect(void **state)
+{
+    (void)state;
+    assert_run("service register redis --port=6379 --address 10.0.3.203 "
+               "--port-name veth9 --no-wait -q",
+               CTL_EXIT_PENDING, "",
+               "agentctl: redis/veth9 is registered on disk; this node's data "
+               "plane follows by itself: pending: no port veth9 on socket\n");
+    assert_non_null(strstr(last_body, "\"wait\":false"));
+    assert_string_equal(
+        agentctl("service register redis --port=6379 --address 10.0.3.203 "
+                 "--port-name veth8")
+            ->out,
+        "");
+    assert_run("service register redis --port=6379 --address 10.0.3.203 "
+               "--port-name veth8",
+               CTL_EXIT_FAILED, "",
+               "agentctl: redis/veth8 is recorded, but not in use: refused: "
+               "10.0.3.203 is the gateway\n"
+               "  next: correct it and register it again, or: agentctl service "
+               "deregister redis --instance veth8\n");
+    assert_run("service register redis --port=6379 --address 10.0.3.203 "
+               "--port-name veth7",
+               CTL_EXIT_OK, "registered redis/veth7, service address",
+               "agentctl: redis/veth7 gets no connection until its check "
+               "passes: tcp 10.0.3.203:6379: connection refused\n");
+}
+
+static void assert_register_bad(const char *options, const char *text)
+{
+    char words[512];
+    char expected[512];
+
+    (void)snprintf(words, sizeof(words), "service register %s", options);
+    (void)snprintf(expected, sizeof(expected),
+                   "agentctl service register: %s\nsee: agentctl service "
+                   "register --help\n",
+                   text);
+    last_body[0] = '\0';
+    assert_run(words, CTL_EXIT_USAGE, "", expected);
+    assert_string_equal(last_body, ""); /* the agent was not asked */
+}
+
+static void test_register_bad(void **state)
+{
+    (void)state;
+    assert_register_bad("redis --port 6379",
+                        "--address: address is missing; give the address of "
+                        "the container or host that serves it, as 10.0.3.203");
+    assert_register_bad("redis --address 10.0.3.203",
+                        "--port: port is missing; give the port it listens at, "
+                        "1 to 65535, as 6379");
+    assert_register_bad("redis --port 65536 --address 10.0.3.203",
+                        "--port: port 65536 is not possible; give a whole "
+                        "number from 1 to 65535");
+    assert_register_bad("redis --port http --address 10.0.3.203",
+                        "--port: port \"http\" is not possible; give a whole "
+                        "number from 1 to 65535");
+    assert_register_bad("-- -x --port 1 --address 10.0.3.203",
+                        "--port is one argument too many");
+    assert_register_bad("r_ --port 1 --address 10.0.3.203",
+                        "NAME: name \"r_\" is not a name; names are DNS "
+                        "labels: 1 to 63 letters, digits, '-' and '_', neither "
+                        "of these at an end, as vector-db");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --port-name "
+                        "veth123456789012",
+                        "--port-name: port_name is 16 bytes long; give text of "
+                        "at most 15 bytes, as veth203");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --tag x --tag -y",
+                        "--tag: \"-y\" is not a tag; tags are DNS labels: 1 to "
+                        "63 letters, digits, '-' and '_', neither of these at "
+                        "an end, as eu-1");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --meta x",
+                        "--meta x: expected KEY=VALUE with a key of 1 to 63 "
+                        "letters, digits, '-' and '_', as --meta owner=data");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --check http",
+                        "--check: there is no check of type \"http\"; give "
+                        "tcp, or leave the check out");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --check tcp "
+                        "--interval 10ms",
+                        "--interval: check.interval \"10ms\" is not possible; "
+                        "give a duration from 100ms to 3600s, as 500ms, 5s or "
+                        "2m");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --interval 1s",
+                        "--interval is of a check: add --check tcp");
 }
 
 static void test_usage(void **state)
 {
     (void)state;
     assert_run("membres", CTL_EXIT_USAGE, "", "did you mean members?");
+    assert_run("service regster", CTL_EXIT_USAGE, "",
+               "there is no command service regster; did you mean service "
+               "register?\n");
     assert_run("service lst", CTL_EXIT_USAGE, "", "did you mean service ls?");
     assert_run("servise ls", CTL_EXIT_USAGE, "", "did you mean service ls?");
     assert_run("service", CTL_EXIT_USAGE, "", "service register");
@@ -385,9 +487,20 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_members),  TEST(test_formats),         TEST(test_exit_codes),
-        TEST(test_register), TEST(test_usage),           TEST(test_token),
-        TEST(test_events),   TEST(test_strange_servers),
+        TEST(test_members),
+        TEST(test_formats),
+        TEST(test_exit_codes),
+        TEST(test_register),
+        TEST(test_usage),
+        TEST(test_token),
+        TEST(test_register_without_effect),
+        TEST(test_usage),
+        TEST(test_token),
+        TEST(test_register_bad),
+        TEST(test_usage),
+        TEST(test_token),
+        TEST(test_events),
+        TEST(test_strange_servers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
