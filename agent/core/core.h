@@ -86,7 +86,7 @@ struct core {
 typedef void (*core_written_fn)(struct core *core, int error,
                                 struct record_order order, void *data);
 
-/* node_write / node_remove with the actions carried out.  0: `done` will be
+/* Writes an own record, or removes one.  0: `done` will be
  * called later, never from inside.  NODE_E_* or negative errno: it will not.
  * `done` may be NULL. */
 _must_check_ int core_write(struct core *core, uint8_t kind, const uint8_t *key,

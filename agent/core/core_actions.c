@@ -138,12 +138,10 @@ void core_step(struct core *core, struct node_event *event)
     event->now_ms = clock_now_ms();
     event->wall_ms = clock_wall_ms();
     error = node_step(core->node, event, internal->actions);
-    if (error != 0) {
-        if (error != internal->step_error) {
-            log_error("event=%d not handled: %s", event->type,
-                      strerror(-error));
-        }
-        node_actions_clear(internal->actions);
+    if (error != 0 && error != internal->step_error) {
+        /* What it could do is among the actions; the rest it does later. */
+        log_error("event=%d not handled wholly: %s", event->type,
+                  strerror(-error));
     }
     internal->step_error = error;
     core_carry_out(core);

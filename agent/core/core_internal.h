@@ -39,8 +39,12 @@ struct core_waiting {
 struct core_storing {
     struct core *core;
     struct record_order order;
-    int error;                 /* of queueing it */
-    struct core_storing *next; /* on the failed list */
+};
+
+/* An own record that could not even be given to it. */
+struct core_write_failed {
+    struct record_order order;
+    int error; /* negative errno */
 };
 
 enum core_phase {
@@ -59,10 +63,11 @@ struct core_internal {
     bool is_view_dirty; /* catalogue and desired state are behind */
     uint64_t view_took_us;
     uint64_t view_end_us;
-    struct core_waiting *waiting; /* not yet on disk */
-    struct core_waiting *written; /* to be called back */
-    struct core_storing *failed;  /* could not even be queued */
-    size_t n_storing;             /* own records at the store thread */
+    struct core_waiting *waiting;                      /* not yet on disk */
+    struct core_waiting *written;                      /* to be called back */
+    struct core_write_failed failed[NODE_PENDING_MAX]; /* oldest first */
+    size_t n_failed;
+    size_t n_storing; /* own records at the store thread, or failed */
     enum core_phase phase;
     bool is_worker_asked;  /* LEAVING: "remove" is under way */
     bool is_left_stored;   /* LEAVING: the setting is on its way */

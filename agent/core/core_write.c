@@ -8,11 +8,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <utlist.h>
 
 #include "agent/core/store_thread.h"
-#include "agent/system/clock.h"
 #include "agent/system/log.h"
 
 /* The store's answer as the errno that core_written_fn promises. */
@@ -57,36 +57,58 @@ static void core_write_stored(int error, void *data)
     }
 }
 
+/* The record cannot go to the store: the node and its writer hear of that in
+ * the next turn.  Nothing is allocated for it, since memory may be what is
+ * lacking; the node has at most so many records at the store. */
+static void core_write_fail(struct core *core, struct record_order order,
+                            int error)
+{
+    struct core_internal *internal = core->internal;
+
+    log_error("own record not stored: %s", strerror(-error));
+    assert(internal->n_failed < ARRAY_SIZE(internal->failed));
+    internal->failed[internal->n_failed++] =
+        (struct core_write_failed){order, error};
+    internal->n_storing++;
+    core_view_wake(core);
+}
+
 void core_store_own(struct core *core, const uint8_t *bytes, size_t size)
 {
-    struct core_storing *storing = calloc(1, sizeof(*storing));
+    struct core_storing *storing = NULL;
     struct record record;
+    int error = record_parse(bytes, size, &record);
 
-    if (storing == NULL || record_parse(bytes, size, &record) != 0) {
-        /* Without memory for this the record stays unsent, and its writer
-         * without an answer; the next start writes it anew. */
-        log_error("own record not stored: out of memory");
-        free(storing);
+    assert(error == 0); /* the node made it */
+    storing = calloc(1, sizeof(*storing));
+    if (storing == NULL) {
+        core_write_fail(core, record.order, -ENOMEM);
         return;
     }
     storing->core = core;
     storing->order = record.order;
     core->internal->n_storing++;
-    storing->error = store_thread_put_own(core->store, bytes, size,
-                                          core_write_stored, storing);
-    if (storing->error != 0) {
-        LL_APPEND(core->internal->failed, storing);
-        core_view_wake(core);
+    error = store_thread_put_own(core->store, bytes, size, core_write_stored,
+                                 storing);
+    if (error != 0) {
+        free(storing);
+        core->internal->n_storing--;
+        core_write_fail(core, record.order, error);
     }
 }
 
 void core_write_report_failed(struct core *core)
 {
-    while (core->internal->failed != NULL) {
-        struct core_storing *storing = core->internal->failed;
+    struct core_internal *internal = core->internal;
 
-        LL_DELETE(core->internal->failed, storing);
-        core_write_stored(storing->error, storing);
+    while (internal->n_failed > 0) {
+        struct core_write_failed failed = internal->failed[0];
+
+        internal->n_failed--;
+        memmove(&internal->failed[0], &internal->failed[1],
+                internal->n_failed * sizeof(internal->failed[0]));
+        internal->n_storing--;
+        core_write_settle(core, failed.order, failed.error);
     }
 }
 
@@ -119,27 +141,6 @@ void core_write_cancel(struct core *core)
     core_write_report_written(core);
 }
 
-/* What core_write and core_remove have in common, once the node has made the
- * record (result 0) or not. */
-static int core_write_finish(struct core *core, int result,
-                             struct core_waiting *waiting,
-                             struct record_order order)
-{
-    if (result != 0) {
-        free(waiting);
-        node_actions_clear(core->internal->actions);
-        return result;
-    }
-    if (waiting != NULL) {
-        waiting->order = order;
-        DL_APPEND(core->internal->waiting, waiting);
-    }
-    core->internal->is_stepping = true;
-    core_carry_out(core);
-    core->internal->is_stepping = false;
-    return 0;
-}
-
 static int core_write_prepare(struct core *core, core_written_fn done,
                               void *data, struct core_waiting **ret)
 {
@@ -158,34 +159,52 @@ static int core_write_prepare(struct core *core, core_written_fn done,
     return 0;
 }
 
+/* What core_write and core_remove have in common.  The memory for who waits
+ * comes first; the store answers in a later turn of the loop. */
+static int core_write_step(struct core *core, struct node_event *event,
+                           core_written_fn done, void *data)
+{
+    struct node_written written = {0};
+    struct core_waiting *waiting = NULL;
+    int result = core_write_prepare(core, done, data, &waiting);
+
+    if (result != 0) {
+        return result;
+    }
+    event->written = &written;
+    core_step(core, event);
+    if (written.result != 0) {
+        free(waiting);
+    } else if (waiting != NULL) {
+        waiting->order = written.order;
+        DL_APPEND(core->internal->waiting, waiting);
+    }
+    return written.result;
+}
+
 int core_write(struct core *core, uint8_t kind, const uint8_t *key,
                size_t key_size, const uint8_t *body, size_t body_size,
                core_written_fn done, void *data)
 {
-    struct record_order order = {0};
-    struct core_waiting *waiting = NULL;
-    int result = core_write_prepare(core, done, data, &waiting);
+    struct node_event event = {.type = NODE_EVENT_WRITE,
+                               .kind = kind,
+                               .key = key,
+                               .key_size = key_size,
+                               .body = body,
+                               .body_size = body_size};
 
-    if (result == 0) {
-        result = node_write(core->node, clock_now_ms(), clock_wall_ms(), kind,
-                            key, key_size, body, body_size,
-                            core->internal->actions, &order);
-    }
-    return core_write_finish(core, result, waiting, order);
+    return core_write_step(core, &event, done, data);
 }
 
 int core_remove(struct core *core, uint8_t kind, const uint8_t *key,
                 size_t key_size, core_written_fn done, void *data)
 {
-    struct record_order order = {0};
-    struct core_waiting *waiting = NULL;
-    int result = core_write_prepare(core, done, data, &waiting);
+    struct node_event event = {.type = NODE_EVENT_REMOVE,
+                               .kind = kind,
+                               .key = key,
+                               .key_size = key_size};
 
-    if (result == 0) {
-        result = node_remove(core->node, clock_now_ms(), clock_wall_ms(), kind,
-                             key, key_size, core->internal->actions, &order);
-    }
-    return core_write_finish(core, result, waiting, order);
+    return core_write_step(core, &event, done, data);
 }
 
 int core_write_nothing(struct core *core, core_written_fn done, void *data)

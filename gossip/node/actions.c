@@ -71,17 +71,23 @@ const struct node_action *node_actions_at(const struct node_actions *actions,
     return item;
 }
 
-bool actions_has_failed(const struct node_actions *actions)
+bool actions_take_failed(struct node_actions *actions)
 {
-    return actions->has_failed;
+    bool has_failed = actions->has_failed;
+
+    actions->has_failed = false;
+    return has_failed;
 }
 
-static bool grow_items(struct node_actions *actions)
+static bool grow_items(struct node_actions *actions, size_t n)
 {
-    size_t capacity = actions->capacity == 0 ? 16 : actions->capacity * 2;
+    size_t capacity = MAX_OF(actions->capacity, (size_t)16);
     struct node_action *items;
     size_t *offsets;
 
+    while (capacity < actions->n_items + n) {
+        capacity *= 2;
+    }
     items = reallocarray(actions->items, capacity, sizeof(*items));
     if (items == NULL) {
         return false;
@@ -98,8 +104,7 @@ static bool grow_items(struct node_actions *actions)
 
 static bool grow_arena(struct node_actions *actions, size_t size)
 {
-    size_t capacity =
-        actions->arena_capacity == 0 ? 4096 : actions->arena_capacity;
+    size_t capacity = MAX_OF(actions->arena_capacity, (size_t)4096);
     uint8_t *arena;
 
     while (capacity < actions->arena_size + size) {
@@ -114,16 +119,24 @@ static bool grow_arena(struct node_actions *actions, size_t size)
     return true;
 }
 
+bool actions_reserve(struct node_actions *actions, size_t n, size_t size)
+{
+    if ((actions->capacity < actions->n_items + n && !grow_items(actions, n)) ||
+        (actions->arena_capacity < actions->arena_size + size &&
+         !grow_arena(actions, size))) {
+        actions->has_failed = true;
+        return false;
+    }
+    return true;
+}
+
 struct node_action *actions_add(struct node_actions *actions,
                                 enum node_action_type type,
                                 const uint8_t *bytes, size_t size)
 {
     struct node_action *item;
 
-    if ((actions->n_items == actions->capacity && !grow_items(actions)) ||
-        (actions->arena_capacity < actions->arena_size + size &&
-         !grow_arena(actions, size))) {
-        actions->has_failed = true;
+    if (!actions_reserve(actions, 1, size)) {
         return NULL;
     }
     item = &actions->items[actions->n_items];

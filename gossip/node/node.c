@@ -24,13 +24,17 @@ const struct node_tuning NODE_TUNING_DEFAULT = {
     .first_write_wait_ms = 1000,
 };
 
+/* After a step that lacked memory the next tick comes this soon. */
+#define NODE_STARVED_MS 100
+
 static int add_roots(struct node *node, const struct node_config *config)
 {
     for (size_t i = 0; i < config->n_roots; i++) {
-        struct peer *root = peers_get(node, config->roots[i]);
+        struct peer *root = NULL;
+        int error = peers_get(node, config->roots[i], &root);
 
-        if (root == NULL) {
-            return -ENOMEM;
+        if (error != 0) {
+            return error == PEERS_E_FULL ? -EINVAL : error;
         }
         root->is_root = true;
     }
@@ -101,8 +105,8 @@ int node_new(const struct node_config *config, struct node **ret)
         error = add_roots(node, config);
     }
     if (error == 0) {
-        node->self = peers_get(node, config->sign_public);
-        error = node->self == NULL ? -ENOMEM : 0;
+        error = peers_get(node, config->sign_public, &node->self);
+        error = error == PEERS_E_FULL ? -EINVAL : error;
     }
     if (error == 0) {
         node->self->is_self = true;
@@ -154,8 +158,64 @@ static void say(struct node *node, uint8_t state, uint32_t pause_s,
     node->own_state = state;
     node->own_pause_s = pause_s;
     if (node->phase == NODE_PHASE_READY) {
-        (void)own_write_member(node, actions);
+        own_write_member(node, actions);
     }
+}
+
+static int write_record(struct node *node, const struct node_event *event,
+                        struct node_actions *actions,
+                        struct record_order *ret_order)
+{
+    uint8_t kind = event->kind;
+
+    if (node->phase != NODE_PHASE_READY) {
+        return NODE_E_NOT_READY;
+    }
+    if (node->self->n_entries + node->n_pending >= LIMIT_RECORDS_PER_WRITER &&
+        kind != RECORD_CERTIFICATE && kind != RECORD_TOMBSTONE &&
+        view_find(node, node->self, kind, event->key, event->key_size) ==
+            NULL &&
+        !peers_is_issuer(node, node->self)) {
+        return NODE_E_LIMIT;
+    }
+    return own_write(node, kind, event->key, event->key_size, event->body,
+                     event->body_size, actions, ret_order);
+}
+
+static int remove_record(struct node *node, const struct node_event *event,
+                         struct node_actions *actions,
+                         struct record_order *ret_order)
+{
+    struct body_tombstone body = {.kind = event->kind};
+    const struct entry *entry =
+        view_find(node, node->self, event->kind, event->key, event->key_size);
+    struct node_event tombstone = *event;
+    uint8_t packed[16];
+    int error;
+
+    if (entry == NULL || entry->record.kind == RECORD_TOMBSTONE) {
+        return NODE_E_NOT_FOUND;
+    }
+    error =
+        body_put_tombstone(&body, packed, sizeof(packed), &tombstone.body_size);
+    if (error != 0) {
+        return error;
+    }
+    tombstone.kind = RECORD_TOMBSTONE;
+    tombstone.body = packed;
+    return write_record(node, &tombstone, actions, ret_order);
+}
+
+/* What came of it is the writer's to know; the step itself went well. */
+static void write_own(struct node *node, const struct node_event *event,
+                      struct node_actions *actions)
+{
+    struct node_written written = {0};
+
+    written.result = event->type == NODE_EVENT_WRITE
+                         ? write_record(node, event, actions, &written.order)
+                         : remove_record(node, event, actions, &written.order);
+    *event->written = written;
 }
 
 static int handle(struct node *node, const struct node_event *event,
@@ -178,11 +238,20 @@ static int handle(struct node *node, const struct node_event *event,
     case NODE_EVENT_LEAVE:
         say(node, BODY_MEMBER_LEFT, 0, actions);
         return 0;
+    case NODE_EVENT_WRITE:
+    case NODE_EVENT_REMOVE:
+        write_own(node, event, actions);
+        return 0;
     case NODE_EVENT_START:
     case NODE_EVENT_TICK:
     default:
         return 0;
     }
+}
+
+static bool is_of_writer(const struct node_event *event)
+{
+    return event->type == NODE_EVENT_WRITE || event->type == NODE_EVENT_REMOVE;
 }
 
 int node_step(struct node *node, const struct node_event *event,
@@ -193,19 +262,31 @@ int node_step(struct node *node, const struct node_event *event,
     node->now_ms = MAX_OF(node->now_ms, event->now_ms);
     node->wall_ms = event->wall_ms;
     if (node->self->certificate == NULL) {
+        if (is_of_writer(event)) {
+            event->written->result = NODE_E_NOT_READY;
+        }
         return -EINVAL; /* the certificate never became valid */
     }
     result = handle(node, event, actions);
-    own_tick(node, actions);
+    if (is_of_writer(event)) {
+        /* It does its one thing, and says itself how that went; what time
+         * brings comes with the next tick. */
+        (void)actions_take_failed(actions);
+        return result;
+    }
+    if (own_tick(node, actions) != 0) {
+        result = -ENOMEM;
+    }
     if (node->phase == NODE_PHASE_READY) {
         probe_tick(node, actions);
         suspicion_tick(node, actions);
     }
     spread_tick(node, actions);
     sync_tick(node, actions);
-    if (result == 0 && actions_has_failed(actions)) {
+    if (actions_take_failed(actions) && result == 0) {
         result = -ENOMEM;
     }
+    node->is_starved = result == -ENOMEM;
     return result;
 }
 
@@ -213,57 +294,16 @@ uint64_t node_deadline_ms(const struct node *node)
 {
     uint64_t deadline = MIN_OF(own_deadline(node), spread_deadline(node));
 
+    if (node->is_starved) {
+        /* What it could not do is still due, at once: give it some time. */
+        return node->now_ms + NODE_STARVED_MS;
+    }
     deadline = MIN_OF(deadline, sync_deadline(node));
     if (node->phase == NODE_PHASE_READY) {
         deadline = MIN_OF(deadline, probe_deadline(node));
         deadline = MIN_OF(deadline, suspicion_deadline(node));
     }
     return deadline;
-}
-
-/* --- Own records
- * -------------------------------------------------------------- */
-
-int node_write(struct node *node, uint64_t now_ms, uint64_t wall_ms,
-               uint8_t kind, const uint8_t *key, size_t key_size,
-               const uint8_t *body, size_t body_size,
-               struct node_actions *actions, struct record_order *ret_order)
-{
-    if (node->phase != NODE_PHASE_READY) {
-        return NODE_E_NOT_READY;
-    }
-    node->now_ms = MAX_OF(node->now_ms, now_ms);
-    node->wall_ms = wall_ms;
-    if (node->self->n_entries + node->n_pending >= LIMIT_RECORDS_PER_WRITER &&
-        kind != RECORD_CERTIFICATE && kind != RECORD_TOMBSTONE &&
-        view_find(node, node->self, kind, key, key_size) == NULL &&
-        !peers_is_issuer(node, node->self)) {
-        return NODE_E_LIMIT;
-    }
-    return own_write(node, kind, key, key_size, body, body_size, actions,
-                     ret_order);
-}
-
-int node_remove(struct node *node, uint64_t now_ms, uint64_t wall_ms,
-                uint8_t kind, const uint8_t *key, size_t key_size,
-                struct node_actions *actions, struct record_order *ret_order)
-{
-    struct body_tombstone body = {.kind = kind};
-    const struct entry *entry =
-        view_find(node, node->self, kind, key, key_size);
-    uint8_t packed[16];
-    size_t size;
-    int error;
-
-    if (entry == NULL || entry->record.kind == RECORD_TOMBSTONE) {
-        return NODE_E_NOT_FOUND;
-    }
-    error = body_put_tombstone(&body, packed, sizeof(packed), &size);
-    if (error != 0) {
-        return error;
-    }
-    return node_write(node, now_ms, wall_ms, RECORD_TOMBSTONE, key, key_size,
-                      packed, size, actions, ret_order);
 }
 
 /* --- Looking

@@ -26,6 +26,10 @@
 struct node;
 struct node_actions;
 
+/* Own records that wait for COMMITTED or STORE_FAILED; a WRITE past it is
+ * NODE_E_LIMIT. */
+#define NODE_PENDING_MAX 256
+
 /* Protocol times; NODE_TUNING_DEFAULT is the LAN setting. */
 struct node_tuning {
     uint32_t probe_interval_ms;  /* one member probed per interval */
@@ -91,6 +95,7 @@ struct node_member {
     uint64_t state_since_ms; /* monotonic */
 };
 
+/* Every event is given once, whatever node_step answers. */
 enum node_event_type {
     NODE_EVENT_START = 1, /* once, after node_load calls */
     NODE_EVENT_TICK,
@@ -102,6 +107,27 @@ enum node_event_type {
     NODE_EVENT_STREAM_CLOSED, /* also when opening failed: stream id 0 */
     NODE_EVENT_PAUSE,         /* the agent stops, its host does not */
     NODE_EVENT_LEAVE,         /* the node leaves the cluster for good */
+    /* Make the next own record: sequence, HLC, signature, a STORE action.  It
+     * enters the view and is sent when COMMITTED arrives.  The result is in
+     * *written, whatever node_step says of the rest of the step. */
+    NODE_EVENT_WRITE,
+    NODE_EVENT_REMOVE, /* ... a tombstone in the place of an own record */
+};
+
+enum node_write_error {
+    NODE_E_NOT_READY = 1, /* no NODE_ACTION_READY yet */
+    NODE_E_TOO_LARGE = 2,
+    NODE_E_NOT_ALLOWED = 3, /* the own certificate does not allow it */
+    NODE_E_LIMIT = 4,       /* LIMIT_RECORDS_PER_WRITER reached */
+    NODE_E_BODY = 5,        /* the body does not decode as its kind */
+    NODE_E_NOT_FOUND = 6,   /* REMOVE: no such own record */
+};
+
+/* What became of a WRITE or REMOVE. */
+struct node_written {
+    int result; /* 0: a STORE action was appended; NODE_E_* or -ENOMEM: nothing
+                   of it is left */
+    struct record_order order; /* of the record, when 0 */
 };
 
 struct node_event {
@@ -116,6 +142,12 @@ struct node_event {
     uint8_t peer[32];          /* STREAM_OPENED, STREAM_CLOSED */
     bool is_initiator;         /* STREAM_OPENED */
     uint32_t pause_s;          /* PAUSE */
+    uint8_t kind;              /* WRITE, REMOVE; likewise the key */
+    const uint8_t *key;
+    size_t key_size;
+    const uint8_t *body; /* WRITE */
+    size_t body_size;
+    struct node_written *written; /* WRITE, REMOVE: filled in, not NULL */
 };
 
 enum node_action_type {
@@ -129,7 +161,7 @@ enum node_action_type {
     NODE_ACTION_MEMBER,       /* `peer` went from old_state to new_state */
     NODE_ACTION_RECORD,       /* the view changed by `bytes` */
     NODE_ACTION_REACHABLE,    /* is_reachable of `peer` changed */
-    NODE_ACTION_READY,        /* node_write may be called from now on */
+    NODE_ACTION_READY,        /* WRITE and REMOVE are taken from now on */
 };
 
 enum node_record_change {
@@ -183,38 +215,20 @@ struct node *node_free(struct node *node);
 _must_check_ int node_load(struct node *node, const uint8_t *bytes, size_t size,
                            uint64_t wall_ms);
 
-/* One event in, actions appended.  0, or -ENOMEM: the node is then as before
- * the event, but for counters. */
+/*
+ * One event in, actions appended.  0; -EINVAL when the own certificate never
+ * became valid; or -ENOMEM: memory was lacking for some of it.  What was
+ * appended is to be carried out all the same.  What is missing then is either
+ * what the network may lose as well (a datagram, a frame, a record in one), or
+ * is done by a later step: records of ours that are on disk enter the view,
+ * refutations are written, READY is told.  No record is in the view without
+ * being stored and told, and node_deadline_ms is soon.
+ */
 _must_check_ int node_step(struct node *node, const struct node_event *event,
                            struct node_actions *actions);
 
 /* When to send the next TICK, monotonic ms; UINT64_MAX: no need. */
 uint64_t node_deadline_ms(const struct node *node);
-
-enum node_write_error {
-    NODE_E_NOT_READY = 1, /* no NODE_ACTION_READY yet */
-    NODE_E_TOO_LARGE = 2,
-    NODE_E_NOT_ALLOWED = 3, /* the own certificate does not allow it */
-    NODE_E_LIMIT = 4,       /* LIMIT_RECORDS_PER_WRITER reached */
-    NODE_E_BODY = 5,        /* the body does not decode as its kind */
-    NODE_E_NOT_FOUND = 6,   /* node_remove: no such own record */
-};
-
-/*
- * Makes the next own record: sequence, HLC, signature; appends the STORE
- * action.  It enters the view and is sent when COMMITTED arrives.
- * 0 and its order, -ENOMEM, or NODE_E_*.
- */
-_must_check_ int node_write(struct node *node, uint64_t now_ms,
-                            uint64_t wall_ms, uint8_t kind, const uint8_t *key,
-                            size_t key_size, const uint8_t *body,
-                            size_t body_size, struct node_actions *actions,
-                            struct record_order *ret_order);
-/* Writes the tombstone of an own record.  Same results. */
-_must_check_ int node_remove(struct node *node, uint64_t now_ms,
-                             uint64_t wall_ms, uint8_t kind, const uint8_t *key,
-                             size_t key_size, struct node_actions *actions,
-                             struct record_order *ret_order);
 
 /* Members in ascending order of key: *at is 0 for the first, and moved on to
  * the next; false past the last.  Only while nothing else calls the node. */

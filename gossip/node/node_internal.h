@@ -39,8 +39,6 @@
 #define NODE_NEWS_MAX 1024
 /* Records asked for lately, so that two announcements make one request. */
 #define NODE_WANTED_MAX 256
-/* Own records waiting for the disk. */
-#define NODE_PENDING_MAX 256
 /* Packets that one received packet may cause at most. */
 #define NODE_BURST_PACKETS 8
 
@@ -85,6 +83,7 @@ struct peer {
 
     /* Certificate in force; NULL for roots and strangers. */
     struct body_certificate *certificate;
+    struct body_certificate *spare; /* reserved for the first one */
     struct entry *certificate_entry;
 
     /* As a writer: live entries sorted by hash, and their sum. */
@@ -177,6 +176,7 @@ struct wanted {
 /* An own record that waits for the disk. */
 struct pending {
     struct record_order order;
+    bool is_committed; /* on disk, not yet in the view */
     uint8_t *bytes;
     size_t size;
 };
@@ -208,6 +208,7 @@ struct node {
     char version[BODY_NAME_SIZE];
     struct rng rng;
 
+    bool is_starved;  /* the last step lacked memory: soon again */
     uint64_t now_ms;  /* of the current step */
     uint64_t wall_ms; /* of the current step */
     uint64_t hlc;
@@ -216,7 +217,6 @@ struct node {
     enum node_phase phase;
     uint64_t asking_until_ms;
     uint64_t asking_again_ms;
-    uint64_t retry_ms; /* of the first member record */
     unsigned n_answers;
     unsigned n_asked;
 
@@ -266,7 +266,12 @@ struct node {
 
     struct pending pending[NODE_PENDING_MAX];
     size_t n_pending;
-    bool is_member_pending;
+    bool is_member_owed;              /* a member record must be written */
+    bool is_member_pending;           /* ... is on its way to the disk: */
+    struct record_order member_order; /* the newest of them */
+    bool is_member_new;               /* one of this run is in the view */
+    uint64_t retry_ms;                /* the next attempt, not before */
+    uint64_t manifest_ms;             /* likewise of a manifest */
     uint8_t own_state; /* enum body_member_state to be announced */
     uint32_t own_pause_s;
     size_t n_tombstones; /* own, live */
@@ -278,25 +283,37 @@ struct node {
 
 /* --- actions.c ----------------------------------------------------------- */
 
+/* NULL when out of memory, never within what was reserved.  Only what may be
+ * lost, a datagram or a frame, is added without. */
 struct node_action *actions_add(struct node_actions *actions,
                                 enum node_action_type type,
                                 const uint8_t *bytes, size_t size);
-bool actions_has_failed(const struct node_actions *actions);
+/* Room for `n` more actions with `size` bytes in all, counted from now: a
+ * second call does not add to the first.  False when out of memory; then
+ * nothing may be changed that the actions were to tell of. */
+bool actions_reserve(struct node_actions *actions, size_t n, size_t size);
+/* Whether memory was lacking since the last call. */
+bool actions_take_failed(struct node_actions *actions);
 
 /* --- peers.c ------------------------------------------------------------- */
 
 struct peer *peers_find(const struct node *node, const uint8_t key[32]);
 struct peer *peers_find_id(const struct node *node, uint64_t id);
-/* Finds or makes; NULL when out of memory or at LIMIT_WRITERS. */
-struct peer *peers_get(struct node *node, const uint8_t key[32]);
+/* Finds or makes.  0, -ENOMEM, or PEERS_E_FULL: LIMIT_WRITERS is reached, or
+ * another key has the same id. */
+enum { PEERS_E_FULL = 1 };
+int peers_get(struct node *node, const uint8_t key[32], struct peer **ret);
 void peers_done(struct node *node);
 /* Index in ring of the first peer with id >= `id`. */
 size_t peers_ring_index(const struct node *node, uint64_t id);
+/* Memory for the peer's first certificate, so that peers_set_certificate
+ * cannot fail.  0 or -ENOMEM. */
+int peers_reserve_certificate(struct peer *peer);
 /* Adopts a verified certificate as the peer's one in force if it is better
- * than the present one.  0 or -ENOMEM. */
-int peers_set_certificate(struct node *node, struct peer *peer,
-                          struct entry *entry,
-                          const struct body_certificate *certificate);
+ * than the present one.  After peers_reserve_certificate. */
+void peers_set_certificate(struct node *node, struct peer *peer,
+                           struct entry *entry,
+                           const struct body_certificate *certificate);
 /* Derives the pair's packet keys on first use, a tenth of a millisecond each:
  * a start with thousands of members must not wait for all of them.  False
  * when there is no certificate or its key is of small order. */
@@ -343,7 +360,8 @@ struct view_offer {
     bool is_own;         /* just committed by ourselves */
 };
 
-/* The whole way of a record in; negative errno only for out of memory. */
+/* The whole way of a record in.  enum view_result, or -ENOMEM: the record is
+ * not taken then, and nothing told or stored of it. */
 int view_offer(struct node *node, const struct view_offer *offer,
                struct node_actions *actions);
 struct entry *view_find_hash(const struct node *node, uint64_t hash);
@@ -415,6 +433,7 @@ void probe_on_request(struct node *node, struct peer *peer,
 
 /* --- suspicion.c --------------------------------------------------------- */
 
+/* The caller has reserved the one action that tells of it. */
 void suspicion_set_state(struct node *node, struct peer *peer,
                          enum node_member_state state,
                          struct node_actions *actions);
@@ -422,7 +441,7 @@ void suspicion_set_state(struct node *node, struct peer *peer,
 void suspicion_on_member(struct node *node, struct peer *peer,
                          const struct record *record,
                          struct node_actions *actions);
-/* An accusation record, parsed and of this cluster. */
+/* An accusation record, parsed.  enum view_result or -ENOMEM. */
 int suspicion_on_accusation(struct node *node, const struct record *record,
                             struct peer *source, struct node_actions *actions);
 /* Our probe of the peer ended: answered by itself, through a helper only, or
@@ -434,6 +453,8 @@ enum probe_result {
 };
 void suspicion_on_probe(struct node *node, struct peer *peer,
                         enum probe_result result, struct node_actions *actions);
+/* Whether the record of a member says that it leaves for good. */
+bool suspicion_is_departure(const struct record *record);
 void suspicion_tick(struct node *node, struct node_actions *actions);
 uint64_t suspicion_deadline(const struct node *node);
 /* An accusation of the peer's present incarnation, or NULL. */
@@ -441,8 +462,11 @@ const struct accusation *suspicion_accusation(const struct peer *peer);
 
 /* --- spread.c ------------------------------------------------------------ */
 
-void spread_add(struct node *node, const uint8_t *bytes, size_t size,
-                uint64_t hash, struct peer *source, bool is_membership);
+/* A copy of the record for spread_add; NULL when out of memory. */
+uint8_t *spread_copy(const uint8_t *bytes, size_t size);
+/* Takes `bytes` over. */
+void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
+                struct peer *source, bool is_membership);
 void spread_tick(struct node *node, struct node_actions *actions);
 uint64_t spread_deadline(const struct node *node);
 /* Appends announcements of recent news to a packet that leaves anyway. */
@@ -489,14 +513,16 @@ uint64_t sync_deadline(const struct node *node);
 int own_write(struct node *node, uint8_t kind, const uint8_t *key,
               size_t key_size, const uint8_t *body, size_t body_size,
               struct node_actions *actions, struct record_order *ret_order);
-/* Writes the member record anew (first time, refutation, pause, leave). */
-int own_write_member(struct node *node, struct node_actions *actions);
-int own_committed(struct node *node, struct record_order order, bool failed,
+/* Writes the member record anew (first time, refutation, pause, leave), now
+ * if it can be, else as soon as it can. */
+void own_write_member(struct node *node, struct node_actions *actions);
+int own_committed(struct node *node, struct record_order order, bool has_failed,
                   struct node_actions *actions);
 /* A peer knows an epoch of ours that is not below the present one. */
 void own_heard_epoch(struct node *node, uint64_t epoch,
                      struct node_actions *actions);
-void own_tick(struct node *node, struct node_actions *actions);
+/* 0, or -ENOMEM: what it could not do it does in the next step. */
+int own_tick(struct node *node, struct node_actions *actions);
 uint64_t own_deadline(const struct node *node);
 uint64_t own_next_hlc(struct node *node);
 void own_merge_hlc(struct node *node, uint64_t hlc);

@@ -16,7 +16,7 @@
 /* DESIGN of deletion: a manifest at so many tombstones or so long after. */
 #define OWN_MANIFEST_TOMBSTONES 64
 #define OWN_MANIFEST_MS         600000
-/* The first member record is tried again this long after a failure. */
+/* A member record or a manifest is tried again after this long. */
 #define OWN_RETRY_MS 1000
 /* Peers told at once of a pause or a departure. */
 #define OWN_FAREWELL_PEERS 64
@@ -66,8 +66,8 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
               struct node_actions *actions, struct record_order *ret_order)
 {
     size_t room = record_size_max(kind);
+    uint64_t seq = node->seq;
     struct node_action *action;
-    struct pending *pending;
     struct record record;
     uint8_t *bytes;
     size_t size;
@@ -82,28 +82,25 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
     }
     size = own_sign(node, kind, key, key_size, body, body_size, bytes, room);
     if (size == 0 || record_parse(bytes, size, &record) != 0) {
-        free(bytes);
-        return NODE_E_TOO_LARGE;
+        error = NODE_E_TOO_LARGE;
+    } else {
+        error = rights_check_own(node, &record);
     }
-    error = rights_check_own(node, &record);
-    if (error != 0) {
-        node->seq--; /* it was not used: nothing of it left this function */
-        free(bytes);
-        return error;
-    }
-    action = actions_add(actions, NODE_ACTION_STORE, bytes, size);
+    action = error != 0 ? NULL
+                        : actions_add(actions, NODE_ACTION_STORE, bytes, size);
     if (action == NULL) {
+        node->seq = seq; /* nothing of it left this function */
         free(bytes);
-        return -ENOMEM;
+        return error != 0 ? error : -ENOMEM;
     }
     action->is_own = true;
-    pending = &node->pending[node->n_pending++];
-    *pending = (struct pending){record.order, bytes, size};
+    node->pending[node->n_pending++] =
+        (struct pending){.order = record.order, .bytes = bytes, .size = size};
     *ret_order = record.order;
     return 0;
 }
 
-int own_write_member(struct node *node, struct node_actions *actions)
+void own_write_member(struct node *node, struct node_actions *actions)
 {
     struct body_member body = {
         .state = node->own_state,
@@ -114,16 +111,17 @@ int own_write_member(struct node *node, struct node_actions *actions)
     struct record_order order;
     uint8_t packed[128];
     size_t size;
-    int error;
 
     memcpy(body.version, node->version, sizeof(body.version));
-    error = body_put_member(&body, packed, sizeof(packed), &size);
-    if (error == 0) {
-        error = own_write(node, RECORD_MEMBER, NULL, 0, packed, size, actions,
-                          &order);
+    node->is_member_owed = true;
+    node->retry_ms = node->now_ms + OWN_RETRY_MS;
+    if (body_put_member(&body, packed, sizeof(packed), &size) == 0 &&
+        own_write(node, RECORD_MEMBER, NULL, 0, packed, size, actions,
+                  &order) == 0) {
+        node->is_member_owed = false;
+        node->is_member_pending = true;
+        node->member_order = order;
     }
-    node->is_member_pending = error == 0;
-    return error;
 }
 
 /* --- Manifest ----------------------------------------------------------------
@@ -156,72 +154,128 @@ static void write_manifest(struct node *node, struct node_actions *actions)
         qsort(ids, body.n_ids, BODY_MANIFEST_ID_SIZE, compare_ids);
         body.ids = ids;
         if (body_put_manifest(&body, packed, LIMIT_MANIFEST_SIZE, &size) == 0) {
-            /* Refused only for want of room or memory: tried again later. */
+            /* Refused only for want of room or memory: still due later. */
             (void)own_write(node, RECORD_MANIFEST, NULL, 0, packed, size,
                             actions, &order);
         }
     }
     node->first_tombstone_ms = node->now_ms;
+    node->manifest_ms = node->now_ms + OWN_RETRY_MS;
     free(ids);
     free(packed);
 }
 
-static bool is_manifest_due(const struct node *node)
+/* When the next manifest is due.  While a record is pending none is: it would
+ * name the number of one that it does not list, and so end it. */
+static uint64_t manifest_due_ms(const struct node *node)
 {
-    return node->phase == NODE_PHASE_READY && node->n_pending == 0 &&
-           node->n_tombstones > 0 &&
-           (node->n_tombstones >= OWN_MANIFEST_TOMBSTONES ||
-            node->now_ms - node->first_tombstone_ms >= OWN_MANIFEST_MS);
+    uint64_t due_ms = node->n_tombstones >= OWN_MANIFEST_TOMBSTONES
+                          ? 0
+                          : node->first_tombstone_ms + OWN_MANIFEST_MS;
+
+    return node->phase != NODE_PHASE_READY || node->n_pending > 0 ||
+                   node->n_tombstones == 0
+               ? NODE_NEVER
+               : MAX_OF(due_ms, node->manifest_ms);
 }
 
 /* --- The disk's answer -------------------------------------------------------
  */
 
-static void after_member(struct node *node, struct node_actions *actions)
+/* The first member record of this run is in the view.  False when out of
+ * memory: then this is still to be done. */
+static bool become_ready(struct node *node, struct node_actions *actions)
 {
-    node->is_member_pending = false;
+    if (!actions_reserve(actions, 2, 0)) {
+        return false;
+    }
+    node->phase = NODE_PHASE_READY;
+    /* The record was judged while we were not ready. */
+    suspicion_set_state(node, node->self, NODE_MEMBER_ALIVE, actions);
+    probe_start(node);
+    (void)actions_add(actions, NODE_ACTION_READY, NULL, 0); /* reserved */
+    return true;
+}
+
+static bool is_member(const struct pending *pending)
+{
+    struct record record;
+
+    return record_parse(pending->bytes, pending->size, &record) == 0 &&
+           record.kind == RECORD_MEMBER;
+}
+
+static void drop_pending(struct node *node, size_t index)
+{
+    free(node->pending[index].bytes);
+    node->n_pending--;
+    memmove(&node->pending[index], &node->pending[index + 1],
+            (node->n_pending - index) * sizeof(node->pending[0]));
+}
+
+static void after_member(struct node *node, struct record_order order,
+                         struct node_actions *actions)
+{
+    if (record_order_compare(order, node->member_order) == 0) {
+        node->is_member_pending = false;
+    }
     if (node->phase == NODE_PHASE_WRITING) {
-        node->phase = NODE_PHASE_READY;
-        /* The record was judged while we were not ready. */
-        suspicion_set_state(node, node->self, NODE_MEMBER_ALIVE, actions);
-        probe_start(node);
-        (void)actions_add(actions, NODE_ACTION_READY, NULL, 0);
+        node->is_member_new = true;
     } else if (node->own_state != BODY_MEMBER_ALIVE) {
         spread_to_many(node, OWN_FAREWELL_PEERS, actions);
     }
 }
 
-int own_committed(struct node *node, struct record_order order, bool failed,
-                  struct node_actions *actions)
+/* What is on disk enters the view, in the order of writing. */
+static int take_committed(struct node *node, struct node_actions *actions)
 {
-    for (size_t i = 0; i < node->n_pending; i++) {
-        struct pending pending = node->pending[i];
-        struct view_offer offer = {
-            .bytes = pending.bytes, .size = pending.size, .is_own = true};
-        struct record record;
-        bool is_member;
-        int result = 0;
+    size_t i = 0;
 
-        if (record_order_compare(pending.order, order) != 0) {
+    while (i < node->n_pending) {
+        const struct pending *pending = &node->pending[i];
+        struct view_offer offer = {
+            .bytes = pending->bytes, .size = pending->size, .is_own = true};
+        bool is_of_member = is_member(pending);
+
+        if (!pending->is_committed) {
+            i++;
             continue;
         }
-        node->n_pending--;
-        memmove(&node->pending[i], &node->pending[i + 1],
-                (node->n_pending - i) * sizeof(node->pending[0]));
-        is_member = record_parse(pending.bytes, pending.size, &record) == 0 &&
-                    record.kind == RECORD_MEMBER;
-        if (failed) {
-            node->is_member_pending = node->is_member_pending && !is_member;
-        } else {
-            result = view_offer(node, &offer, actions);
-            if (is_member) {
-                after_member(node, actions);
-            }
+        if (view_offer(node, &offer, actions) < 0) {
+            return -ENOMEM; /* the next step tries again */
         }
-        free(pending.bytes);
-        return MIN_OF(result, 0);
+        if (is_of_member) {
+            after_member(node, pending->order, actions);
+        }
+        drop_pending(node, i);
     }
     return 0;
+}
+
+int own_committed(struct node *node, struct record_order order, bool has_failed,
+                  struct node_actions *actions)
+{
+    size_t i = 0;
+
+    while (i < node->n_pending &&
+           record_order_compare(node->pending[i].order, order) != 0) {
+        i++;
+    }
+    if (i == node->n_pending) {
+        return 0;
+    }
+    if (!has_failed) {
+        node->pending[i].is_committed = true;
+        return take_committed(node, actions);
+    }
+    if (is_member(&node->pending[i]) &&
+        record_order_compare(order, node->member_order) == 0) {
+        /* It still has to be said: a refutation, a departure. */
+        node->is_member_pending = false;
+        node->is_member_owed = true;
+    }
+    drop_pending(node, i);
+    return take_committed(node, actions);
 }
 
 void own_heard_epoch(struct node *node, uint64_t epoch,
@@ -235,23 +289,15 @@ void own_heard_epoch(struct node *node, uint64_t epoch,
     }
     node->epoch = ((epoch >> 32) + 1) << 32 | (node->epoch & UINT32_MAX);
     node->seq = 0;
-    if (node->phase == NODE_PHASE_READY && !node->is_member_pending) {
-        (void)own_write_member(node, actions);
+    if (node->is_member_pending) {
+        node->is_member_owed = true; /* what is under way is of the old one */
+    } else if (node->phase == NODE_PHASE_READY) {
+        own_write_member(node, actions);
     }
 }
 
 /* --- Time --------------------------------------------------------------------
  */
-
-static void start_writing(struct node *node, struct node_actions *actions)
-{
-    node->phase = NODE_PHASE_WRITING;
-    if (node->now_ms < node->retry_ms) {
-        return; /* the disk refused it a moment ago */
-    }
-    node->retry_ms = node->now_ms + OWN_RETRY_MS;
-    (void)own_write_member(node, actions); /* else once more then */
-}
 
 static void ask_epoch(struct node *node, struct node_actions *actions)
 {
@@ -265,7 +311,7 @@ static void ask_epoch(struct node *node, struct node_actions *actions)
     node->n_asked = (unsigned)n;
 }
 
-void own_tick(struct node *node, struct node_actions *actions)
+static void start(struct node *node, struct node_actions *actions)
 {
     if (node->phase == NODE_PHASE_NEW) {
         node->first_tombstone_ms = node->now_ms; /* of those loaded */
@@ -283,18 +329,36 @@ void own_tick(struct node *node, struct node_actions *actions)
 
         if (node->now_ms >= node->asking_until_ms ||
             node->n_answers >= enough) {
-            start_writing(node, actions);
+            node->phase = NODE_PHASE_WRITING;
+            node->is_member_owed = true;
         } else if (node->now_ms >= node->asking_again_ms) {
             node->asking_again_ms = NODE_NEVER;
             ask_epoch(node, actions);
         }
     }
-    if (node->phase == NODE_PHASE_WRITING && !node->is_member_pending) {
-        start_writing(node, actions);
+}
+
+static bool is_member_due(const struct node *node)
+{
+    return node->is_member_owed && !node->is_member_pending &&
+           node->phase >= NODE_PHASE_WRITING;
+}
+
+int own_tick(struct node *node, struct node_actions *actions)
+{
+    int error = take_committed(node, actions);
+
+    if (node->phase == NODE_PHASE_WRITING && node->is_member_new) {
+        error = become_ready(node, actions) ? error : -ENOMEM;
     }
-    if (is_manifest_due(node)) {
+    start(node, actions);
+    if (is_member_due(node) && node->now_ms >= node->retry_ms) {
+        own_write_member(node, actions);
+    }
+    if (node->now_ms >= manifest_due_ms(node)) {
         write_manifest(node, actions);
     }
+    return error;
 }
 
 uint64_t own_deadline(const struct node *node)
@@ -308,17 +372,12 @@ uint64_t own_deadline(const struct node *node)
         deadline = MIN_OF(node->asking_until_ms, node->asking_again_ms);
         break;
     case NODE_PHASE_WRITING:
-        deadline = node->is_member_pending ? NODE_NEVER : node->retry_ms;
-        break;
     case NODE_PHASE_READY:
     default:
+        deadline = is_member_due(node) ? node->retry_ms : NODE_NEVER;
         break;
     }
-    if (node->n_tombstones > 0 && node->n_pending == 0 &&
-        node->phase == NODE_PHASE_READY) {
-        deadline = MIN_OF(deadline, node->first_tombstone_ms + OWN_MANIFEST_MS);
-    }
-    return deadline;
+    return MIN_OF(deadline, manifest_due_ms(node));
 }
 
 void own_done(struct node *node)

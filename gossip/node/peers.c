@@ -87,45 +87,55 @@ static void insert_at(struct peer **array, size_t n, size_t index,
     array[index] = peer;
 }
 
-struct peer *peers_get(struct node *node, const uint8_t key[32])
+/* In both tables, or in neither. */
+static bool add_to_tables(struct node *node, struct peer *peer)
 {
-    struct peer *peer = peers_find(node, key);
-
-    if (peer != NULL) {
-        return peer;
-    }
-    if (node->n_peers >= LIMIT_WRITERS || !grow_arrays(node)) {
-        return NULL;
-    }
-    peer = calloc(1, sizeof(*peer));
-    if (peer == NULL) {
-        return NULL;
-    }
-    memcpy(peer->key, key, 32);
-    peer->id = record_node_id(key);
-    peer->confirm_ms = NODE_NEVER;
-    /* Two keys with one short id: the second cannot take part.  A chance of
-     * 2^-64 per pair; an attacker would need a certificate for each try. */
-    if (peers_find_id(node, peer->id) != NULL) {
-        free(peer);
-        return NULL;
-    }
     HASH_ADD(hh_key, node->by_key, key, 32, peer);
     if (peer->hh_key.tbl == NULL) {
-        free(peer);
-        return NULL;
+        return false;
     }
     HASH_ADD(hh_id, node->by_id, id, sizeof(peer->id), peer);
     if (peer->hh_id.tbl == NULL) {
         HASH_DELETE(hh_key, node->by_key, peer);
+        return false;
+    }
+    return true;
+}
+
+int peers_get(struct node *node, const uint8_t key[32], struct peer **ret)
+{
+    struct peer *peer = peers_find(node, key);
+
+    if (peer != NULL) {
+        *ret = peer;
+        return 0;
+    }
+    /* Two keys with one short id: the second cannot take part.  A chance of
+     * 2^-64 per pair; an attacker would need a certificate for each try. */
+    if (node->n_peers >= LIMIT_WRITERS ||
+        peers_find_id(node, record_node_id(key)) != NULL) {
+        return PEERS_E_FULL;
+    }
+    if (!grow_arrays(node)) {
+        return -ENOMEM;
+    }
+    peer = calloc(1, sizeof(*peer));
+    if (peer == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(peer->key, key, 32);
+    peer->id = record_node_id(key);
+    peer->confirm_ms = NODE_NEVER;
+    if (!add_to_tables(node, peer)) {
         free(peer);
-        return NULL;
+        return -ENOMEM;
     }
     insert_at(node->peers, node->n_peers, key_index(node, key), peer);
     insert_at(node->ring, node->n_peers, peers_ring_index(node, peer->id),
               peer);
     node->n_peers++;
-    return peer;
+    *ret = peer;
+    return 0;
 }
 
 void peers_done(struct node *node)
@@ -137,6 +147,7 @@ void peers_done(struct node *node)
 
         packet_keys_wipe(&peer->keys);
         free(peer->certificate);
+        free(peer->spare);
         free(peer->accusations);
         free(peer->entries);
         free(peer);
@@ -163,20 +174,29 @@ static bool is_better(const struct body_certificate *new_one,
     return new_one->serial >= old_one->serial;
 }
 
-int peers_set_certificate(struct node *node, struct peer *peer,
-                          struct entry *entry,
-                          const struct body_certificate *certificate)
+int peers_reserve_certificate(struct peer *peer)
+{
+    if (peer->certificate == NULL && peer->spare == NULL) {
+        peer->spare = malloc(sizeof(*peer->spare));
+        if (peer->spare == NULL) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+void peers_set_certificate(struct node *node, struct peer *peer,
+                           struct entry *entry,
+                           const struct body_certificate *certificate)
 {
     bool is_first = peer->certificate == NULL;
 
     if (is_first) {
-        peer->certificate = malloc(sizeof(*peer->certificate));
-        if (peer->certificate == NULL) {
-            return -ENOMEM;
-        }
+        peer->certificate = peer->spare;
+        peer->spare = NULL;
     } else if (peer->certificate_entry != NULL &&
                !is_better(certificate, peer->certificate)) {
-        return 0;
+        return;
     }
     if (is_first || memcmp(peer->certificate->exchange_public,
                            certificate->exchange_public, 32) != 0) {
@@ -196,7 +216,6 @@ int peers_set_certificate(struct node *node, struct peer *peer,
          * let the next fingerprint bring them soon. */
         peer->sync_ms = 0;
     }
-    return 0;
 }
 
 bool peers_is_issuer(const struct node *node, const struct peer *peer)

@@ -74,23 +74,23 @@ static unsigned copies(const struct node *node)
     return node->tuning.retransmit_mult * digits;
 }
 
-void spread_add(struct node *node, const uint8_t *bytes, size_t size,
-                uint64_t hash, struct peer *source, bool is_membership)
+uint8_t *spread_copy(const uint8_t *bytes, size_t size)
 {
-    uint8_t *copy;
+    uint8_t *copy = malloc(size);
 
+    return copy == NULL ? NULL : memcpy(copy, bytes, size);
+}
+
+void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
+                struct peer *source, bool is_membership)
+{
     if (node->n_news == NODE_NEWS_MAX) {
         drop_first(node);
     }
-    copy = malloc(size);
-    if (copy == NULL) {
-        return; /* anti-entropy will bring it */
-    }
-    memcpy(copy, bytes, size);
     node->n_news++;
     *news_at(node, node->n_news - 1) = (struct news){
         .hash = hash,
-        .bytes = copy,
+        .bytes = bytes,
         .size = size,
         .source = source,
         .is_membership = is_membership,

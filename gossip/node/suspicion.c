@@ -10,6 +10,7 @@
  */
 #include "gossip/node/node_internal.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -70,6 +71,16 @@ void suspicion_set_state(struct node *node, struct peer *peer,
     }
 }
 
+bool suspicion_is_departure(const struct record *record)
+{
+    struct body_member body;
+
+    return record->kind == RECORD_MEMBER &&
+           body_get_member(record, &body) == 0 &&
+           body.state == BODY_MEMBER_LEFT;
+}
+
+/* Reserved by the callers, as in suspicion_set_state. */
 static void set_reachable(struct peer *peer, bool is_reachable,
                           struct node_actions *actions)
 {
@@ -214,40 +225,6 @@ static void plan_review(struct node *node, struct peer *peer)
     }
 }
 
-static bool add_accusation(const struct node *node, struct peer *peer,
-                           struct peer *accuser, const struct record *record,
-                           uint64_t hash)
-{
-    struct accusation *accusation;
-
-    if (peer->accusations == NULL) {
-        peer->accusations =
-            calloc(LIMIT_ACCUSERS, sizeof(peer->accusations[0]));
-    }
-    if (peer->accusations == NULL || peer->n_accusations == LIMIT_ACCUSERS ||
-        record->size > sizeof(accusation->bytes)) {
-        return false;
-    }
-    accusation = &peer->accusations[peer->n_accusations++];
-    peer->accused_ms = node->now_ms;
-    *accusation = (struct accusation){
-        .accuser = accuser,
-        .incarnation = peer->incarnation,
-        .hash = hash,
-        .size = record->size,
-    };
-    memcpy(accusation->bytes, record->bytes, record->size);
-    return true;
-}
-
-static bool can_be_suspected(const struct node *node, const struct peer *peer)
-{
-    return peer->state == NODE_MEMBER_ALIVE ||
-           peer->state == NODE_MEMBER_SUSPECT ||
-           (peer->state == NODE_MEMBER_PAUSED &&
-            node->now_ms >= peer->paused_until_ms);
-}
-
 static uint64_t hash_of(const struct record *record)
 {
     uint8_t id[RECORD_ID_SIZE];
@@ -256,6 +233,58 @@ static uint64_t hash_of(const struct record *record)
     record_id(record, id);
     reader = reader_init(id, 8);
     return reader_u64(&reader);
+}
+
+/* An accusation with the memory for all that follows from it. */
+struct prepared {
+    struct peer *accused;
+    struct peer *accuser;
+    uint8_t *news;
+};
+
+/* 0, or -ENOMEM with nothing to be undone. */
+static int prepare(struct peer *accused, struct peer *accuser,
+                   struct node_actions *actions, struct prepared *ret)
+{
+    if (accused->accusations == NULL) {
+        accused->accusations =
+            calloc(LIMIT_ACCUSERS, sizeof(accused->accusations[0]));
+    }
+    if (accused->accusations == NULL || !actions_reserve(actions, 1, 0)) {
+        return -ENOMEM;
+    }
+    *ret = (struct prepared){accused, accuser,
+                             malloc(sizeof(accused->accusations[0].bytes))};
+    return ret->news == NULL ? -ENOMEM : 0;
+}
+
+/* Keeps the accusation, which fits, and passes it on. */
+static void add_accusation(struct node *node, const struct prepared *prepared,
+                           const struct record *record, struct peer *source)
+{
+    struct peer *accused = prepared->accused;
+    struct accusation *accusation =
+        &accused->accusations[accused->n_accusations++];
+
+    accused->accused_ms = node->now_ms;
+    *accusation = (struct accusation){
+        .accuser = prepared->accuser,
+        .incarnation = accused->incarnation,
+        .hash = hash_of(record),
+        .size = record->size,
+    };
+    memcpy(accusation->bytes, record->bytes, record->size);
+    memcpy(prepared->news, record->bytes, record->size);
+    spread_add(node, prepared->news, record->size, accusation->hash, source,
+               true);
+}
+
+static bool can_be_suspected(const struct node *node, const struct peer *peer)
+{
+    return peer->state == NODE_MEMBER_ALIVE ||
+           peer->state == NODE_MEMBER_SUSPECT ||
+           (peer->state == NODE_MEMBER_PAUSED &&
+            node->now_ms >= peer->paused_until_ms);
 }
 
 static void become_suspect(struct node *node, struct peer *peer,
@@ -271,13 +300,15 @@ static void become_suspect(struct node *node, struct peer *peer,
     plan_review(node, peer);
 }
 
-/* Signs an accusation of the peer's present incarnation and spreads it. */
-static void accuse(struct node *node, struct peer *peer,
-                   struct node_actions *actions)
+/* Signs an accusation of the peer's present incarnation and spreads it.  0 or
+ * -ENOMEM. */
+static int accuse(struct node *node, struct peer *peer,
+                  struct node_actions *actions)
 {
     struct body_accusation body = {.incarnation = peer->incarnation};
     uint8_t bytes[sizeof(peer->accusations[0].bytes)];
     uint8_t packed[64];
+    struct prepared prepared;
     struct record record;
     size_t size;
 
@@ -285,16 +316,20 @@ static void accuse(struct node *node, struct peer *peer,
         has_accuser(peer, node->self) ||
         peer->n_accusations >= SUSPICION_ACCUSERS ||
         body_put_accusation(&body, packed, sizeof(packed), &size) != 0) {
-        return;
+        return 0;
+    }
+    if (prepare(peer, node->self, actions, &prepared) != 0) {
+        return -ENOMEM;
     }
     size = own_sign(node, RECORD_ACCUSATION, peer->key, 32, packed, size, bytes,
                     sizeof(bytes));
-    if (size == 0 || record_parse(bytes, size, &record) != 0 ||
-        !add_accusation(node, peer, node->self, &record, hash_of(&record))) {
-        return;
+    if (size == 0 || record_parse(bytes, size, &record) != 0) {
+        free(prepared.news);
+        return 0;
     }
-    spread_add(node, bytes, size, hash_of(&record), NULL, true);
+    add_accusation(node, &prepared, &record, NULL);
     become_suspect(node, peer, actions);
+    return 0;
 }
 
 static void refute(struct node *node, struct node_actions *actions)
@@ -306,7 +341,7 @@ static void refute(struct node *node, struct node_actions *actions)
     node->counters.refutations++;
     /* Others had reason to doubt us: be slower to doubt them (Lifeguard). */
     node->health = MIN_OF(node->health + 1, 8u);
-    (void)own_write_member(node, actions);
+    own_write_member(node, actions);
 }
 
 /* Who passes an old accusation on has missed the refutation, and would hold
@@ -330,7 +365,7 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
     struct peer *accuser = peers_find(node, record->writer);
     struct peer *accused;
     struct body_accusation body;
-    uint64_t hash;
+    struct prepared prepared;
 
     if (memcmp(record->cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0) {
         node->counters.refused_cluster++;
@@ -345,6 +380,7 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
     }
     accused = peers_find(node, record->key);
     if (accused == NULL || accused == accuser || !accused->has_body ||
+        record->size > sizeof(accused->accusations[0].bytes) ||
         body_get_accusation(record, &body) != 0) {
         node->counters.refused_body++;
         return VIEW_REFUSED;
@@ -366,12 +402,11 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
         node->counters.refused_signature++;
         return VIEW_REFUSED;
     }
-    hash = hash_of(record);
-    if (!add_accusation(node, accused, accuser, record, hash)) {
-        return VIEW_REFUSED;
+    if (prepare(accused, accuser, actions, &prepared) != 0) {
+        return -ENOMEM;
     }
+    add_accusation(node, &prepared, record, source);
     node->counters.records_accepted++;
-    spread_add(node, record->bytes, record->size, hash, source, true);
     if (accused->is_self) {
         refute(node, actions);
         return VIEW_ACCEPTED;
@@ -392,6 +427,11 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
 void suspicion_on_probe(struct node *node, struct peer *peer,
                         enum probe_result result, struct node_actions *actions)
 {
+    if (!actions_reserve(actions, 1, 0)) {
+        /* Another probe, soon, says the same. */
+        probe_confirm(node, peer, node->now_ms);
+        return;
+    }
     if (result == PROBE_FAILED) {
         bool is_new = !peer->has_failed;
 
@@ -401,7 +441,9 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
             if (is_new && node->n_alive >= SUSPICION_CUT_OFF_FROM) {
                 probe_look_around(node, peer);
             }
-            accuse(node, peer, actions);
+            if (accuse(node, peer, actions) != 0) {
+                probe_confirm(node, peer, node->now_ms); /* as above */
+            }
             plan_review(node, peer);
         }
         return;
@@ -432,7 +474,8 @@ static void judge(struct node *node, struct peer *peer,
     /* When the way is open again, a failure from before says nothing. */
     has_failed =
         peer->has_failed && (is_cut_off || peer->failed_ms > node->cut_off_ms);
-    if (has_failed && peer->n_accusations >= wanted && !is_cut_off) {
+    if (has_failed && peer->n_accusations >= wanted && !is_cut_off &&
+        actions_reserve(actions, 1, 0)) {
         suspicion_set_state(node, peer, NODE_MEMBER_DEAD, actions);
         peer->review_ms = NODE_NEVER;
         return;
@@ -440,7 +483,7 @@ static void judge(struct node *node, struct peer *peer,
     if (!has_failed) {
         probe_confirm(node, peer, node->now_ms);
     } else {
-        accuse(node, peer, actions);
+        (void)accuse(node, peer, actions); /* else at the next review */
     }
     set_review(node, peer, node->now_ms + node->tuning.probe_interval_ms);
 }

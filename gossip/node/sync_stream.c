@@ -51,18 +51,6 @@ void sync_ask_stream(struct node *node, struct peer *peer,
     }
 }
 
-static void close_stream(struct sync_stream *stream,
-                         struct node_actions *actions)
-{
-    struct node_action *action =
-        actions_add(actions, NODE_ACTION_STREAM_CLOSE, NULL, 0);
-
-    if (action != NULL) {
-        action->stream = stream->stream;
-    }
-    *stream = (struct sync_stream){0};
-}
-
 static void on_opened(struct node *node, const struct node_event *event,
                       struct node_actions *actions)
 {
@@ -86,6 +74,7 @@ static void on_opened(struct node *node, const struct node_event *event,
             return;
         }
     }
+    /* Without memory for this the owner's own limit ends it. */
     action = actions_add(actions, NODE_ACTION_STREAM_CLOSE, NULL, 0);
     if (action != NULL) {
         action->stream = event->stream;
@@ -157,17 +146,26 @@ static uint64_t stream_end(const struct sync_stream *stream)
                : end;
 }
 
+/* Without memory it is still there in the next step, and ended then. */
 static void end_stream(struct node *node, struct sync_stream *stream,
                        struct node_actions *actions)
 {
     struct sync_channel channel;
+    struct node_action *action;
 
+    if (!actions_reserve(actions, 2, LIMIT_FRAME_SIZE)) {
+        return;
+    }
     if (stream->is_initiator &&
         sync_channel_open(&channel, node, stream->peer, stream, actions)) {
         message_put_done(&channel.writer);
         sync_channel_close(&channel);
     }
-    close_stream(stream, actions);
+    action = actions_add(actions, NODE_ACTION_STREAM_CLOSE, NULL, 0);
+    if (action != NULL) {
+        action->stream = stream->stream;
+        *stream = (struct sync_stream){0};
+    }
 }
 
 void sync_tick(struct node *node, struct node_actions *actions)

@@ -126,8 +126,10 @@ static void entries_remove(struct peer *peer, const struct entry *entry)
 
 void view_entry_free(struct entry *entry)
 {
-    free(entry->bytes);
-    free(entry);
+    if (entry != NULL) {
+        free(entry->bytes);
+        free(entry);
+    }
 }
 
 struct entry *view_entry_new(const struct record *record, const uint8_t *id,

@@ -12,6 +12,7 @@ uint64_t view_hash_of_id(const uint8_t *id);
 /* A copy of the record, not yet in the view; NULL when out of memory. */
 struct entry *view_entry_new(const struct record *record, const uint8_t *id,
                              struct peer *writer, uint8_t slot_kind);
+/* Accepts NULL. */
 void view_entry_free(struct entry *entry);
 /* 0, or -ENOMEM: the entry is then still the caller's. */
 int view_entry_link(struct node *node, struct entry *entry);

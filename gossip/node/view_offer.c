@@ -6,6 +6,7 @@
 #include "gossip/node/view_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* --- Manifests -------------------------------------------------------------
  */
@@ -79,13 +80,16 @@ static int refuse_parse(struct node *node, int error)
     }
 }
 
-/* What a record in hand leads to; filled by check, used by take. */
+/* What a record in hand leads to; filled by check and prepare, used by take. */
 struct incoming {
     struct record record;
     uint8_t id[RECORD_ID_SIZE];
     struct peer *writer;
     struct entry *old;
     uint8_t slot_kind;
+    struct peer *subject; /* of a certificate */
+    struct entry *entry;  /* linked by take */
+    uint8_t *news;        /* for spread_add, NULL for what was loaded */
 };
 
 /* Another record of the writer under the same order, or NULL. */
@@ -110,21 +114,31 @@ static struct entry *find_contradiction(const struct peer *writer,
  * shall know: both records go on, whoever meets both freezes it too.  Since
  * some took more of it than others by then, its records do not count in
  * fingerprints any more, or views would differ for ever. */
-static void freeze(struct node *node, struct incoming *in,
-                   const struct entry *other, struct peer *source)
+static int freeze(struct node *node, struct incoming *in,
+                  const struct entry *other, struct peer *source)
 {
     struct peer *writer = in->writer;
+    uint8_t *first;
+    uint8_t *second;
 
-    if (!writer->is_frozen) {
-        writer->is_frozen = true;
-        node->fingerprint -= writer->fingerprint;
-        writer->frozen_generation =
-            writer->certificate == NULL ? 0 : writer->certificate->generation;
-        spread_add(node, other->bytes, other->record.size, other->hash, NULL,
-                   false);
-        spread_add(node, in->record.bytes, in->record.size,
-                   view_hash_of_id(in->id), source, false);
+    if (writer->is_frozen) {
+        return 0;
     }
+    first = spread_copy(other->bytes, other->record.size);
+    second = spread_copy(in->record.bytes, in->record.size);
+    if (first == NULL || second == NULL) {
+        free(first);
+        free(second);
+        return -ENOMEM;
+    }
+    writer->is_frozen = true;
+    node->fingerprint -= writer->fingerprint;
+    writer->frozen_generation =
+        writer->certificate == NULL ? 0 : writer->certificate->generation;
+    spread_add(node, first, other->record.size, other->hash, NULL, false);
+    spread_add(node, second, in->record.size, view_hash_of_id(in->id), source,
+               false);
+    return 0;
 }
 
 void view_unfreeze(struct node *node, struct peer *writer)
@@ -213,7 +227,7 @@ static int check_order(struct node *node, struct incoming *in)
     return VIEW_ACCEPTED;
 }
 
-/* Everything but the effects. */
+/* Everything but the effects.  enum view_result, or -ENOMEM. */
 static int check(struct node *node, const struct view_offer *offer,
                  struct incoming *in)
 {
@@ -246,7 +260,9 @@ static int check(struct node *node, const struct view_offer *offer,
     /* Only a signed contradiction counts, so this comes after the check. */
     other = find_contradiction(in->writer, &in->record, in->id);
     if (other != NULL) {
-        freeze(node, in, other, offer->source);
+        if (freeze(node, in, other, offer->source) != 0) {
+            return -ENOMEM;
+        }
         /* Of two for one place all keep the same one. */
         if (other == in->old &&
             memcmp(in->id, other->id, sizeof(other->id)) < 0) {
@@ -259,43 +275,43 @@ static int check(struct node *node, const struct view_offer *offer,
     return VIEW_ACCEPTED;
 }
 
-static int take_certificate(struct node *node, struct entry *entry)
+static void take_certificate(struct node *node, struct peer *subject,
+                             struct entry *entry)
 {
-    struct peer *subject = peers_get(node, entry->record.key);
     struct body_certificate certificate;
 
     /* It decoded when it was checked. */
-    if (subject == NULL ||
-        body_get_certificate(&entry->record, &certificate) != 0) {
-        return -ENOMEM;
+    if (body_get_certificate(&entry->record, &certificate) == 0) {
+        peers_set_certificate(node, subject, entry, &certificate);
     }
-    return peers_set_certificate(node, subject, entry, &certificate);
 }
 
-/* Consequences by kind, once the record is in the view. */
-static int take_effect(struct node *node, struct incoming *in,
-                       struct entry *entry, struct node_actions *actions)
+/* Consequences by kind, once the record is in the view.  The memory for all
+ * of them was reserved: nothing here fails. */
+static void take_effect(struct node *node, struct incoming *in,
+                        struct entry *entry, struct node_actions *actions)
 {
     switch (in->record.kind) {
     case RECORD_CERTIFICATE:
-        return take_certificate(node, entry);
+        take_certificate(node, in->subject, entry);
+        break;
     case RECORD_MEMBER:
         in->writer->member_entry = entry;
         suspicion_on_member(node, in->writer, &entry->record, actions);
-        return 0;
+        break;
     case RECORD_MANIFEST:
         in->writer->manifest_entry = entry;
         apply_manifest(node, in->writer, actions);
-        return 0;
+        break;
     case RECORD_TOMBSTONE:
         if (in->writer->is_self) {
             if (node->n_tombstones++ == 0) {
                 node->first_tombstone_ms = node->now_ms;
             }
         }
-        return 0;
+        break;
     default:
-        return 0;
+        break;
     }
 }
 
@@ -308,28 +324,79 @@ static enum node_record_change change_of(const struct incoming *in,
     return had_live ? NODE_RECORD_UPDATED : NODE_RECORD_ADDED;
 }
 
-static int take(struct node *node, const struct view_offer *offer,
-                struct incoming *in, struct node_actions *actions)
-{
-    bool had_live = false;
-    struct entry *entry =
-        view_entry_new(&in->record, in->id, in->writer, in->slot_kind);
-    struct node_action *action;
-    int error;
+/* --- All or nothing --------------------------------------------------------
+ */
 
-    if (entry == NULL) {
+/* Room for all that can be told of the record: that it is stored and changed
+ * the view, two changes of its writer as a member, and each record of the
+ * writer erased that it may end. */
+static bool reserve_actions(const struct incoming *in,
+                            struct node_actions *actions)
+{
+    size_t n = 4, size = 2 * in->record.size;
+
+    if (in->record.kind == RECORD_MANIFEST ||
+        suspicion_is_departure(&in->record)) {
+        for (size_t i = 0; i < in->writer->n_entries; i++) {
+            n += 2;
+            size += 2 * in->writer->entries[i]->record.size;
+        }
+    }
+    return actions_reserve(actions, n, size);
+}
+
+static int prepare_subject(struct node *node, struct incoming *in)
+{
+    int result = peers_get(node, in->record.key, &in->subject);
+
+    if (result == PEERS_E_FULL) {
+        return refuse(&node->counters.refused_limit);
+    }
+    return result != 0 ? result : peers_reserve_certificate(in->subject);
+}
+
+/* All the memory that taking the record needs, so that it is taken whole or
+ * not at all.  enum view_result, or -ENOMEM. */
+static int prepare(struct node *node, const struct view_offer *offer,
+                   struct incoming *in, struct node_actions *actions)
+{
+    int result = VIEW_ACCEPTED;
+
+    if (in->record.kind == RECORD_CERTIFICATE) {
+        result = prepare_subject(node, in);
+    }
+    if (result != VIEW_ACCEPTED) {
+        return result;
+    }
+    if (!reserve_actions(in, actions)) {
         return -ENOMEM;
     }
+    if (!offer->is_loaded) {
+        in->news = spread_copy(offer->bytes, offer->size);
+        if (in->news == NULL) {
+            return -ENOMEM;
+        }
+    }
+    in->entry = view_entry_new(&in->record, in->id, in->writer, in->slot_kind);
+    if (in->entry == NULL || view_entry_link(node, in->entry) != 0) {
+        view_entry_free(in->entry);
+        free(in->news);
+        return -ENOMEM;
+    }
+    return VIEW_ACCEPTED;
+}
+
+static void take(struct node *node, const struct view_offer *offer,
+                 struct incoming *in, struct node_actions *actions)
+{
+    struct entry *entry = in->entry;
+    bool had_live = false;
+
     if (in->old != NULL) {
         had_live = in->old->record.kind != RECORD_TOMBSTONE;
         view_entry_unlink(node, in->old);
         view_entry_free(in->old);
         in->old = NULL;
-    }
-    error = view_entry_link(node, entry);
-    if (error != 0) {
-        view_entry_free(entry);
-        return error;
     }
     if (record_order_compare(in->record.order, in->writer->high) > 0) {
         in->writer->high = in->record.order;
@@ -337,37 +404,33 @@ static int take(struct node *node, const struct view_offer *offer,
     own_merge_hlc(node, in->record.hlc);
     node->counters.records_accepted++;
     if (!offer->is_loaded && !offer->is_own) {
-        action =
-            actions_add(actions, NODE_ACTION_STORE, offer->bytes, offer->size);
-        if (action == NULL) {
-            error = -ENOMEM;
-        }
+        (void)actions_add(actions, NODE_ACTION_STORE, offer->bytes,
+                          offer->size); /* reserved */
     }
     view_announce(entry, change_of(in, had_live), actions);
-    if (!offer->is_loaded) {
-        spread_add(node, entry->bytes, entry->record.size, entry->hash,
+    if (in->news != NULL) {
+        spread_add(node, in->news, entry->record.size, entry->hash,
                    offer->source, in->record.kind == RECORD_MEMBER);
     }
-    if (take_effect(node, in, entry, actions) != 0) {
-        error = -ENOMEM;
-    }
-    return error;
+    take_effect(node, in, entry, actions);
 }
 
 static int offer_record(struct node *node, const struct view_offer *offer,
                         struct node_actions *actions)
 {
-    struct incoming in;
+    struct incoming in = {0};
     int result = check(node, offer, &in);
 
-    if (result != VIEW_ACCEPTED) {
-        return result;
-    }
-    if (in.writer->is_self && !offer->is_own) {
+    if (result == VIEW_ACCEPTED && in.writer->is_self && !offer->is_own) {
         own_heard_epoch(node, in.record.order.epoch, actions);
     }
-    result = take(node, offer, &in, actions);
-    return result < 0 ? result : VIEW_ACCEPTED;
+    if (result == VIEW_ACCEPTED) {
+        result = prepare(node, offer, &in, actions);
+    }
+    if (result == VIEW_ACCEPTED) {
+        take(node, offer, &in, actions);
+    }
+    return result;
 }
 
 int view_offer(struct node *node, const struct view_offer *offer,

@@ -189,7 +189,8 @@ _must_check_ int body_get_revocation(const struct record *record,
 
 /* Encoders write into `buffer`; 0 and the size, or -ENOBUFS.  The same value
  * always gives the same bytes (keys ascending, defaults written, shortest
- * forms).  They do not judge values: node_write decodes what it is given. */
+ * forms).  They do not judge values: the node decodes what it is given to
+ * write. */
 _must_check_ int body_put_certificate(const struct body_certificate *body,
                                       uint8_t *buffer, size_t buffer_size,
                                       size_t *ret_size);

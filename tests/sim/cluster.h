@@ -42,6 +42,9 @@ struct cluster_node;
 typedef void (*cluster_watch_fn)(struct cluster *cluster, uint32_t node,
                                  const struct node_action *action, void *data);
 
+typedef int (*node_step_fn)(struct node *node, const struct node_event *event,
+                            struct node_actions *actions);
+
 struct cluster_config {
     uint64_t seed;
     uint32_t n_nodes;
@@ -97,6 +100,9 @@ struct cluster {
     cluster_watch_fn watch;
     void *watch_data;
     bool is_stepping;
+    node_step_fn step;     /* node_step, or a test's way of calling it */
+    node_verify_fn verify; /* check_verify, likewise; data is the check */
+    bool is_starving;      /* -ENOMEM is no failure now */
 };
 
 struct cluster *cluster_new(const struct cluster_config *config);
@@ -128,8 +134,8 @@ void cluster_pause(struct cluster *cluster, uint32_t node, uint32_t pause_s);
 void cluster_leave(struct cluster *cluster, uint32_t node);
 bool cluster_is_running(const struct cluster *cluster, uint32_t node);
 
-/* Registers "FUNCTION/INSTANCE" at the node's own address.  Result of
- * node_write. */
+/* Registers "FUNCTION/INSTANCE" at the node's own address.  The result in
+ * struct node_written. */
 int cluster_register(struct cluster *cluster, uint32_t node,
                      const char *function, const char *instance, uint16_t port);
 int cluster_deregister(struct cluster *cluster, uint32_t node,
@@ -157,7 +163,7 @@ uint32_t cluster_find_key(const struct cluster *cluster, const uint8_t key[32]);
 struct node_counters cluster_counters(const struct cluster *cluster);
 void cluster_trace_hash(const struct cluster *cluster, uint8_t ret_hash[16]);
 
-/* For streams.c: one event into a node, and out with what it asks for. */
+/* One event into a node, and out with what it asks for. */
 void cluster_step(struct cluster *cluster, uint32_t node,
                   struct node_event *event);
 

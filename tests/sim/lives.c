@@ -64,6 +64,8 @@ struct cluster *cluster_new(const struct cluster_config *config)
 
     assert(result >= 0 && cluster != NULL && config->n_nodes > 0);
     cluster->config = *config;
+    cluster->step = node_step;
+    cluster->verify = check_verify;
     cluster->nodes = calloc(config->n_nodes, sizeof(*cluster->nodes));
     assert(cluster->nodes != NULL);
     network_init(&cluster->network, config->n_nodes, config->seed,
@@ -164,7 +166,7 @@ void cluster_start(struct cluster *cluster, uint32_t node)
         .version = LIVES_VERSION,
         .tuning = cluster->config.tuning != NULL ? *cluster->config.tuning
                                                  : NODE_TUNING_DEFAULT,
-        .verify = check_verify,
+        .verify = cluster->verify,
         .verify_data = &cluster->check};
     int result;
 

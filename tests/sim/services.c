@@ -9,25 +9,35 @@
 
 #define SERVICES_BODY_SIZE 512
 
-int cluster_write(struct cluster *cluster, uint32_t node, uint8_t kind,
-                  const uint8_t *key, size_t key_size, const uint8_t *body,
-                  size_t body_size, struct record_order *ret_order)
+static int services_step(struct cluster *cluster, uint32_t node,
+                         struct node_event *event,
+                         struct record_order *ret_order)
 {
-    struct record_order order = {0};
-    int result;
+    struct node_written written = {.result = NODE_E_NOT_READY};
 
     if (!cluster_is_running(cluster, node)) {
         return NODE_E_NOT_READY;
     }
-    result = node_write(cluster->nodes[node].node,
-                        cluster_node_now_ms(cluster, node),
-                        cluster_node_wall_ms(cluster, node), kind, key,
-                        key_size, body, body_size, cluster->actions, &order);
-    if (result == 0 && ret_order != NULL) {
-        *ret_order = order;
+    event->written = &written;
+    cluster_step(cluster, node, event);
+    if (written.result == 0 && ret_order != NULL) {
+        *ret_order = written.order;
     }
-    cluster_carry_out(cluster, node);
-    return result;
+    return written.result;
+}
+
+int cluster_write(struct cluster *cluster, uint32_t node, uint8_t kind,
+                  const uint8_t *key, size_t key_size, const uint8_t *body,
+                  size_t body_size, struct record_order *ret_order)
+{
+    struct node_event event = {.type = NODE_EVENT_WRITE,
+                               .kind = kind,
+                               .key = key,
+                               .key_size = key_size,
+                               .body = body,
+                               .body_size = body_size};
+
+    return services_step(cluster, node, &event, ret_order);
 }
 
 static size_t services_key(char key[LIMIT_KEY_SIZE], const char *function,
@@ -65,19 +75,13 @@ int cluster_deregister(struct cluster *cluster, uint32_t node,
                        const char *function, const char *instance)
 {
     char key[LIMIT_KEY_SIZE];
-    size_t key_size = services_key(key, function, instance);
-    struct record_order order;
-    int result;
+    struct node_event event = {.type = NODE_EVENT_REMOVE,
+                               .kind = RECORD_SERVICE,
+                               .key = (const uint8_t *)key,
+                               .key_size =
+                                   services_key(key, function, instance)};
 
-    if (!cluster_is_running(cluster, node)) {
-        return NODE_E_NOT_READY;
-    }
-    result = node_remove(
-        cluster->nodes[node].node, cluster_node_now_ms(cluster, node),
-        cluster_node_wall_ms(cluster, node), RECORD_SERVICE,
-        (const uint8_t *)key, key_size, cluster->actions, &order);
-    cluster_carry_out(cluster, node);
-    return result;
+    return services_step(cluster, node, &event, NULL);
 }
 
 bool cluster_has_service(const struct cluster *cluster, uint32_t observer,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static atomic_bool heap_is_on;
+static atomic_bool heap_is_paused;
 static atomic_bool heap_is_lasting;
 static atomic_bool heap_has_failed;
 static atomic_uint heap_n_seen;
@@ -23,6 +24,7 @@ static void start(unsigned n, bool is_lasting)
     atomic_store(&heap_n_wanted, n);
     atomic_store(&heap_is_lasting, is_lasting);
     atomic_store(&heap_has_failed, false);
+    atomic_store(&heap_is_paused, false);
     atomic_store(&heap_n_seen, 0);
     atomic_store(&heap_is_on, true);
 }
@@ -42,6 +44,16 @@ unsigned heap_count(void)
     return atomic_load(&heap_n_seen);
 }
 
+void heap_pause(void)
+{
+    atomic_store(&heap_is_paused, true);
+}
+
+void heap_resume(void)
+{
+    atomic_store(&heap_is_paused, false);
+}
+
 bool heap_off(void)
 {
     atomic_store(&heap_is_on, false);
@@ -54,7 +66,7 @@ static bool fails(void)
     unsigned wanted = atomic_load(&heap_n_wanted);
     unsigned index;
 
-    if (!atomic_load(&heap_is_on)) {
+    if (!atomic_load(&heap_is_on) || atomic_load(&heap_is_paused)) {
         return false;
     }
     index = atomic_fetch_add(&heap_n_seen, 1) + 1;

@@ -45,6 +45,10 @@ void heap_fail_from(unsigned n);
 /* Allocations since heap_fail_at or heap_fail_from, the failed ones among
  * them. */
 unsigned heap_count(void);
+/* What is allocated between the two is neither counted nor fails: the test's
+ * own part of the work. */
+void heap_pause(void);
+void heap_resume(void);
 /* No more failures.  Whether there was one. */
 bool heap_off(void);
 

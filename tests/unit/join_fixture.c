@@ -80,16 +80,26 @@ int core_write(struct core *core, uint8_t kind, const uint8_t *key,
                core_written_fn done, void *data)
 {
     struct join_fixture *fixture = fixture_of(core);
-    struct record_order order = {0};
-    int r;
+    struct node_written written = {0};
+    struct node_event event = {
+        .type = NODE_EVENT_WRITE,
+        .now_ms = 1000,
+        .wall_ms = clock_wall_ms(),
+        .kind = kind,
+        .key = key,
+        .key_size = key_size,
+        .body = body,
+        .body_size = body_size,
+        .written = &written,
+    };
 
     if (fixture->write_error != 0) {
         return fixture->write_error;
     }
     node_actions_clear(fixture->actions);
-    r = node_write(core->node, 1000, clock_wall_ms(), kind, key, key_size, body,
-                   body_size, fixture->actions, &order);
-    return r != 0 ? r : store_own(core, order, done, data);
+    assert(node_step(core->node, &event, fixture->actions) == 0);
+    return written.result != 0 ? written.result
+                               : store_own(core, written.order, done, data);
 }
 
 static void make_genesis(struct join_fixture *fixture)

@@ -144,6 +144,24 @@ static void test_counts_only(void **state)
     free(made);
 }
 
+static void test_paused(void **state)
+{
+    unsigned count;
+
+    (void)state;
+    heap_fail_at(1);
+    heap_pause();
+    made = malloc(1);
+    assert_non_null(made);
+    free(made);
+    count = heap_count();
+    heap_resume();
+    made = malloc(1);
+    assert_true(heap_off());
+    assert_null(made);
+    assert_int_equal(count, 0);
+}
+
 /* What the archives allocate is counted too. */
 static void test_archives(void **state)
 {
@@ -165,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_only_the_nth),
         cmocka_unit_test(test_from_the_nth),
         cmocka_unit_test(test_counts_only),
+        cmocka_unit_test(test_paused),
         cmocka_unit_test(test_archives),
     };
 
