@@ -19,6 +19,7 @@
 #include "records.h"
 #include "store/keys.h"
 #include "store/store.h"
+#include "store/txn.h"
 
 static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {1, 2, 3};
 
@@ -32,6 +33,8 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
+    /* What waits for its own lock is to fail, not to hang. */
+    (void)alarm(15);
     assert_non_null(fixture);
     strcpy(fixture->root, "/tmp/test_store.XXXXXX");
     assert_non_null(mkdtemp(fixture->root));
@@ -48,6 +51,7 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
     char command[128];
 
+    (void)alarm(0);
     store_close(fixture->store);
     snprintf(command, sizeof(command), "rm -r %s", fixture->root);
     assert_int_equal(system(command), 0);
@@ -331,6 +335,16 @@ static void settings_are_kept_and_listed(void **state)
     assert_string_equal(list, "service/b=two ");
 }
 
+static int visit_nothing(struct txn_bytes key, struct txn_bytes value,
+                         bool *ret_erase, void *data)
+{
+    (void)key;
+    (void)value;
+    (void)ret_erase;
+    (void)data;
+    return 0;
+}
+
 static struct store_token make_token(uint8_t number, uint64_t expires_s)
 {
     struct store_token token = {.id = {number}, .expires_s = expires_s};
@@ -571,6 +585,67 @@ static void only_the_owner_may_read(void **state)
     assert_int_equal(info.st_mode & 0777, 0600);
 }
 
+/* The first error of a transaction is its result, whatever follows it. */
+static void error_spoils_the_transaction(void **state)
+{
+    struct fixture *fixture = *state;
+    struct txn_bytes found;
+    struct txn txn;
+
+    assert_int_equal(txn_begin(fixture->store, true, &txn), 0);
+    assert_int_equal(txn_put(&txn, TXN_SETTINGS, "a", 1, "1", 1), 0);
+    assert_int_equal(txn_get(&txn, TXN_SETTINGS, "b", 1, &found),
+                     STORE_E_NOT_FOUND); /* is an answer, not an error */
+    assert_int_equal(txn_put(&txn, TXN_SETTINGS, "", 0, "1", 1), -EINVAL);
+    assert_int_equal(txn_put(&txn, TXN_SETTINGS, "b", 1, "1", 1), -EINVAL);
+    assert_int_equal(txn_get(&txn, TXN_SETTINGS, "a", 1, &found), -EINVAL);
+    assert_int_equal(txn_erase(&txn, TXN_SETTINGS, "a", 1), -EINVAL);
+    assert_int_equal(txn_each(&txn, TXN_SETTINGS, NULL, 0, visit_nothing, NULL),
+                     -EINVAL);
+    assert_int_equal(txn_commit(&txn), -EINVAL);
+
+    assert_int_equal(txn_begin(fixture->store, false, &txn), 0);
+    assert_int_equal(txn_get(&txn, TXN_SETTINGS, "a", 1, &found),
+                     STORE_E_NOT_FOUND);
+    txn_abort(&txn);
+    txn_abort(&txn); /* has ended: nothing happens */
+}
+
+/* Reading takes no lock that a writer holds. */
+static void reading_does_not_wait_for_a_batch(void **state)
+{
+    struct fixture *fixture = *state;
+    struct test_writer writer = test_writer_make(1);
+    struct store_token token = {.id = {1}, .expires_s = 10};
+    struct store_token found;
+    struct test_record record;
+    struct record_order order;
+    struct store_batch *batch;
+    char value[8];
+    size_t size;
+    size_t n = 0;
+
+    test_record_service(&writer, 5, 1, "redis", &record);
+    batch = begin(fixture);
+    assert_int_equal(store_put_record(batch, record.bytes, record.size), 0);
+    assert_int_equal(store_put_setting(batch, "a", "1", 1), 0);
+    assert_int_equal(store_put_token(batch, &token), 0);
+    assert_only(fixture, NULL);
+    assert_int_equal(store_high_water(fixture->store, writer.public, &order),
+                     STORE_E_NOT_FOUND);
+    assert_int_equal(
+        store_get_setting(fixture->store, "a", value, sizeof(value), &size),
+        STORE_E_NOT_FOUND);
+    assert_int_equal(
+        store_settings_each(fixture->store, "", stop_at_first, NULL), 0);
+    assert_int_equal(store_get_token(fixture->store, token.id, &found),
+                     STORE_E_NOT_FOUND);
+    assert_int_equal(store_tokens_each(fixture->store, count_token, &n), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(store_batch_commit(batch), 0);
+    assert_only(fixture, &record);
+}
+
 /* Every record of a batch or none: a walk inside the callback sees the
  * transaction that was there when it began. */
 static int put_while_reading(const uint8_t *bytes, size_t size, void *data)
@@ -623,6 +698,8 @@ int main(void)
         STORE_TEST(other_cluster_is_refused),
         STORE_TEST(newer_schema_is_refused),
         STORE_TEST(only_the_owner_may_read),
+        STORE_TEST(error_spoils_the_transaction),
+        STORE_TEST(reading_does_not_wait_for_a_batch),
         STORE_TEST(reading_and_writing_do_not_wait),
     };
 

@@ -109,7 +109,10 @@ static void own_record_is_there_when_called_back(void **state)
     assert_int_equal(count_records(fixture), 1);
 }
 
-static void foreign_record_is_there_in_100_ms(void **state)
+/* It waits for company, and needs no other request to be written.  How long
+ * at least can be asked on any machine; how long at most is the deadline that
+ * the wait is given. */
+static void foreign_record_is_there_after_a_while(void **state)
 {
     struct fixture *fixture = *state;
     struct test_writer writer = test_writer_make(1);
@@ -121,13 +124,22 @@ static void foreign_record_is_there_in_100_ms(void **state)
         store_thread_put_foreign(fixture->thread, record.bytes, record.size),
         0);
     while (count_records(fixture) == 0) {
-        assert_true(uv_hrtime() - start_ns < UINT64_C(5000000000));
+        assert_true(uv_hrtime() - start_ns < UINT64_C(60000000000));
         uv_sleep(1);
     }
-    /* It waited for company, and not for long.  Twice the bound, since the
-     * machine that runs tests may be busy. */
-    assert_true(uv_hrtime() - start_ns > UINT64_C(20000000));
-    assert_true(uv_hrtime() - start_ns < UINT64_C(200000000));
+    assert_true(uv_hrtime() - start_ns >=
+                STORE_THREAD_DELAY_MS * UINT64_C(1000000));
+}
+
+/* Holds the lock that every write takes, so that what is queued meanwhile
+ * waits together, on a slow machine and on a fast one. */
+static struct store_batch *hold_writing(struct fixture *fixture)
+{
+    struct store_batch *batch = NULL;
+
+    assert_int_equal(
+        store_batch_begin(store_thread_store(fixture->thread), &batch), 0);
+    return batch;
 }
 
 static void many_share_few_commits(void **state)
@@ -136,6 +148,7 @@ static void many_share_few_commits(void **state)
     struct test_writer writer = test_writer_make(1);
     struct test_record record;
     struct store_thread_counters counters;
+    struct store_batch *hold = hold_writing(fixture);
     char name[16];
 
     for (unsigned i = 0; i < 500; i++) {
@@ -148,13 +161,16 @@ static void many_share_few_commits(void **state)
                                                   record.size),
                          0);
     }
+    assert_int_equal(fixture->n_done, 0);
+    store_batch_abort(hold);
     run_until(fixture, 500);
     assert_int_equal(fixture->n_failed, 0);
     assert_int_equal(count_records(fixture), 500);
     counters = store_thread_counters_get(fixture->thread);
     assert_int_equal(counters.requests, 1000);
     assert_int_equal(counters.commits_failed, 0);
-    assert_true(counters.commits < 250);
+    /* What the thread had taken before it met the lock, and all the rest. */
+    assert_in_range(counters.commits, 1, 2);
 }
 
 static void own_record_takes_waiting_foreign_ones_along(void **state)
@@ -294,7 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         THREAD_TEST(own_record_is_there_when_called_back),
-        THREAD_TEST(foreign_record_is_there_in_100_ms),
+        THREAD_TEST(foreign_record_is_there_after_a_while),
         THREAD_TEST(many_share_few_commits),
         THREAD_TEST(own_record_takes_waiting_foreign_ones_along),
         THREAD_TEST(bad_record_fails_alone),
