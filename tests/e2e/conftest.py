@@ -123,10 +123,18 @@ class Lab:
             self.until(lambda host=host: self.states(host) == dict.fromkeys(names, "alive") or None,
                        seconds, f"{host} sees all alive: {self.states(host)}")
 
+    def container(self, host, name, number):
+        """A container at 10.0.N.number, port vethNUMBER, unless it is there
+        already; its address."""
+        if not os.path.exists(os.path.join(LAB_DIR, "pids", f"holder-{host}.{name}")):
+            self("container", host, name, number)
+        return f"10.0.{host[4:]}.{number}"
+
     def start_redis(self, host, number, name="redis"):
-        """A container with redis-server at 10.0.N.number, port vethNUMBER."""
-        address = f"10.0.{host[4:]}.{number}"
-        self("container", host, name, number)
+        """A container with redis-server in it, unless it runs already."""
+        address = self.container(host, name, number)
+        if self.redis(f"{host}/{name}", address, "ping").out == "PONG\n":
+            return address
         self.sh(f"{host}/{name}", "redis-server", "--bind", address, "--save", "",
                 "--protected-mode", "no", "--daemonize", "yes", "--dir", "/tmp")
         self.until(lambda: self.redis(f"{host}/{name}", address, "set", "whoami", host).out.startswith("OK"))

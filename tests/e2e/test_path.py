@@ -1,18 +1,50 @@
 """The main job: found by function, moved, failed, restored."""
 import ipaddress
+import os
 import re
 import time
 
+import pytest
+
 HOSTS = 3
+HOST_NAMES = {"host1", "host2", "host3"}
+
+
+def who(lab, n):
+    found = [lab.redis("host1/client", "redis.mesh.internal", "get", "whoami").out.strip() for _ in range(n)]
+    return {name: found.count(name) for name in set(found)}
+
+
+def serve(lab, *wanted):
+    """A client on host1, and redis on these hosts and no other."""
+    lab.container("host1", "client", 101)
+    for host in ("host2", "host3"):
+        address = lab.start_redis(host, 203)
+        if host in wanted:
+            lab.register(host, "redis", 6379, address, "--port-name", "veth203")
+        else:
+            lab.deregister(host, "redis", check=False)
+    lab.until(lambda: set(who(lab, 10 * len(wanted))) == set(wanted), 30, wanted)
+
+
+@pytest.fixture(name="one")
+def one_fixture(lab):
+    serve(lab, "host3")
+
+
+@pytest.fixture(name="two")
+def two_fixture(lab):
+    serve(lab, "host2", "host3")
 
 
 def test_container_finds_redis_by_function(lab):
     address = lab.start_redis("host3", 203)
-    lab("container", "host1", "client", 101)
+    lab.container("host1", "client", 101)
     lab.register("host3", "redis", 6379, address, "--port-name", "veth203")
     lab.until(lambda: lab.redis("host1/client", "redis.mesh.internal", "ping").out == "PONG\n")
 
 
+@pytest.mark.usefixtures("one")
 def test_dns_answers_by_who_asks(lab):
     function = lab.json("host1", "service", "show", "redis")
     text = str(function)
@@ -27,11 +59,11 @@ def test_dns_answers_by_who_asks(lab):
     assert "NOERROR" in nodata and "SOA" in nodata
 
 
-def test_large_values_and_direct_addresses(lab):
+@pytest.mark.usefixtures("one")
+def test_large_values_and_direct_addresses(lab, tmp_path):
     value = "x" * (1 << 20)
-    with open("/tmp/e2e-value", "w", encoding="ascii") as file:
-        file.write(value)
-    with open("/tmp/e2e-value", "rb") as file:
+    (tmp_path / "value").write_text(value, encoding="ascii")
+    with open(tmp_path / "value", "rb") as file:
         assert lab.sh("host1/client", "redis-cli", "-h", "redis.mesh.internal", "-x", "set", "big",
                       stdin=file).out == "OK\n"
     assert lab.redis("host1/client", "redis.mesh.internal", "get", "big", seconds=20).out == value + "\n"
@@ -40,11 +72,7 @@ def test_large_values_and_direct_addresses(lab):
     assert lab.redis("host1", "redis.mesh.internal", "ping").out == "PONG\n"
 
 
-def who(lab, n):
-    found = [lab.redis("host1/client", "redis.mesh.internal", "get", "whoami").out.strip() for _ in range(n)]
-    return {name: found.count(name) for name in set(found)}
-
-
+@pytest.mark.usefixtures("one")
 def test_second_instance_shares_the_load(lab):
     address = lab.start_redis("host2", 203)
     lab.register("host2", "redis", 6379, address, "--port-name", "veth203")
@@ -52,6 +80,7 @@ def test_second_instance_shares_the_load(lab):
     assert set(who(lab, 30)) == {"host2", "host3"}
 
 
+@pytest.mark.usefixtures("two")
 def test_deregistered_gets_nothing_new_open_ones_live(lab):
     open_ones = []
     for _ in range(8):
@@ -72,35 +101,87 @@ def test_deregistered_gets_nothing_new_open_ones_live(lab):
         process.wait(10)
 
 
+@pytest.mark.usefixtures("two")
 def test_dead_host_is_withdrawn_and_comes_back(lab):
-    lab.register("host3", "redis", 6379, "10.0.3.203", "--port-name", "veth203")
-    lab.until(lambda: set(who(lab, 20)) == {"host2", "host3"})
     lab("kill", "host3")
     lab.until(lambda: lab.states("host1").get("host3") == "dead", 60)
     lab.until(lambda: "10.0.3.203" not in lab.groups("host1"))
     assert "10.0.3.203" not in lab.sh("host1", "dig", "@127.0.0.1", "+short", "redis.mesh.internal").out
     assert who(lab, 10) == {"host2": 10}
     lab("revive", "host3")
-    lab.all_alive(["host1", "host2", "host3"], 60)
+    lab.all_alive(sorted(HOST_NAMES), 60)
     lab.until(lambda: set(who(lab, 20)) == {"host2", "host3"}, 40)
 
 
+# Asks without a pause until the file is gone; a line each: began, ended, what
+# came.  A tenth of a second after a failure, so that they do not fill the log.
+LOOP = """
+while [ -e "$1" ]; do
+    start=$EPOCHREALTIME
+    answer=$(timeout 2 redis-cli -h "$2" ping 2>&1 | tr '\n' ' ')
+    echo "$start $EPOCHREALTIME $answer"
+    [ "$answer" = "PONG " ] || sleep 0.1
+done"""
+
+
+class Requests:
+    """Requests to one name or address from host1's container, in the
+    background."""
+
+    def __init__(self, lab, target):
+        self.lab = lab
+        self.flag = lab.path("host1", "etc", f"asking-{target}")
+        self.log = lab.path("host1", "etc", f"asked-{target}")
+        with open(self.flag, "w", encoding="ascii"), open(self.log, "w", encoding="ascii") as log:
+            self.process = lab.popen("host1/client", "bash", "-c", LOOP, "loop", self.flag, target,
+                                     stdout=log)
+
+    def answered(self):
+        with open(self.log, encoding="ascii") as log:
+            return sum(line.endswith("PONG \n") for line in log)
+
+    def more(self, n=10):
+        """Waits for n answers more."""
+        wanted = self.answered() + n
+        self.lab.until(lambda: self.answered() >= wanted, 30, f"{n} answers more")
+
+    def ended(self):
+        """(began, ended, answer) of all, once the last has come."""
+        os.unlink(self.flag)
+        self.process.wait(30)
+        with open(self.log, encoding="ascii") as log:
+            lines = [line.rstrip("\n").split(" ", 2) for line in log]
+        return [(float(began), float(ended), answer) for began, ended, answer in lines]
+
+
+@pytest.mark.usefixtures("two")
 def test_agent_restart_breaks_nothing(lab):
+    """What the agent set up goes on without it: no request to an address
+    fails.  Names are answered by the agent itself, the container's only
+    resolver: requests by name may fail while it is stopped, and no others."""
+    service = lab.sh("host1/client", "dig", "+short", "redis.mesh.internal").out.strip()
     before = lab.flows("host1")
-    loop = lab.popen("host1/client", "bash", "-c",
-                     "for i in $(seq 150); do timeout 2 redis-cli -h redis.mesh.internal ping || echo FAILED; "
-                     "sleep 0.02; done", stdout=-1, text=True)
-    time.sleep(0.5)
+    by_address, by_name = Requests(lab, service), Requests(lab, "redis.mesh.internal")
+    by_address.more()
+    by_name.more()
+
+    stopped = time.time()
     lab("agent", "host1", "stop")
     assert sorted(lab.flows("host1").splitlines()) == sorted(before.splitlines())
+    by_address.more(30)
     lab("agent", "host1", "start")
-    out, _ = loop.communicate(timeout=60)
-    # A loopback resolver is the agent itself; the container asks it too, so
-    # names resolve again as soon as it is back, and nothing else may fail.
-    assert out.count("PONG") > 50
-    assert lab.redis("host1/client", "redis.mesh.internal", "ping").out == "PONG\n"
+    lab.until(lambda: lab.sh("host1/client", "dig", "+short", "redis.mesh.internal").out.strip() == service)
+    started = time.time()
+    by_address.more()
+    by_name.more()
+
+    failed = [request for request in by_address.ended() if request[2] != "PONG "]
+    assert not failed
+    failed = [request for request in by_name.ended() if request[2] != "PONG "]
+    assert all(ended >= stopped and began <= started for began, ended, _ in failed), (stopped, started, failed)
 
 
+@pytest.mark.usefixtures("one")
 def test_vswitchd_restart_is_repaired(lab):
     lab("vswitchd", "host1", "kill")
     lab.until(lambda: lab.ctl("host1", "status", check=False).status == 1)
