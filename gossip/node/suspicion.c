@@ -211,15 +211,18 @@ static void set_review(struct node *node, struct peer *peer, uint64_t at_ms)
     node->review_ms = MIN_OF(node->review_ms, at_ms);
 }
 
+/* When the suspicion's time is over.  Each accusation, our own too, leaves
+ * time for an answer to it. */
+static uint64_t review_at(const struct node *node, const struct peer *peer)
+{
+    return MAX_OF(peer->state_since_ms + suspicion_ms(node, peer),
+                  peer->accused_ms + node->tuning.probe_timeout_ms);
+}
+
 static void plan_review(struct node *node, struct peer *peer)
 {
-    uint64_t end_ms = peer->state_since_ms + suspicion_ms(node, peer);
-
     if (peer->state == NODE_MEMBER_SUSPECT) {
-        /* Each accusation, our own too, leaves time for an answer to it. */
-        set_review(
-            node, peer,
-            MAX_OF(end_ms, peer->accused_ms + node->tuning.probe_timeout_ms));
+        set_review(node, peer, review_at(node, peer));
     } else {
         peer->review_ms = NODE_NEVER;
     }
@@ -456,7 +459,15 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
         set_reachable(peer, peer->n_indirect == 0, actions);
     }
     if (peer->state == NODE_MEMBER_SUSPECT) {
-        plan_review(node, peer);
+        uint64_t at_ms = review_at(node, peer);
+
+        /* One who answers but cannot refute stays suspect past the time: it is
+         * looked at again after an interval, and not at once, which is as
+         * often as it answers. */
+        set_review(node, peer,
+                   at_ms > node->now_ms
+                       ? at_ms
+                       : node->now_ms + node->tuning.probe_interval_ms);
     }
 }
 

@@ -461,6 +461,50 @@ static void test_mass_restart(void **state)
     scenario_end(&scenario);
 }
 
+/* A suspect that answers but cannot refute, as its disk is full, is looked at
+ * again and again: by each member once an interval, no more. */
+static void test_suspect_without_refutation(void **state)
+{
+    static const uint64_t seconds = 30;
+    struct scenario scenario;
+    struct simkeys_record record;
+    struct node_counters before;
+    struct node_counters after;
+    struct cluster *cluster;
+
+    (void)state;
+    scenario_begin(&scenario, 11, 1);
+    cluster = scenario.cluster;
+    scenario_settle(&scenario, 5000);
+    cluster->nodes[1].is_disk_full = true;
+    attacker_accusation(cluster, &cluster->nodes[10].keys, 10,
+                        cluster->nodes[1].keys.sign_public,
+                        membership_look(&scenario, 0, 1).incarnation, 1,
+                        &record);
+    attacker_send(cluster, 10, 0, 1, &record);
+    cluster_run_for(cluster, 30000); /* longer than any suspicion */
+    assert_int_equal(cluster_state(cluster, 0, 1), NODE_MEMBER_SUSPECT);
+    before = cluster_counters(cluster);
+    cluster_run_for(cluster, seconds * 1000);
+    after = cluster_counters(cluster);
+    for (uint32_t i = 0; i < 10; i++) {
+        if (i != 1) {
+            assert_int_equal(cluster_state(cluster, i, 1), NODE_MEMBER_SUSPECT);
+        }
+    }
+    /* Ten members probe somebody each second, nine of them the suspect too;
+     * the eleventh, who is down, is probed by each every two seconds. */
+    assert_in_range(after.probes - before.probes, 10 * seconds,
+                    (10 + 9 + 5) * (seconds + 2));
+    /* A ping and an answer each, a hello to who is down; few news. */
+    assert_in_range(after.datagrams_out - before.datagrams_out, 0,
+                    3 * (10 + 9 + 5) * (seconds + 2));
+    cluster->nodes[1].is_disk_full = false;
+    cluster_run_for(cluster, 3000);
+    assert_int_equal(cluster_state(cluster, 0, 1), NODE_MEMBER_ALIVE);
+    scenario_end(&scenario);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_lossy_network),
         cmocka_unit_test(test_asymmetric_cuts),
         cmocka_unit_test(test_mass_restart),
+        cmocka_unit_test(test_suspect_without_refutation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
