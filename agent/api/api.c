@@ -155,30 +155,77 @@ bool api_query_flag(struct http_exchange *exchange, const char *name,
            strcmp(value, "true") == 0;
 }
 
+/* The key that ends at this byte of the body, "" when there is none. */
+static void key_before(const struct http_request *request, int position,
+                       char key[64])
+{
+    const char *body = request->body;
+    size_t end = position > 0 ? (size_t)position - 1 : 0;
+    size_t begin = end;
+
+    key[0] = '\0';
+    if (end >= request->body_size || body[end] != '"') {
+        return;
+    }
+    while (begin > 0 &&
+           (body[begin - 1] != '"' || (begin > 1 && body[begin - 2] == '\\'))) {
+        begin--;
+    }
+    (void)snprintf(key, 64, "%.*s", (int)MIN_OF(end - begin, (size_t)63),
+                   body + begin);
+}
+
+/* Why the body is none, in the words of the one who wrote it. */
+static void refuse_body(struct http_exchange *exchange, const json_t *root,
+                        const json_error_t *error)
+{
+    struct http_problem problem = {
+        .what = "the body is not a JSON object",
+        .where = "the body",
+        .next = "give an object, as {\"name\": \"redis\"}; see docs/API.md "
+                "for its fields"};
+    char where[64];
+    char what[128];
+    char key[64];
+
+    if (root == NULL) {
+        (void)snprintf(where, sizeof(where), "the body, line %d column %d",
+                       error->line, error->column);
+        problem.where = where;
+        problem.why = error->text;
+    }
+    if (root == NULL && json_error_code(error) == json_error_duplicate_key) {
+        key_before(http_exchange_request(exchange), error->position, key);
+        (void)snprintf(what, sizeof(what), "the key \"%s\" stands there twice",
+                       key);
+        problem.what = what;
+        problem.why = NULL;
+        problem.next = "leave one of the two out";
+    }
+    http_reply_problem(exchange, 400, &problem);
+}
+
 json_t *api_body(struct http_exchange *exchange)
 {
     const struct http_request *request = http_exchange_request(exchange);
-    char where[64];
-    json_error_t error;
+    json_error_t error = {0};
     json_t *root;
 
     if (request->body_size == 0) {
-        return json_object();
+        root = json_object();
+    } else {
+        root = json_loadb(request->body, request->body_size,
+                          JSON_REJECT_DUPLICATES, &error);
     }
-    root = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES,
-                      &error);
     if (json_is_object(root)) {
         return root;
     }
-    (void)snprintf(where, sizeof(where), "the body, line %d column %d",
-                   root == NULL ? error.line : 1,
-                   root == NULL ? error.column : 1);
-    http_reply_problem(
-        exchange, 400,
-        &(struct http_problem){.what = "the body is not a JSON object",
-                               .where = where,
-                               .why = root == NULL ? error.text : NULL,
-                               .next = "see docs/API.md for its fields"});
+    if (root == NULL && (request->body_size == 0 ||
+                         json_error_code(&error) == json_error_out_of_memory)) {
+        api_reply(exchange, 500, NULL);
+        return NULL;
+    }
+    refuse_body(exchange, root, &error);
     json_decref(root);
     return NULL;
 }

@@ -65,9 +65,11 @@ static int fail_connect(const struct ctl_request *request, int error,
                         char **ret_error)
 {
     if (error == EACCES || error == EPERM) {
+        char next[512];
+
+        ctl_denied(address_path(request), geteuid(), next);
         return fail(request, CTL_E_DENIED, ret_error, "may not open",
-                    "permission denied",
-                    "use sudo, or add your user to the group of that socket");
+                    strerror(error), next);
     }
     return fail(request, CTL_E_UNREACHABLE, ret_error,
                 "cannot reach the agent at",

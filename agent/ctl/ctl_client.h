@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "gossip/base/macros.h"
 
@@ -52,5 +53,9 @@ _must_check_ int ctl_client_ask(const struct ctl_request *request,
                                 struct ctl_answer *ret_answer,
                                 char **ret_error);
 void ctl_answer_done(struct ctl_answer *answer);
+
+/* Who a user is to a socket that the user may not open, who may, and what to
+ * do about it. */
+void ctl_denied(const char *path, uid_t uid, char ret_text[512]);
 
 #endif

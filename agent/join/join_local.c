@@ -13,19 +13,41 @@
 #include "agent/system/log.h"
 #include "agent/system/user.h"
 
+/* 0, or -EINVAL and a text. */
+static int judge_name(const struct config *config, const char *name,
+                      bool is_option, char **ret_error)
+{
+    char place[512] = "--name";
+
+    if (body_name_valid(name)) {
+        return 0;
+    }
+    if (!is_option) {
+        (void)snprintf(place, sizeof(place), "\"name\" in %s", config->path);
+    }
+    if (asprintf(ret_error,
+                 "\"%s\" (%zu characters) cannot name a node: a name has 1 to "
+                 "63 letters, digits, \"-\" and \"_\", neither of these at an "
+                 "end; give another with %s",
+                 name, strlen(name), place) < 0) {
+        *ret_error = NULL;
+    }
+    return -EINVAL;
+}
+
 int join_local_fill(struct config *config, const char *name,
                     struct join_request *ret, char **ret_error)
 {
-    int r = config_resolve_mesh(config, ret_error);
+    const char *chosen = name != NULL ? name : config->name;
+    int r = judge_name(config, chosen, name != NULL, ret_error);
 
+    if (r == 0) {
+        r = config_resolve_mesh(config, ret_error);
+    }
     if (r != 0) {
         return r;
     }
-    (void)snprintf(ret->name, sizeof(ret->name), "%s",
-                   name != NULL ? name : config->name);
-    if (strlen(name != NULL ? name : config->name) >= sizeof(ret->name)) {
-        ret->name[0] = '\0'; /* refused as a name, not silently cut */
-    }
+    (void)snprintf(ret->name, sizeof(ret->name), "%s", chosen);
     ret->mesh[0] =
         (struct endpoint){.address = config->mesh, .port = config->mesh_port};
     ret->n_mesh = 1;

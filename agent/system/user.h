@@ -8,6 +8,13 @@
 
 #include "gossip/base/macros.h"
 
+/* Longer names are cut. */
+#define USER_NAME_SIZE 64
+
+/* Names from /etc/passwd and /etc/group; the number when there is none. */
+void user_name(uid_t uid, char ret_name[USER_NAME_SIZE]);
+void user_group_name(gid_t gid, char ret_name[USER_NAME_SIZE]);
+
 /* User name or number to ids, from /etc/passwd itself (passwd(5); no NSS).  0;
  * -ENOENT: no such user; another negative errno of reading the file. */
 _must_check_ int user_find(const char *user, uid_t *ret_uid, gid_t *ret_gid);

@@ -40,6 +40,16 @@ size_t suggest_distance(const char *a, const char *b)
     return rows[a_len % 3][b_len];
 }
 
+static size_t common_prefix(const char *a, const char *b)
+{
+    size_t len = 0;
+
+    while (a[len] != '\0' && a[len] == b[len]) {
+        len++;
+    }
+    return len;
+}
+
 void suggest_offer(struct suggest *suggest, const char *unknown,
                    const char *known)
 {
@@ -51,8 +61,15 @@ void suggest_offer(struct suggest *suggest, const char *unknown,
     if (len >= 3 && strncmp(unknown, known, len) == 0) {
         distance = 0;
     }
-    if (distance <= limit &&
-        (suggest->word == NULL || distance < suggest->distance)) {
+    if (distance > limit) {
+        return;
+    }
+    /* Of two that are as near, the one that begins as the word does: slips
+     * come late in a word. */
+    if (suggest->word == NULL || distance < suggest->distance ||
+        (distance == suggest->distance &&
+         common_prefix(unknown, known) >
+             common_prefix(unknown, suggest->word))) {
         suggest->word = known;
         suggest->distance = distance;
     }

@@ -126,7 +126,7 @@ class Node:
         return int(status or 0), text
 
     def post(self, path, body):
-        status, text = self.curl(path, "POST", json.dumps(body))
+        status, text = self.curl(path, "POST", body if isinstance(body, str) else json.dumps(body))
         return status, json.loads(text)
 
 
@@ -341,6 +341,12 @@ def test_writes_need_rights(nodes):
                               text=True, timeout=30, check=False)
 
     assert "PermissionError" in ask(12345, 12345).stderr
+    denied = subprocess.run(["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", nodes[0].ctl_path,
+                             "--addr", f"unix:{nodes[0].socket}", "members"], capture_output=True, text=True,
+                            timeout=30, check=False)
+    assert denied.returncode == 5, denied
+    assert "(Permission denied): you are 12345 (uid 12345), " in denied.stderr, denied
+    assert "use sudo" in denied.stderr, denied
     # Even through a socket that somebody opened to all.
     os.chmod(nodes[0].socket, 0o666)
     try:
@@ -356,6 +362,21 @@ def test_second_agent_is_refused(nodes):
                           capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False)
     assert done.returncode != 0
     assert nodes[0].json("status", "status")["healthy"]
+
+
+def test_bodies_that_are_none(nodes):
+    """What is wrong with a body, in words."""
+    for body, what, where, following in (
+            ('{"name":"a","port":1,"port":2}', 'the key "port" stands there twice', "the body, line 1 column ",
+             "leave one of the two out"),
+            ('{"check":{"a \\"b":1,"a \\"b":2}}', 'the key "a \\"b" stands there twice', "the body, line 1 column ",
+             "leave one of the two out"),
+            ('[1]', "the body is not a JSON object", "the body", "give an object"),
+            ('{"name":', "the body is not a JSON object", "the body, line 1 column ", "give an object")):
+        status, answer = nodes[0].post("/api/v1/services", body)
+        error = check(answer, "error")["error"]
+        assert status == 400 and error["what"] == what, answer
+        assert error["where"].startswith(where) and error["next"].startswith(following), answer
 
 
 def test_garbage(nodes):

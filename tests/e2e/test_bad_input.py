@@ -99,15 +99,22 @@ def test_address_outside_the_subnets(lab):
     assert lab.json("host1", "service", "ls")["services"] == []
 
 
+def test_address_of_no_host(lab):
+    for address, text in (("10.0.1.0", "the address of the network 10.0.1.0/24"),
+                          ("10.0.1.255", "the broadcast address of 10.0.1.0/24")):
+        result = lab.register("host1", "redis", 6379, address, check=False)
+        assert result.status == 2 and text in texts(result), result
+
+
 def test_impossible_arguments(lab):
     for arguments, word in ((("service", "register", "re dis", "--port", "1", "--address", "10.0.1.5"), "name"),
                             (("service", "register", "redis", "--port", "0", "--address", "10.0.1.5"), "port"),
                             (("service", "register", "redis", "--port", "1", "--address", "10.0.1"), "address"),
-                            (("service", "regster", "redis"), "register"),
+                            (("service", "regster", "redis"), "did you mean service register?"),
                             (("membrs",), "members"),
                             (("members", "--outptu", "json"), "--")):
         result = lab.ctl("host1", *arguments, check=False)
-        assert result.status == 2 or (result.status == 1 and arguments[0] == "service"), result
+        assert result.status == 2, result
         assert word in texts(result), result
 
 
@@ -124,7 +131,11 @@ def test_unknown_things_are_not_found(lab):
 
 def test_port_name_that_does_not_exist_yet(lab):
     result = lab.register("host1", "early", 80, "10.0.1.60", "--port-name", "veth60", check=False)
-    assert result.status in (0, 6)
+    assert result.status == 6 and result.out == "", result
+    assert "early/veth60 is registered on disk; this node's data plane follows by itself: pending: no port veth60" \
+        in result.err, result
+    [instance] = lab.json("host1", "service", "show", "early")["service"]["instances"]
+    assert (instance["state"], instance["usable"]) == ("pending", False), instance
     lab.until(lambda: "no port veth60 on socket" in texts(lab.ctl("host1", "status", check=False)))
     lab("container", "host1", "early", 60)
     lab.until(lambda: "veth60" not in texts(lab.ctl("host1", "status", check=False)))

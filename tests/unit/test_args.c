@@ -170,6 +170,12 @@ static void test_suggest(void **state)
     suggest = (struct suggest){0};
     suggest_offer(&suggest, "mem", "members");
     assert_string_equal(suggest.word, "members");
+    /* As near both: the one that begins as what was typed. */
+    suggest = (struct suggest){0};
+    suggest_offer(&suggest, "abxd", "xbxd");
+    suggest_offer(&suggest, "abxd", "abcd");
+    suggest_offer(&suggest, "abxd", "axxd");
+    assert_string_equal(suggest.word, "abcd");
 }
 
 int main(void)

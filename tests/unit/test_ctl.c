@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_client.h"
@@ -381,6 +383,36 @@ static void test_register_bad(void **state)
                         "--interval is of a check: add --check tcp");
 }
 
+/* Who one is, who may, and what to do. */
+static void test_denied(void **state)
+{
+    const struct http_fixture *fixture = *state;
+    char path[256];
+    char text[512];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/denied", fixture->directory);
+    ctl_denied(path, 0, text);
+    assert_string_equal(text, "you are root (uid 0), and a directory above it "
+                              "is not open to you: use sudo");
+    fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    if (fchown(fd, 4000123, 4000124) == 0) { /* that is, as root */
+        ctl_denied(path, 4000125, text);
+        assert_string_equal(text,
+                            "you are 4000125 (uid 4000125), it is open to root "
+                            "and 4000123 and the group 4000124: use sudo, or "
+                            "join the group (usermod -aG 4000124 4000125) and "
+                            "log in anew");
+        assert_int_equal(fchown(fd, 0, 0), 0);
+        ctl_denied(path, 65534, text);
+        assert_string_equal(text, "you are nobody (uid 65534), it is open to "
+                                  "root: use sudo");
+    }
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void test_usage(void **state)
 {
     (void)state;
@@ -497,6 +529,7 @@ int main(void)
         TEST(test_usage),
         TEST(test_token),
         TEST(test_register_bad),
+        TEST(test_denied),
         TEST(test_usage),
         TEST(test_token),
         TEST(test_events),
