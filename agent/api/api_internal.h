@@ -19,6 +19,8 @@
 struct catalog_function;
 struct catalog_instance;
 struct core;
+struct node;
+struct node_member;
 struct services;
 
 #define API_SCHEMA 1
@@ -57,6 +59,14 @@ json_t *api_json_time(uint64_t wall_ms); /* "2025-03-01T12:00:00.123Z" */
 /* Name of the member that holds this key; its node id when not known. */
 void api_node_name(const struct core *core, const uint8_t key[32],
                    char ret_name[BODY_NAME_SIZE]);
+
+/* What a member is called: its state, or "not-heard" when it is alive by the
+ * store alone and has not spoken to this node since it started. */
+#define API_MEMBER_STATES 7
+const char *api_member_state_name(size_t index); /* of one of those states */
+const char *api_member_state(const struct node_member *member);
+void api_members_count(const struct node *node,
+                       size_t ret_counts[API_MEMBER_STATES]);
 
 /* Everything that is wrong, as a JSON array of {id, level, text, next}, NULL
  * without memory for it; `ret_healthy` is false when one of them is of level

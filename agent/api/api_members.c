@@ -3,11 +3,47 @@
  */
 #include "agent/api/api_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/core/core.h"
 #include "agent/system/clock.h"
+
+#define API_MEMBER_NOT_HEARD (API_MEMBER_STATES - 1)
+
+static_assert(NODE_MEMBER_LEFT + 1 == API_MEMBER_NOT_HEARD,
+              "every state of a member, and one more");
+
+static size_t state_index(const struct node_member *member)
+{
+    return member->state == NODE_MEMBER_ALIVE && !member->is_heard
+               ? API_MEMBER_NOT_HEARD
+               : (size_t)member->state;
+}
+
+const char *api_member_state_name(size_t index)
+{
+    return index == API_MEMBER_NOT_HEARD
+               ? "not-heard"
+               : node_member_state_name((enum node_member_state)index);
+}
+
+const char *api_member_state(const struct node_member *member)
+{
+    return api_member_state_name(state_index(member));
+}
+
+void api_members_count(const struct node *node,
+                       size_t ret_counts[API_MEMBER_STATES])
+{
+    struct node_member member;
+
+    memset(ret_counts, 0, API_MEMBER_STATES * sizeof(ret_counts[0]));
+    for (size_t at = 0; node_member_next(node, &at, &member);) {
+        ret_counts[state_index(&member)]++;
+    }
+}
 
 /* Milliseconds since a monotonic time, null when there was none. */
 static json_t *since(uint64_t now_ms, uint64_t then_ms)
@@ -67,13 +103,15 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
         api_json_append(&roles, json_string("issuer"));
     }
     root = json_pack(
-        "{s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
+        "{s:s, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:I, s:o, s:o, s:o, "
+        "s:o, "
         "s:o, s:o, s:{s:I, s:I}}",
         "name", certificate->name, "key", api_json_hex(member->key, 32), "id",
-        api_json_id(member->id), "state", node_member_state_name(member->state),
-        "self", member->is_self, "reachable", member->is_reachable, "addresses",
-        endpoints_json(certificate), "subnets", subnets_json(certificate),
-        "rtt_us", (json_int_t)member->rtt_us, "heard_ms_ago",
+        api_json_id(member->id), "state", api_member_state(member), "self",
+        member->is_self, "heard", member->is_heard, "reachable",
+        member->is_reachable, "addresses", endpoints_json(certificate),
+        "subnets", subnets_json(certificate), "rtt_us",
+        (json_int_t)member->rtt_us, "heard_ms_ago",
         member->is_self ? json_integer(0)
                         : since(now_ms, member->last_heard_ms),
         "state_ms_ago", since(now_ms, member->state_since_ms), "version",

@@ -106,18 +106,14 @@ static void put_counters(struct http_text *out,
 
 static void put_members(struct http_text *out, const struct node *node)
 {
-    size_t counts[NODE_MEMBER_LEFT + 1] = {0};
-    struct node_member member;
+    size_t counts[API_MEMBER_STATES];
 
-    for (size_t at = 0; node_member_next(node, &at, &member);) {
-        counts[member.state]++;
-    }
+    api_members_count(node, counts);
     http_text_format(out, "# HELP socketnet_members Certified nodes by state.\n"
                           "# TYPE socketnet_members gauge\n");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
         http_text_format(out, "socketnet_members{state=\"%s\"} %zu\n",
-                         node_member_state_name((enum node_member_state)i),
-                         counts[i]);
+                         api_member_state_name(i), counts[i]);
     }
 }
 
@@ -146,7 +142,7 @@ static void put_records(struct http_text *out, const struct node *node)
 
 static void put_services(struct http_text *out, const struct catalog *catalog)
 {
-    size_t counts[CATALOG_UNREACHABLE + 1] = {0};
+    size_t counts[CATALOG_N_STATES] = {0};
 
     for (size_t i = 0; i < catalog_count(catalog); i++) {
         const struct catalog_function *function = catalog_at(catalog, i);

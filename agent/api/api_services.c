@@ -100,6 +100,11 @@ static const char *instance_state(const struct api *api,
         (void)snprintf(reason, reason_size, "node %s does not answer this node",
                        instance->node);
         break;
+    case CATALOG_NOT_HEARD:
+        (void)snprintf(reason, reason_size,
+                       "node %s has not been heard since this agent started",
+                       instance->node);
+        break;
     case CATALOG_USABLE:
     case CATALOG_DRAINING:
     case CATALOG_MAINTENANCE:
@@ -232,48 +237,36 @@ void api_service_get(struct http_exchange *exchange, void *data)
                         api_service_json(api, function)));
 }
 
-static bool is_among(const struct catalog_instance *const *instances, size_t n,
-                     const struct catalog_instance *instance)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (instances[i] == instance) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* The instances that new connections go to, best first, and the others. */
 void api_resolve_get(struct http_exchange *exchange, void *data)
 {
     const struct api *api = data;
     const struct core *core = api->core;
     const char *name = http_exchange_request(exchange)->segments[3];
     const struct catalog_function *function = catalog_find(core->catalog, name);
-    _cleanup_(free_pointer) const struct catalog_instance **usable = NULL;
-    json_t *chosen = json_array();
-    json_t *others = json_array();
-    size_t n;
+    json_t *chosen;
+    json_t *others;
+    unsigned rank;
 
     if (function == NULL) {
-        json_decref(chosen);
-        json_decref(others);
         api_service_not_found(exchange, core, name);
         return;
     }
-    usable = calloc(function->n_instances + 1, sizeof(*usable));
-    n = usable != NULL ? catalog_usable(function, usable, function->n_instances)
-                       : 0;
-    if (usable == NULL) {
-        api_json_append(&chosen, NULL);
+    chosen = json_array();
+    others = json_array();
+    for (size_t i = 0; i < function->n_usable; i++) {
+        api_json_append(&chosen,
+                        api_instance_json(api, function, function->usable[i]));
     }
-    for (size_t i = 0; i < n; i++) {
-        api_json_append(&chosen, api_instance_json(api, function, usable[i]));
-    }
+    rank = function->n_usable > 0
+               ? catalog_state_rank(function->usable[0]->state)
+               : CATALOG_RANK_NEVER + 1;
     for (size_t i = 0; i < function->n_instances; i++) {
-        if (!is_among(usable, n, &function->instances[i])) {
-            api_json_append(
-                &others,
-                api_instance_json(api, function, &function->instances[i]));
+        const struct catalog_instance *instance = &function->instances[i];
+
+        if (catalog_state_rank(instance->state) != rank) {
+            api_json_append(&others,
+                            api_instance_json(api, function, instance));
         }
     }
     api_reply(exchange, 200,

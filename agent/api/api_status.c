@@ -12,21 +12,13 @@
 
 static json_t *members_json(const struct core *core)
 {
-    static const enum node_member_state states[] = {
-        NODE_MEMBER_ALIVE,  NODE_MEMBER_SUSPECT, NODE_MEMBER_DEAD,
-        NODE_MEMBER_PAUSED, NODE_MEMBER_LEFT,    NODE_MEMBER_UNKNOWN};
-    size_t counts[ARRAY_SIZE(states)] = {0};
+    size_t counts[API_MEMBER_STATES];
     json_t *root = json_object();
-    struct node_member member;
 
-    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        for (size_t k = 0; k < ARRAY_SIZE(states); k++) {
-            counts[k] += member.state == states[k];
-        }
-    }
-    for (size_t k = 0; k < ARRAY_SIZE(states); k++) {
-        api_json_set(&root, node_member_state_name(states[k]),
-                     json_integer((json_int_t)counts[k]));
+    api_members_count(core->node, counts);
+    for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+        api_json_set(&root, api_member_state_name(i),
+                     json_integer((json_int_t)counts[i]));
     }
     return root;
 }

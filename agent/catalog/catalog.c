@@ -1,7 +1,8 @@
 /*
  * The catalogue as its readers see it.  catalog_read.c fills it from the
  * node's records, catalog_slot.c has the rule that gives a function its
- * service address; desire.c turns the result into desired items.
+ * service address, catalog_index.c puts in order what is asked for; desire.c
+ * turns the result into desired items.
  */
 #include "agent/catalog/catalog.h"
 
@@ -30,6 +31,12 @@ void catalog_content_done(struct catalog_content *content)
     free(content->functions);
     free(content->by_address);
     free(content->instances);
+    free(content->hosts.nodes);
+    free(content->hosts.by_name);
+    free(content->hosts.by_address);
+    free(content->places);
+    free(content->by_place);
+    free(content->usable);
     free(content->tags);
     free(content->meta);
     *content = (struct catalog_content){0};
@@ -72,14 +79,25 @@ struct catalog_function *catalog_search(const struct catalog_content *content,
 int catalog_rebuild(struct catalog *catalog, const struct node *node)
 {
     struct catalog_content content = {0};
+    bool keeps_hosts = catalog_hosts_are(&catalog->content.hosts, node);
     int error = catalog_read(node, &catalog->content, &content);
 
     if (error == 0) {
         error = catalog_give_addresses(catalog, &content);
     }
+    if (error == 0) {
+        error = catalog_make_index(&content);
+    }
+    if (error == 0 && !keeps_hosts) {
+        error = catalog_make_hosts(node, &content.hosts);
+    }
     if (error != 0) {
         catalog_content_done(&content);
         return error;
+    }
+    if (keeps_hosts) {
+        content.hosts = catalog->content.hosts;
+        catalog->content.hosts = (struct catalog_hosts){0};
     }
     catalog_content_done(&catalog->content);
     catalog->content = content;
@@ -111,56 +129,6 @@ const struct catalog_function *catalog_find(const struct catalog *catalog,
                           canonical);
 }
 
-/* Whether `a` is to be offered before `b`. */
-static bool catalog_is_better(const struct catalog_instance *a,
-                              const struct catalog_instance *b)
-{
-    if (a->is_local != b->is_local) {
-        return a->is_local;
-    }
-    if (a->service.priority != b->service.priority) {
-        return a->service.priority < b->service.priority;
-    }
-    if (a->rtt_us != b->rtt_us) {
-        return a->rtt_us < b->rtt_us;
-    }
-    return a < b; /* they lie in order of node and instance */
-}
-
-size_t catalog_usable(const struct catalog_function *function,
-                      const struct catalog_instance **ret_instances,
-                      size_t size)
-{
-    enum catalog_state wanted = CATALOG_UNREACHABLE;
-    size_t n = 0;
-
-    for (size_t i = 0; i < function->n_instances; i++) {
-        if (function->instances[i].state == CATALOG_USABLE) {
-            wanted = CATALOG_USABLE;
-            break;
-        }
-    }
-    for (size_t i = 0; i < function->n_instances; i++) {
-        const struct catalog_instance *instance = &function->instances[i];
-        size_t at = MIN_OF(n, size);
-
-        if (instance->state != wanted) {
-            continue;
-        }
-        n++;
-        while (at > 0 && catalog_is_better(instance, ret_instances[at - 1])) {
-            if (at < size) {
-                ret_instances[at] = ret_instances[at - 1];
-            }
-            at--;
-        }
-        if (at < size) {
-            ret_instances[at] = instance;
-        }
-    }
-    return n;
-}
-
 const char *catalog_state_name(enum catalog_state state)
 {
     switch (state) {
@@ -176,6 +144,8 @@ const char *catalog_state_name(enum catalog_state state)
         return "node-down";
     case CATALOG_UNREACHABLE:
         return "unreachable";
+    case CATALOG_NOT_HEARD:
+        return "not-heard";
     default:
         return "unknown";
     }

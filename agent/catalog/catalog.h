@@ -35,9 +35,18 @@ enum catalog_state {
     CATALOG_DRAINING,
     CATALOG_MAINTENANCE,
     CATALOG_NODE_DOWN,   /* its node is dead, or left */
-    CATALOG_UNREACHABLE, /* alive for others, not from here (left out while
-                            a reachable instance remains) */
+    CATALOG_UNREACHABLE, /* alive for others, not from here */
+    CATALOG_NOT_HEARD,   /* of its node this one knows by its store alone: it
+                            has not spoken since we started */
 };
+#define CATALOG_N_STATES (CATALOG_NOT_HEARD + 1)
+
+/* Which instances new connections go to: those of the lowest rank there is.
+ * Usable ones; while there is none, those not heard, which may be there; and
+ * else the unreachable ones, since silence alone withdraws nothing.  The rest
+ * get none in any case. */
+#define CATALOG_RANK_NEVER 3u
+unsigned catalog_state_rank(enum catalog_state state);
 
 /* A service record's body (body.h has the meaning of each field), without
  * the room that few of them use. */
@@ -66,6 +75,8 @@ struct catalog_instance {
     bool is_local;
     uint32_t rtt_us; /* of its node; 0 local or unknown */
     enum catalog_state state;
+    bool shares_name;          /* with another instance of its function */
+    bool repeats_address;      /* one before it in `usable` has it */
     struct record_order order; /* of its record */
     struct catalog_service service;
 };
@@ -77,6 +88,18 @@ struct catalog_function {
     uint16_t slot;
     struct catalog_instance *instances; /* by node name, instance name */
     size_t n_instances;
+    /* Which of them may be used now: those of one rank (catalog_state_rank),
+     * by (local, priority, rtt, node, instance). */
+    const struct catalog_instance **usable;
+    size_t n_usable;
+};
+
+/* A member that has not left, by which its host is named. */
+struct catalog_node {
+    uint8_t key[32];
+    char name[BODY_NAME_SIZE];      /* as in its certificate */
+    char canonical[BODY_NAME_SIZE]; /* in its one spelling */
+    struct address address;         /* in the mesh */
 };
 
 _must_check_ int catalog_new(const uint8_t cluster[RECORD_CLUSTER_SIZE],
@@ -106,15 +129,20 @@ void catalog_slot_address(const struct catalog *catalog, const char *name,
                           uint16_t slot, struct address *ret);
 uint16_t catalog_free_slot(const struct catalog *catalog, const char *name);
 
-/*
- * Which instances may be used now, best first: usable ones by (local,
- * priority, rtt, node, instance); when there is none of them, the last set
- * that the data plane would keep (unreachable ones).  Writes at most `size`
- * pointers and returns how many there are.
- */
-size_t catalog_usable(const struct catalog_function *function,
-                      const struct catalog_instance **ret_instances,
-                      size_t size);
+/* Nodes by name, in any spelling, and by mesh address; NULL: none.  Of two with
+ * one name the lower key has it, of two with one address likewise. */
+const struct catalog_node *catalog_find_node(const struct catalog *catalog,
+                                             const char *name);
+const struct catalog_node *
+catalog_find_node_address(const struct catalog *catalog,
+                          const struct address *address);
+/* Every instance at an address, in the order of functions, nodes and names. */
+const struct catalog_instance *const *
+catalog_instances_at(const struct catalog *catalog,
+                     const struct address *address, size_t *ret_n);
+
+/* As strcmp, but for case and '_' against '-'. */
+int catalog_name_compare(const char *a, const char *b);
 
 const char *catalog_state_name(enum catalog_state state);
 

@@ -1,10 +1,28 @@
 /*
- * Shared by catalog.c, catalog_read.c and catalog_slot.c alone.
+ * Shared by the files catalog*.c alone.
  */
 #ifndef SOCKETNET_AGENT_CATALOG_CATALOG_INTERNAL_H
 #define SOCKETNET_AGENT_CATALOG_CATALOG_INTERNAL_H
 
 #include "agent/catalog/catalog.h"
+
+/* The instances at one address. */
+struct catalog_place {
+    struct address address;
+    const struct catalog_instance **instances; /* in by_place */
+    size_t n_instances;
+};
+
+/* The members that are named.  They change seldom, so that a rebuild for a
+ * record keeps them. */
+struct catalog_hosts {
+    struct catalog_node *nodes; /* by key */
+    size_t n_nodes;
+    const struct catalog_node **by_name; /* each name once */
+    size_t n_by_name;
+    const struct catalog_node **by_address; /* each address once */
+    size_t n_by_address;
+};
 
 struct catalog_content {
     struct catalog_function *functions; /* by name */
@@ -14,6 +32,11 @@ struct catalog_content {
     size_t n_by_address;
     struct catalog_instance *instances; /* by function, node, instance */
     size_t n_instances;
+    struct catalog_hosts hosts;
+    struct catalog_place *places; /* by address */
+    size_t n_places;
+    const struct catalog_instance **by_place; /* by address, function, ... */
+    const struct catalog_instance **usable; /* of one function after another */
     /* What the instances' tags and meta point into. */
     char (*tags)[BODY_NAME_SIZE];
     struct body_meta *meta;
@@ -35,6 +58,14 @@ struct catalog_function *catalog_search(const struct catalog_content *content,
 _must_check_ int catalog_read(const struct node *node,
                               const struct catalog_content *old,
                               struct catalog_content *ret);
+
+/* Whether the named members are still these. */
+bool catalog_hosts_are(const struct catalog_hosts *hosts,
+                       const struct node *node);
+/* Fill what the catalogue is asked by; 0 or -ENOMEM. */
+_must_check_ int catalog_make_hosts(const struct node *node,
+                                    struct catalog_hosts *hosts);
+_must_check_ int catalog_make_index(struct catalog_content *content);
 
 /* Decides address and slot of each function, and fills by_address.  0 or
  * -ENOMEM. */

@@ -77,6 +77,9 @@ static enum catalog_state catalog_judge(const struct node_member *member,
         member->state != NODE_MEMBER_PAUSED) {
         return CATALOG_UNREACHABLE;
     }
+    if (!member->is_heard && member->state != NODE_MEMBER_PAUSED) {
+        return CATALOG_NOT_HEARD;
+    }
     return CATALOG_USABLE;
 }
 

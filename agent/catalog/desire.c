@@ -69,15 +69,6 @@ static int desire_row_compare(const void *left, const void *right)
     return result != 0 ? result : address_compare(a->address, b->address);
 }
 
-/* Whether new connections go to this row's backend.  Those that this host
- * cannot reach get none while another can; when none would remain they are
- * kept, since silence alone withdraws nothing. */
-static bool desire_accepts(const struct desire_row *row, bool has_usable)
-{
-    return row->state == CATALOG_USABLE ||
-           (row->state == CATALOG_UNREACHABLE && !has_usable);
-}
-
 static bool desire_has_backend(const struct desire_row *row)
 {
     return row->state != CATALOG_CRITICAL && row->state != CATALOG_NODE_DOWN;
@@ -86,7 +77,7 @@ static bool desire_has_backend(const struct desire_row *row)
 /* Appends the backends of a group that do, or do not, accept connections. */
 static void desire_add_backends(struct desired_function *function,
                                 const struct desire_row *rows, size_t n_rows,
-                                bool has_usable, bool accepts_new)
+                                unsigned best, bool accepts_new)
 {
     for (size_t i = 0; i < n_rows; i++) {
         const struct desire_row *row = &rows[i];
@@ -96,7 +87,7 @@ static void desire_add_backends(struct desired_function *function,
             return;
         }
         if (!desire_has_backend(row) ||
-            desire_accepts(row, has_usable) != accepts_new) {
+            (catalog_state_rank(row->state) == best) != accepts_new) {
             continue;
         }
         backend = &function->backends[function->n_backends];
@@ -116,7 +107,7 @@ static int desire_put_function(struct desired *desired,
 {
     struct desired_item item = {.type = DESIRED_FUNCTION};
     struct desired_function *function = &item.function;
-    bool has_usable = false;
+    unsigned best = CATALOG_RANK_NEVER - 1;
     int error;
 
     memcpy(function->name, rows[0].function, strlen(rows[0].function) + 1);
@@ -129,10 +120,10 @@ static int desire_put_function(struct desired *desired,
         return -ENOMEM;
     }
     for (size_t i = 0; i < n_rows; i++) {
-        has_usable = has_usable || rows[i].state == CATALOG_USABLE;
+        best = MIN_OF(best, catalog_state_rank(rows[i].state));
     }
-    desire_add_backends(function, rows, n_rows, has_usable, true);
-    desire_add_backends(function, rows, n_rows, has_usable, false);
+    desire_add_backends(function, rows, n_rows, best, true);
+    desire_add_backends(function, rows, n_rows, best, false);
     error = desired_put(desired, &item);
     desired_item_done(&item);
     return error;

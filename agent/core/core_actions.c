@@ -144,6 +144,11 @@ void core_step(struct core *core, struct node_event *event)
                   strerror(-error));
     }
     internal->step_error = error;
+    if (node_n_heard(core->node) != internal->n_heard) {
+        /* Nothing else tells that a member is heard for the first time. */
+        internal->n_heard = node_n_heard(core->node);
+        core_view_changed(core);
+    }
     core_carry_out(core);
     internal->is_stepping = false;
 }

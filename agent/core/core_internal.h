@@ -59,6 +59,7 @@ struct core_internal {
     struct desire *desire;
     bool is_stepping;   /* actions are being carried out */
     int step_error;     /* of the last step, so that it is logged once */
+    size_t n_heard;     /* node_n_heard at the last step */
     bool starts_ready;  /* ... and services are still to be told */
     bool is_view_dirty; /* catalogue and desired state are behind */
     uint64_t view_took_us;

@@ -60,6 +60,12 @@ static void print_verdict(const struct ctl *ctl, bool is_healthy)
                  is_healthy ? "healthy" : "unhealthy", ctl_color_end(color));
 }
 
+/* As people read it. */
+static const char *state_text(const char *state)
+{
+    return strcmp(state, "not-heard") == 0 ? "not heard since start" : state;
+}
+
 /* "4 alive, 1 dead": the states that occur. */
 static void print_members(const json_t *members)
 {
@@ -71,7 +77,7 @@ static void print_members(const json_t *members)
     json_object_foreach ((json_t *)(uintptr_t)members, state, count) {
         if (json_integer_value(count) > 0) {
             (void)printf("%s%" JSON_INTEGER_FORMAT " %s", separator,
-                         json_integer_value(count), state);
+                         json_integer_value(count), state_text(state));
             separator = ", ";
         }
     }
@@ -174,7 +180,7 @@ static void add_member(struct ctl_table *table, const json_t *member)
     ctl_table_add(table, CTL_COLOR_NONE, "%s", ctl_text(member, "name"));
     ctl_table_add(table, CTL_COLOR_NONE, "%s", address != NULL ? address : "");
     ctl_table_add(table, is_cut ? CTL_COLOR_WARN : state_color(state), "%s%s",
-                  state, is_cut ? ",unreachable" : "");
+                  state_text(state), is_cut ? ",unreachable" : "");
     ctl_table_add(table, CTL_COLOR_NONE, "%s",
                   rtt_us > 0 ? ctl_duration(rtt_us, text) : "");
     ctl_table_add(table, CTL_COLOR_NONE, "%s",

@@ -1,6 +1,6 @@
 /*
- * The DNS server's sockets and datagrams, and the catalogue and the node as a
- * source for dns_answer.c.  Connections are dns_tcp.c's.
+ * The DNS server's sockets and datagrams.  Connections are dns_tcp.c's, answers
+ * dns_answer.c's.
  */
 #include "agent/dns/dns.h"
 
@@ -21,74 +21,6 @@
 #include "agent/system/sockaddr.h"
 
 #define DNS_TCP_BACKLOG 32
-
-/* --- What the node knows. --- */
-
-static const struct catalog_function *source_find(const char *name, void *data)
-{
-    const struct core *core = data;
-
-    return catalog_find(core->catalog, name);
-}
-
-static const struct catalog_function *
-source_find_address(const struct address *address, void *data)
-{
-    const struct core *core = data;
-
-    return catalog_find_address(core->catalog, address);
-}
-
-static const struct catalog_function *source_at(size_t index, void *data)
-{
-    const struct core *core = data;
-
-    return index < catalog_count(core->catalog)
-               ? catalog_at(core->catalog, index)
-               : NULL;
-}
-
-/* Members that left have no address any more; dead ones may come back. */
-static bool member_is_named(const struct node_member *member)
-{
-    return member->state != NODE_MEMBER_LEFT && member->certificate->n_mesh > 0;
-}
-
-static bool source_find_node(const char *name, struct address *ret, void *data)
-{
-    const struct core *core = data;
-    char wanted[BODY_NAME_SIZE], canonical[BODY_NAME_SIZE];
-    struct node_member member;
-
-    if (body_name_canonical(name, wanted) != 0) {
-        return false;
-    }
-    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        if (member_is_named(&member) &&
-            body_name_canonical(member.certificate->name, canonical) == 0 &&
-            strcmp(canonical, wanted) == 0) {
-            *ret = member.certificate->mesh[0].address;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool source_find_node_address(const struct address *address,
-                                     char ret_name[BODY_NAME_SIZE], void *data)
-{
-    const struct core *core = data;
-    struct node_member member;
-
-    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        if (member_is_named(&member) &&
-            address_equal(&member.certificate->mesh[0].address, address)) {
-            memcpy(ret_name, member.certificate->name, BODY_NAME_SIZE);
-            return true;
-        }
-    }
-    return false;
-}
 
 /* --- Answering. --- */
 
@@ -349,12 +281,6 @@ static void add_own(struct dns *dns, const struct address *address)
 int dns_new(struct core *core, struct dns **ret, char **ret_error)
 {
     const struct config *config = core->config;
-    struct dns_source source = {.find = source_find,
-                                .find_address = source_find_address,
-                                .at = source_at,
-                                .find_node = source_find_node,
-                                .find_node_address = source_find_node_address,
-                                .data = core};
     struct dns *dns = calloc(1, sizeof(*dns));
     int error;
 
@@ -370,9 +296,9 @@ int dns_new(struct core *core, struct dns **ret, char **ret_error)
         add_own(dns, &config->dns_listen[i].address);
     }
     /* A new serial at each start: contents differ, and time goes on. */
-    error =
-        dns_zone_new(config->zone, core->identity->body.name,
-                     (uint32_t)(clock_wall_ms() / 1000), &source, &dns->zone);
+    error = dns_zone_new(config->zone, core->identity->body.name,
+                         (uint32_t)(clock_wall_ms() / 1000), core->catalog,
+                         &dns->zone);
     if (error == -EINVAL &&
         asprintf(ret_error,
                  "zone \"%s\" cannot be a domain name; change zone in the "

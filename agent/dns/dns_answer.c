@@ -15,7 +15,7 @@
 #define DNS_UDP_SIZE_MIN 512 /* RFC 1035, 4.2.1 */
 
 int dns_zone_new(const char *name, const char *self, uint32_t serial,
-                 const struct dns_source *source, struct dns_zone **ret)
+                 const struct catalog *catalog, struct dns_zone **ret)
 {
     struct dns_zone *zone = calloc(1, sizeof(*zone));
     size_t len = strlen(name);
@@ -23,7 +23,7 @@ int dns_zone_new(const char *name, const char *self, uint32_t serial,
     if (zone == NULL) {
         return -ENOMEM;
     }
-    zone->source = *source;
+    zone->catalog = catalog;
     zone->serial = serial;
     zone->self = strdup(self);
     zone->text = strdup(name);
@@ -280,7 +280,6 @@ static int answer_parsed(const struct dns_zone *zone,
     *ret_size = reply.packet->size;
     ret_info->rcode = reply.rcode;
     ret_info->is_truncated = reply.is_truncated;
-    free(reply.targets);
     knot_pkt_free(reply.packet);
     return reply.error;
 }

@@ -25,30 +25,13 @@ enum dns_answer_error {
     DNS_ANSWER_E_SILENT = 1, /* no query: nothing is to be sent */
 };
 
-/* What is known.  dns.c passes the catalogue and the node, tests what they
- * like.  Names come in any spelling; pointers live until the answer is
- * made. */
-struct dns_source {
-    /* A function by name, and by service address; NULL: none. */
-    const struct catalog_function *(*find)(const char *name, void *data);
-    const struct catalog_function *(*find_address)(
-        const struct address *address, void *data);
-    /* Functions by index, NULL past the end. */
-    const struct catalog_function *(*at)(size_t index, void *data);
-    /* A member's mesh address by its name, and the reverse.  False: none. */
-    bool (*find_node)(const char *name, struct address *ret, void *data);
-    bool (*find_node_address)(const struct address *address,
-                              char ret_name[BODY_NAME_SIZE], void *data);
-    void *data;
-};
-
 struct dns_zone;
 
 /* `name` is the zone ("mesh.internal"), `self` this node's name (the zone's
- * name server), `serial` that of the SOA.  0; -EINVAL: no such domain name
- * can be; -ENOMEM. */
+ * name server), `serial` that of the SOA; `catalog` lives longer.  0; -EINVAL:
+ * no such domain name can be; -ENOMEM. */
 _must_check_ int dns_zone_new(const char *name, const char *self,
-                              uint32_t serial, const struct dns_source *source,
+                              uint32_t serial, const struct catalog *catalog,
                               struct dns_zone **ret);
 struct dns_zone *dns_zone_free(struct dns_zone *zone);
 

@@ -15,7 +15,7 @@
 #define DNS_LABELS_MAX 3
 
 struct dns_zone {
-    struct dns_source source;
+    const struct catalog *catalog;   /* borrowed */
     char *text;                      /* in lower case, without a final dot */
     char *self;                      /* this node's name */
     uint8_t name[KNOT_DNAME_MAXLEN]; /* in lower case */
@@ -34,11 +34,10 @@ struct dns_reply {
     size_t n_answers;
     bool is_truncated;
     int error; /* -ENOMEM */
-    /* Instances whose addresses go into the additional section, best first;
-     * owned. */
-    const struct catalog_instance **targets;
-    size_t n_targets;
-    const struct catalog_function *target_function;
+    /* Instances of target_protocol whose addresses go into the additional
+     * section, or NULL. */
+    const struct catalog_function *targets;
+    uint8_t target_protocol;
 };
 
 /* Appends one record to the current section.  False when it had no room, or
@@ -51,18 +50,9 @@ void dns_put_address(struct dns_reply *reply, const knot_dname_t *owner,
 void dns_put_name(struct dns_reply *reply, uint16_t type, const char *name);
 
 bool dns_asks_for(const struct dns_reply *reply, uint16_t type);
-/* Equal but for case and '_' against '-'. */
-bool dns_names_equal(const char *a, const char *b);
-
-/* Usable instances of a function, best first: an owned array, or NULL when
- * there are none or no memory (reply->error). */
-const struct catalog_instance **
-dns_usable(struct dns_reply *reply, const struct catalog_function *function,
-           size_t *ret_n);
 /* The name of an instance: INSTANCE.FUNCTION.ZONE, or where two nodes call
  * theirs the same, INSTANCE.NODE.FUNCTION.ZONE. */
 void dns_instance_name(const struct dns_zone *zone,
-                       const struct catalog_function *function,
                        const struct catalog_instance *instance,
                        char ret_text[KNOT_DNAME_TXT_MAXLEN + 1]);
 

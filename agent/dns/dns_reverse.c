@@ -79,20 +79,16 @@ static bool reverse_address(const uint8_t *name, struct address *ret)
 static bool put_instances(struct dns_reply *reply,
                           const struct address *address)
 {
-    const struct dns_source *source = &reply->zone->source;
-    const struct catalog_function *function;
+    size_t n;
+    const struct catalog_instance *const *instances =
+        catalog_instances_at(reply->zone->catalog, address, &n);
     bool is_known = false;
 
-    for (size_t i = 0; (function = source->at(i, source->data)) != NULL; i++) {
-        for (size_t j = 0; j < function->n_instances; j++) {
-            const struct catalog_instance *instance = &function->instances[j];
-            char text[KNOT_DNAME_TXT_MAXLEN + 1];
+    for (size_t i = 0; i < n; i++) {
+        char text[KNOT_DNAME_TXT_MAXLEN + 1];
 
-            if (instance->state == CATALOG_NODE_DOWN ||
-                !address_equal(&instance->service.address, address)) {
-                continue;
-            }
-            dns_instance_name(reply->zone, function, instance, text);
+        if (instances[i]->state != CATALOG_NODE_DOWN) {
+            dns_instance_name(reply->zone, instances[i], text);
             dns_put_name(reply, KNOT_RRTYPE_PTR, text);
             is_known = true;
         }
@@ -102,23 +98,25 @@ static bool put_instances(struct dns_reply *reply,
 
 bool dns_reverse_answer(struct dns_reply *reply)
 {
-    const struct dns_source *source = &reply->zone->source;
+    const struct catalog *catalog = reply->zone->catalog;
     const struct catalog_function *function;
-    char node[BODY_NAME_SIZE], text[KNOT_DNAME_TXT_MAXLEN + 1];
+    const struct catalog_node *node;
+    char text[KNOT_DNAME_TXT_MAXLEN + 1];
     struct address address;
 
     if (!reverse_address(reply->lower, &address)) {
         return false;
     }
-    function = source->find_address(&address, source->data);
+    function = catalog_find_address(catalog, &address);
     if (function != NULL) {
         (void)snprintf(text, sizeof(text), "%s.%s", function->name,
                        reply->zone->text);
         dns_put_name(reply, KNOT_RRTYPE_PTR, text);
         return true;
     }
-    if (source->find_node_address(&address, node, source->data)) {
-        (void)snprintf(text, sizeof(text), "%s.node.%s", node,
+    node = catalog_find_node_address(catalog, &address);
+    if (node != NULL) {
+        (void)snprintf(text, sizeof(text), "%s.node.%s", node->name,
                        reply->zone->text);
         dns_put_name(reply, KNOT_RRTYPE_PTR, text);
         return true;

@@ -33,21 +33,6 @@ struct labels {
     size_t n;
 };
 
-bool dns_names_equal(const char *a, const char *b)
-{
-    for (;; a++, b++) {
-        char left = *a == '_' ? '-' : (char)tolower((unsigned char)*a);
-        char right = *b == '_' ? '-' : (char)tolower((unsigned char)*b);
-
-        if (left != right) {
-            return false;
-        }
-        if (left == '\0') {
-            return true;
-        }
-    }
-}
-
 /* False when there are more than any name of ours has. */
 static bool labels_get(const struct dns_reply *reply, size_t n_labels,
                        struct labels *ret)
@@ -69,49 +54,17 @@ static bool labels_get(const struct dns_reply *reply, size_t n_labels,
     return true;
 }
 
-const struct catalog_instance **
-dns_usable(struct dns_reply *reply, const struct catalog_function *function,
-           size_t *ret_n)
-{
-    const struct catalog_instance **usable = NULL;
-
-    *ret_n = 0;
-    if (function->n_instances == 0) {
-        return NULL;
-    }
-    usable = reallocarray(NULL, function->n_instances, sizeof(*usable));
-    if (usable == NULL) {
-        reply->error = -ENOMEM;
-        return NULL;
-    }
-    *ret_n = catalog_usable(function, usable, function->n_instances);
-    return usable;
-}
-
-static bool instance_is_unique(const struct catalog_function *function,
-                               const struct catalog_instance *instance)
-{
-    for (size_t i = 0; i < function->n_instances; i++) {
-        const struct catalog_instance *other = &function->instances[i];
-
-        if (other != instance && dns_names_equal(other->service.instance,
-                                                 instance->service.instance)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void dns_instance_name(const struct dns_zone *zone,
-                       const struct catalog_function *function,
                        const struct catalog_instance *instance,
                        char ret_text[KNOT_DNAME_TXT_MAXLEN + 1])
 {
-    bool is_unique = instance_is_unique(function, instance);
+    const struct catalog_service *service = &instance->service;
+    bool is_alone = !instance->shares_name;
 
     (void)snprintf(ret_text, KNOT_DNAME_TXT_MAXLEN + 1, "%s%s%s.%s.%s",
-                   instance->service.instance, is_unique ? "" : ".",
-                   is_unique ? "" : instance->node, function->name, zone->text);
+                   service->instance, is_alone ? "" : ".",
+                   is_alone ? "" : instance->node, service->function,
+                   zone->text);
 }
 
 static void put_soa(struct dns_reply *reply, uint32_t ttl)
@@ -157,27 +110,18 @@ static void answer_apex(struct dns_reply *reply)
 static void answer_instances(struct dns_reply *reply,
                              const struct catalog_function *function)
 {
-    size_t n;
-    const struct catalog_instance **usable = dns_usable(reply, function, &n);
-
-    for (size_t i = 0; i < n; i++) {
-        const struct address *address = &usable[i]->service.address;
-        bool is_new = true;
-
-        for (size_t j = 0; is_new && j < i; j++) {
-            is_new = !address_equal(address, &usable[j]->service.address);
-        }
-        if (is_new) {
-            dns_put_address(reply, reply->qname, address);
+    for (size_t i = 0; i < function->n_usable && !reply->is_truncated; i++) {
+        if (!function->usable[i]->repeats_address) {
+            dns_put_address(reply, reply->qname,
+                            &function->usable[i]->service.address);
         }
     }
-    free(usable);
 }
 
 static void answer_function(struct dns_reply *reply, const char *name)
 {
-    const struct dns_source *source = &reply->zone->source;
-    const struct catalog_function *function = source->find(name, source->data);
+    const struct catalog_function *function =
+        catalog_find(reply->zone->catalog, name);
 
     if (function == NULL) {
         reply->rcode = KNOT_RCODE_NXDOMAIN;
@@ -206,7 +150,6 @@ static uint16_t srv_priority(const struct catalog_instance *instance)
 }
 
 static bool put_srv(struct dns_reply *reply,
-                    const struct catalog_function *function,
                     const struct catalog_instance *instance)
 {
     const uint16_t numbers[] = {srv_priority(instance),
@@ -220,7 +163,7 @@ static bool put_srv(struct dns_reply *reply,
         rdata[size++] = (uint8_t)(numbers[i] >> 8);
         rdata[size++] = (uint8_t)numbers[i];
     }
-    dns_instance_name(reply->zone, function, instance, text);
+    dns_instance_name(reply->zone, instance, text);
     if (knot_dname_from_str(rdata + size, text, KNOT_DNAME_MAXLEN) == NULL) {
         return true; /* a name too long to be told: the others still are */
     }
@@ -231,10 +174,8 @@ static bool put_srv(struct dns_reply *reply,
 static void answer_srv(struct dns_reply *reply, const char *name,
                        uint8_t protocol)
 {
-    const struct dns_source *source = &reply->zone->source;
-    const struct catalog_function *function = source->find(name, source->data);
-    const struct catalog_instance **usable;
-    size_t n;
+    const struct catalog_function *function =
+        catalog_find(reply->zone->catalog, name);
 
     if (function == NULL) {
         reply->rcode = KNOT_RCODE_NXDOMAIN;
@@ -243,27 +184,23 @@ static void answer_srv(struct dns_reply *reply, const char *name,
     if (!dns_asks_for(reply, KNOT_RRTYPE_SRV)) {
         return;
     }
-    usable = dns_usable(reply, function, &n);
-    reply->targets = usable;
-    reply->target_function = function;
-    for (size_t i = 0; i < n; i++) {
-        if (usable[i]->service.protocol != protocol) {
-            continue;
-        }
-        if (!put_srv(reply, function, usable[i])) {
+    reply->targets = function;
+    reply->target_protocol = protocol;
+    for (size_t i = 0; i < function->n_usable; i++) {
+        if (function->usable[i]->service.protocol == protocol &&
+            !put_srv(reply, function->usable[i])) {
             return;
         }
-        usable[reply->n_targets++] = usable[i];
     }
 }
 
 static void answer_node(struct dns_reply *reply, const char *name)
 {
-    const struct dns_source *source = &reply->zone->source;
-    struct address address;
+    const struct catalog_node *node =
+        catalog_find_node(reply->zone->catalog, name);
 
-    if (source->find_node(name, &address, source->data)) {
-        dns_put_address(reply, reply->qname, &address);
+    if (node != NULL) {
+        dns_put_address(reply, reply->qname, &node->address);
     } else {
         reply->rcode = KNOT_RCODE_NXDOMAIN;
     }
@@ -274,9 +211,8 @@ static void answer_node(struct dns_reply *reply, const char *name)
 static void answer_instance(struct dns_reply *reply, const char *name,
                             const char *node, const char *function_name)
 {
-    const struct dns_source *source = &reply->zone->source;
     const struct catalog_function *function =
-        source->find(function_name, source->data);
+        catalog_find(reply->zone->catalog, function_name);
     bool is_known = false;
 
     for (size_t i = 0; function != NULL && i < function->n_instances; i++) {
@@ -285,11 +221,11 @@ static void answer_instance(struct dns_reply *reply, const char *name,
         if (instance->state == CATALOG_NODE_DOWN) {
             continue;
         }
-        if (node == NULL && dns_names_equal(instance->node, name)) {
+        if (node == NULL && catalog_name_compare(instance->node, name) == 0) {
             is_known = true; /* names below it exist */
         }
-        if (dns_names_equal(instance->service.instance, name) &&
-            (node == NULL || dns_names_equal(instance->node, node))) {
+        if (catalog_name_compare(instance->service.instance, name) == 0 &&
+            (node == NULL || catalog_name_compare(instance->node, node) == 0)) {
             is_known = true;
             dns_put_address(reply, reply->qname, &instance->service.address);
         }
@@ -362,12 +298,17 @@ void dns_zone_authority(struct dns_reply *reply)
 
 void dns_zone_additional(struct dns_reply *reply)
 {
-    for (size_t i = 0; i < reply->n_targets; i++) {
-        const struct catalog_instance *instance = reply->targets[i];
+    const struct catalog_function *function = reply->targets;
+
+    for (size_t i = 0; function != NULL && i < function->n_usable; i++) {
+        const struct catalog_instance *instance = function->usable[i];
         char text[KNOT_DNAME_TXT_MAXLEN + 1];
         uint8_t name[KNOT_DNAME_MAXLEN];
 
-        dns_instance_name(reply->zone, reply->target_function, instance, text);
+        if (instance->service.protocol != reply->target_protocol) {
+            continue;
+        }
+        dns_instance_name(reply->zone, instance, text);
         if (knot_dname_from_str(name, text, sizeof(name)) != NULL) {
             /* Without room they are left out: they can be asked for. */
             dns_put_address(reply, name, &instance->service.address);

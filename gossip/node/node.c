@@ -321,6 +321,7 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
         .state = peer->state,
         .incarnation = peer->incarnation,
         .is_self = peer->is_self,
+        .is_heard = peer->is_self || peer->last_heard_ms != 0,
         .is_reachable = peer->is_reachable,
         .rtt_us = peer->rtt.us,
         .last_heard_ms = peer->last_heard_ms,
@@ -421,6 +422,11 @@ bool node_is_ready(const struct node *node)
 uint64_t node_fingerprint(const struct node *node)
 {
     return node->fingerprint;
+}
+
+size_t node_n_heard(const struct node *node)
+{
+    return node->n_heard;
 }
 
 size_t node_n_records(const struct node *node)

@@ -89,6 +89,7 @@ struct node_member {
     enum node_member_state state;
     struct record_order incarnation; /* of its member record */
     bool is_self;
+    bool is_heard;           /* it has spoken to us since START (or is_self) */
     bool is_reachable;       /* our own last probe was answered (or is_self) */
     uint32_t rtt_us;         /* smoothed, 0 = not measured */
     uint64_t last_heard_ms;  /* monotonic; 0 = never */
@@ -253,6 +254,9 @@ bool node_is_ready(const struct node *node);
 /* Sum of record hashes of the live set (message.h). */
 uint64_t node_fingerprint(const struct node *node);
 size_t node_n_records(const struct node *node);
+/* How many have been heard since START: when it grows, is_heard of a member
+ * has become true. */
+size_t node_n_heard(const struct node *node);
 const struct node_counters *node_counters_get(const struct node *node);
 uint64_t node_epoch(const struct node *node);
 

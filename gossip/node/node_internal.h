@@ -229,7 +229,8 @@ struct node {
     size_t peers_capacity;
     size_t n_alive; /* members alive or suspect, ourselves included */
     size_t n_suspect;
-    size_t n_down; /* dead or unknown */
+    size_t n_heard; /* peers whose last_heard_ms is no longer 0 */
+    size_t n_down;  /* dead or unknown */
     size_t n_paused;
     uint64_t cut_off_ms; /* when we were last known to be, 0: never */
 
@@ -298,6 +299,8 @@ bool actions_take_failed(struct node_actions *actions);
 /* --- peers.c ------------------------------------------------------------- */
 
 struct peer *peers_find(const struct node *node, const uint8_t key[32]);
+/* It has spoken to us just now. */
+void peers_heard(struct node *node, struct peer *peer);
 struct peer *peers_find_id(const struct node *node, uint64_t id);
 /* Finds or makes.  0, -ENOMEM, or PEERS_E_FULL: LIMIT_WRITERS is reached, or
  * another key has the same id. */

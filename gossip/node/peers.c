@@ -18,6 +18,12 @@ struct peer *peers_find(const struct node *node, const uint8_t key[32])
     return peer;
 }
 
+void peers_heard(struct node *node, struct peer *peer)
+{
+    node->n_heard += peer->last_heard_ms == 0;
+    peer->last_heard_ms = node->now_ms;
+}
+
 struct peer *peers_find_id(const struct node *node, uint64_t id)
 {
     struct peer *peer = NULL;

@@ -95,7 +95,7 @@ static int on_frame(struct node *node, const struct node_event *event,
     }
     stream->active_ms = node->now_ms;
     stream->n_bytes += event->size;
-    stream->peer->last_heard_ms = node->now_ms;
+    peers_heard(node, stream->peer);
     if (!sync_channel_open(&channel, node, stream->peer, stream, actions)) {
         return -ENOMEM;
     }

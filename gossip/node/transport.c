@@ -199,7 +199,7 @@ static bool is_fresh(struct node *node, struct peer *peer,
     if (header->source_boot > peer->boot) {
         peer->boot = header->source_boot;
     }
-    peer->last_heard_ms = node->now_ms;
+    peers_heard(node, peer);
     peer->n_stale = 0;
     return true;
 }

@@ -11,103 +11,72 @@
 #include <string.h>
 
 #include "agent/dns/dns_answer.h"
+#include "tests/unit/fake_node.h"
 
 /* After ours: it defines our _cleanup_ again, in the same words. */
 #include <libknot/libknot.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-enum { N_INSTANCES = 40 };
+enum { N_MEMBERS = 20 };
 
 struct world {
-    struct catalog_instance instances[N_INSTANCES];
-    struct catalog_function function;
+    struct node *node;
+    struct catalog *catalog;
     struct dns_zone *zone;
 };
 
-static const struct catalog_function *find(const char *name, void *data)
-{
-    struct world *world = data;
-    char canonical[BODY_NAME_SIZE];
-
-    return body_name_canonical(name, canonical) == 0 &&
-                   strcmp(canonical, world->function.name) == 0
-               ? &world->function
-               : NULL;
-}
-
-static const struct catalog_function *
-find_address(const struct address *address, void *data)
-{
-    struct world *world = data;
-
-    return address_equal(address, &world->function.address) ? &world->function
-                                                            : NULL;
-}
-
-static const struct catalog_function *at(size_t index, void *data)
-{
-    struct world *world = data;
-
-    return index == 0 ? &world->function : NULL;
-}
-
-static bool find_node(const char *name, struct address *ret, void *data)
-{
-    (void)data;
-    *ret = (struct address){.family = 4, .bytes = {100, 104, 70, 1}};
-    return strcmp(name, "host1") == 0;
-}
-
-static bool find_node_address(const struct address *address,
-                              char ret_name[BODY_NAME_SIZE], void *data)
-{
-    (void)data;
-    (void)snprintf(ret_name, BODY_NAME_SIZE, "host1");
-    return address->bytes[0] == 100;
-}
-
+/* 40 instances of one function, in every state. */
 static void world_init(struct world *world)
 {
-    struct dns_source source = {find,      find_address,      at,
-                                find_node, find_node_address, world};
-    int error =
-        dns_zone_new("mesh.internal", "host1", 1, &source, &world->zone);
+    static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {1};
+    struct prefix range = {.address = {.family = 4, .bytes = {100, 80}},
+                           .len = 12};
+    int error = catalog_new(cluster, &range, &world->catalog);
 
     assert(error == 0);
-    for (uint8_t i = 0; i < N_INSTANCES; i++) {
-        struct catalog_instance *instance = &world->instances[i];
+    world->node = fake_node_new();
+    for (uint8_t i = 1; i <= N_MEMBERS; i++) {
+        struct node_member *member = fake_node_member(world->node, i);
 
-        instance->state = (enum catalog_state)(i % 6);
-        instance->service.protocol = 6;
-        instance->service.port = 6379;
-        instance->service.address =
-            (struct address){.family = 4, .bytes = {10, 0, i, 203}};
-        (void)snprintf(instance->service.instance,
-                       sizeof(instance->service.instance), "i%u", i / 2);
-        (void)snprintf(instance->node, sizeof(instance->node), "host%u", i);
+        member->is_heard = i % 3 != 0;
+        member->is_reachable = i % 5 != 0;
+        member->state = i % 7 == 0 ? NODE_MEMBER_DEAD : NODE_MEMBER_ALIVE;
+        for (uint8_t k = 0; k < 2; k++) {
+            struct body_service service =
+                fake_service("redis", "10.0.0.203", 6379);
+
+            service.address.bytes[2] = (uint8_t)(i + k);
+            service.health = k == 0 ? 0 : i % 4;
+            (void)snprintf(service.instance, sizeof(service.instance), "i%u",
+                           k + i / 4u);
+            fake_node_service(world->node, i, &service);
+        }
     }
-    (void)snprintf(world->function.name, sizeof(world->function.name), "redis");
-    world->function.address =
-        (struct address){.family = 4, .bytes = {100, 80, 0, 1}};
-    world->function.instances = world->instances;
-    world->function.n_instances = N_INSTANCES;
+    fake_node_function(world->node, 1, "redis", "100.80.0.1");
+    error = catalog_rebuild(world->catalog, world->node);
+    assert(error == 0);
+    error =
+        dns_zone_new("mesh.internal", "host1", 1, world->catalog, &world->zone);
+    assert(error == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    struct world *world = calloc(1, sizeof(*world));
+    static struct world world; /* no query changes it */
     uint8_t *answer = malloc(DNS_TCP_SIZE);
     struct dns_asker asker;
     struct dns_answer_info info;
     size_t answer_size = 0;
 
-    assert(world != NULL && answer != NULL);
-    world_init(world);
+    assert(answer != NULL);
+    if (world.zone == NULL) {
+        world_init(&world);
+    }
     if (size > 0) {
         asker = (struct dns_asker){.is_container = (bytes[0] & 1) != 0,
                                    .is_tcp = (bytes[0] & 2) != 0};
-        if (dns_answer(world->zone, &asker, bytes + 1, size - 1, answer,
+        if (dns_answer(world.zone, &asker, bytes + 1, size - 1, answer,
                        &answer_size, &info) == 0) {
             knot_pkt_t *packet;
 
@@ -121,8 +90,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
             knot_pkt_free(packet);
         }
     }
-    world->zone = dns_zone_free(world->zone);
-    free(world);
     free(answer);
     return 0;
 }

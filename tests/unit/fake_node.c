@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAKE_MEMBERS 16
 #define FAKE_RECORDS 2048
 
 struct fake_record {
@@ -16,9 +15,13 @@ struct fake_record {
     size_t size;
 };
 
+struct fake_member {
+    struct node_member member;
+    struct body_certificate certificate;
+};
+
 struct node {
-    struct node_member members[FAKE_MEMBERS];
-    struct body_certificate certificates[FAKE_MEMBERS];
+    struct fake_member **members; /* by key */
     size_t n_members;
     struct fake_record *records;
     size_t n_records;
@@ -39,6 +42,10 @@ struct node *fake_node_new(void)
 
 void fake_node_free(struct node *node)
 {
+    for (size_t i = 0; i < node->n_members; i++) {
+        free(node->members[i]);
+    }
+    free(node->members);
     free(node->records);
     free(node);
 }
@@ -53,35 +60,57 @@ static struct address fake_address(const char *text)
     return address;
 }
 
-struct node_member *fake_node_member(struct node *node, uint8_t number)
+/* Keys ascend with the numbers. */
+static void fake_member_key(uint32_t number, uint8_t key[32])
 {
-    struct body_certificate *certificate = &node->certificates[node->n_members];
-    struct node_member *member = &node->members[node->n_members];
+    memset(key, number < 255 ? (int)number : 255, 32);
+    if (number >= 255) {
+        for (size_t i = 0; i < 4; i++) {
+            key[1 + i] = (uint8_t)(number >> (24 - 8 * i));
+        }
+    }
+}
+
+struct node_member *fake_node_member(struct node *node, uint32_t number)
+{
+    struct fake_member *made = calloc(1, sizeof(*made));
+    struct body_certificate *certificate;
+    struct node_member *member;
     char text[32];
 
-    assert(node->n_members < FAKE_MEMBERS);
+    assert(made != NULL);
+    node->members = reallocarray(node->members, node->n_members + 1,
+                                 sizeof(struct fake_member *));
+    assert(node->members != NULL);
+    node->members[node->n_members] = made;
+    certificate = &made->certificate;
+    member = &made->member;
+    fake_member_key(number, member->key);
     assert(node->n_members == 0 ||
-           node->members[node->n_members - 1].key[0] < number);
+           memcmp(node->members[node->n_members - 1]->member.key, member->key,
+                  32) < 0);
     node->n_members++;
-    memset(certificate->sign_public, number, 32);
+    memcpy(certificate->sign_public, member->key, 32);
     (void)snprintf(certificate->name, sizeof(certificate->name), "host%u",
                    number);
-    (void)snprintf(text, sizeof(text), "100.104.70.%u", number);
+    (void)snprintf(text, sizeof(text), "100.104.%u.%u",
+                   number < 255 ? 70 : 71 + number / 256, number % 256);
     certificate->mesh[0].address = fake_address(text);
     certificate->mesh[0].port = 7720;
     certificate->n_mesh = 1;
-    (void)snprintf(text, sizeof(text), "10.0.%u.0", number);
+    (void)snprintf(text, sizeof(text), "10.%u.%u.0", number / 256,
+                   number % 256);
     certificate->subnets[0].address = fake_address(text);
     certificate->subnets[0].len = 24;
     certificate->n_subnets = 1;
     certificate->roles = BODY_ROLE_MEMBER;
     memcpy(certificate->functions[0], "*", 2);
     certificate->n_functions = 1;
-    memset(member->key, number, 32);
     member->id = record_node_id(member->key);
     member->certificate = certificate;
     member->state = NODE_MEMBER_ALIVE;
     member->is_self = number == 1;
+    member->is_heard = true;
     member->is_reachable = true;
     member->rtt_us = number == 1 ? 0 : 1000u * number;
     return member;
@@ -212,21 +241,32 @@ bool node_member_next(const struct node *node, size_t *at,
     if (*at >= node->n_members) {
         return false;
     }
-    *ret = node->members[*at];
+    *ret = node->members[*at]->member;
     (*at)++;
     return true;
+}
+
+static int fake_find_compare(const void *key, const void *entry)
+{
+    const struct fake_member *const *member = entry;
+
+    return memcmp(key, (*member)->member.key, 32);
 }
 
 bool node_member_find(const struct node *node, const uint8_t key[32],
                       struct node_member *ret)
 {
-    for (size_t i = 0; i < node->n_members; i++) {
-        if (memcmp(node->members[i].key, key, 32) == 0) {
-            *ret = node->members[i];
-            return true;
-        }
+    struct fake_member **found =
+        node->n_members == 0
+            ? NULL
+            : bsearch(key, node->members, node->n_members,
+                      sizeof(struct fake_member *), fake_find_compare);
+
+    if (found == NULL) {
+        return false;
     }
-    return false;
+    *ret = (*found)->member;
+    return true;
 }
 
 /* In the order of putting: the users have to sort for themselves. */

@@ -14,9 +14,11 @@ struct node *fake_node_new(void);
 void fake_node_free(struct node *node);
 
 /* Member number n: key of bytes n, name hostN, mesh 100.104.70.N, container
- * subnet 10.0.N.0/24, alive and reachable.  Number 1 is this node.  The
- * result may be changed, and lives as long as the node. */
-struct node_member *fake_node_member(struct node *node, uint8_t number);
+ * subnet 10.0.N.0/24, alive, heard and reachable.  Number 1 is this node.
+ * Numbers ascend; those from 255 on (below 40,000) write no records, and have
+ * keys and addresses of their own.  The result may be changed, and lives as
+ * long as the node. */
+struct node_member *fake_node_member(struct node *node, uint32_t number);
 
 /* Its certificate, to be changed. */
 struct body_certificate *fake_node_certificate(struct node_member *member);

@@ -221,7 +221,7 @@ static int setup(void **state)
                          .worker = (struct worker_link *)(void *)&worker,
                          .node = fake_node_new()};
     for (uint8_t i = 1; i <= 4; i++) {
-        (void)fake_node_member(core.node, i);
+        fake_node_member(core.node, i)->is_heard = i != 4;
     }
     put_former(5, "Host2", 10);
     put_former(6, "gone", 10);
@@ -354,6 +354,30 @@ static void test_members(void **state)
                         "1970-01-01T00:00:30.000Z");
 }
 
+/* Alive by the store alone: said of the member, and counted. */
+static void test_not_heard(void **state)
+{
+    json_auto_t *root = ask_json("/api/v1/members");
+    json_auto_t *status = ask_json("/api/v1/status");
+    json_auto_t *counts = json_pack(
+        "{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "unknown", 0, "alive", 3,
+        "suspect", 0, "dead", 0, "paused", 0, "left", 4, "not-heard", 1);
+    const json_t *host4 = json_array_get(json_object_get(root, "members"), 4);
+    static char metrics[1u << 16];
+
+    (void)state;
+    assert_string_equal(json_string_value(json_object_get(host4, "name")),
+                        "host4");
+    assert_string_equal(json_string_value(json_object_get(host4, "state")),
+                        "not-heard");
+    assert_true(json_is_false(json_object_get(host4, "heard")));
+    assert_true(json_equal(json_object_get(status, "members"), counts));
+    ask("/metrics", metrics, sizeof(metrics));
+    assert_non_null(strstr(metrics, "socketnet_members{state=\"alive\"} 3\n"));
+    assert_non_null(
+        strstr(metrics, "socketnet_members{state=\"not-heard\"} 1\n"));
+}
+
 struct route {
     const char *target;
     const char *status;
@@ -439,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_not_heard),
         cmocka_unit_test(test_one_fails),
         cmocka_unit_test(test_all_fail),
     };

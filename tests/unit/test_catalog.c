@@ -340,6 +340,8 @@ static void test_states(void **state)
     assert_int_equal(state_of(&world), CATALOG_USABLE);
     member->state = NODE_MEMBER_SUSPECT;
     assert_int_equal(state_of(&world), CATALOG_USABLE);
+    member->is_heard = false;
+    assert_int_equal(state_of(&world), CATALOG_NOT_HEARD);
     member->is_reachable = false;
     assert_int_equal(state_of(&world), CATALOG_UNREACHABLE);
     member->state = NODE_MEMBER_PAUSED;
@@ -362,66 +364,7 @@ static void test_states(void **state)
     member->state = NODE_MEMBER_DEAD;
     assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
     assert_string_equal(catalog_state_name(CATALOG_NODE_DOWN), "node-down");
-    done(&world);
-}
-
-static void test_usable_order(void **state)
-{
-    struct world world = {.node = fake_node_new()};
-    struct prefix range;
-    const struct catalog_function *function;
-    const struct catalog_instance *found[5];
-    struct node_member *members[4];
-    struct body_service service;
-
-    (void)state;
-    assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
-    assert_int_equal(catalog_new(cluster, &range, &world.catalog), 0);
-    for (uint8_t i = 0; i < 4; i++) {
-        members[i] = fake_node_member(world.node, (uint8_t)(i + 1));
-    }
-    members[2]->rtt_us = 10; /* host3 is nearer than host2 */
-    put(&world, 4, "redis", "10.0.4.1", 0);
-    put(&world, 3, "redis", "10.0.3.1", 0);
-    put(&world, 2, "redis", "10.0.2.1", 0);
-    put(&world, 1, "redis", "10.0.1.1", 0);
-    service = fake_service("redis", "10.0.4.9", 6379);
-    service.priority = 1;
-    fake_node_service(world.node, 4, &service);
-    rebuild(&world);
-    function = catalog_at(world.catalog, 0);
-    assert_int_equal(catalog_usable(function, found, 5), 5);
-    assert_string_equal(found[0]->node, "host1");
-    assert_string_equal(found[1]->node, "host3");
-    assert_string_equal(found[2]->node, "host2");
-    assert_string_equal(found[3]->service.instance, "i-1");
-    assert_string_equal(found[4]->service.instance, "i-9");
-    /* Fewer places than instances: the best of them, and the true count. */
-    found[2] = NULL;
-    assert_int_equal(catalog_usable(function, found, 2), 5);
-    assert_string_equal(found[0]->node, "host1");
-    assert_string_equal(found[1]->node, "host3");
-    assert_null(found[2]);
-    assert_int_equal(catalog_usable(function, NULL, 0), 5);
-
-    /* Unreachable ones are left out while another remains, then kept. */
-    for (size_t i = 1; i < 4; i++) {
-        members[i]->is_reachable = false;
-    }
-    rebuild(&world);
-    function = catalog_at(world.catalog, 0);
-    assert_int_equal(catalog_usable(function, found, 5), 1);
-    service = fake_service("redis", "10.0.1.1", 6379);
-    service.health = BODY_HEALTH_CRITICAL;
-    fake_node_service(world.node, 1, &service);
-    rebuild(&world);
-    function = catalog_at(world.catalog, 0);
-    assert_int_equal(catalog_usable(function, found, 5), 4);
-    assert_string_equal(found[0]->node, "host3");
-    members[1]->state = members[2]->state = members[3]->state =
-        NODE_MEMBER_DEAD;
-    rebuild(&world);
-    assert_int_equal(catalog_usable(catalog_at(world.catalog, 0), found, 5), 0);
+    assert_string_equal(catalog_state_name(CATALOG_NOT_HEARD), "not-heard");
     done(&world);
 }
 
@@ -456,7 +399,6 @@ int main(void)
         cmocka_unit_test(test_lowest_slot),
         cmocka_unit_test(test_declared),
         cmocka_unit_test(test_states),
-        cmocka_unit_test(test_usable_order),
         cmocka_unit_test(test_empty),
     };
 

@@ -331,6 +331,35 @@ static void test_unreachable(void **state)
     assert_string_equal(backends(world, text), "10.0.2.1- 10.0.3.1+");
 }
 
+/* After a restart: connections go to hosts that have been heard, and open ones
+ * stay where they are; to the others only while none has been. */
+static void test_not_heard(void **state)
+{
+    struct world *world = *state;
+    char text[512];
+
+    put(world, 2, "10.0.2.1", BODY_HEALTH_PASSING);
+    put(world, 3, "10.0.3.1", BODY_HEALTH_PASSING);
+    put(world, 4, "10.0.4.1", BODY_HEALTH_PASSING);
+    world->members[2]->is_heard = false;
+    world->members[3]->is_heard = false;
+    world->members[4]->is_heard = false;
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.2.1+ 10.0.3.1+ 10.0.4.1+");
+    world->members[3]->is_heard = true;
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.2.1- 10.0.3.1+ 10.0.4.1-");
+    /* One that may be there comes before one that does not answer. */
+    world->members[3]->is_reachable = false;
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.2.1+ 10.0.3.1- 10.0.4.1+");
+    world->members[2]->is_heard = true;
+    world->members[4]->is_heard = true;
+    world->members[3]->is_reachable = true;
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.2.1+ 10.0.3.1+ 10.0.4.1+");
+}
+
 static void test_locals(void **state)
 {
     struct world *world = *state;
@@ -430,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unreachable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stable, setup, teardown),

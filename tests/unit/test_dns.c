@@ -13,12 +13,15 @@
 
 #include "agent/dns/dns_answer.h"
 #include "tests/unit/dns_text.h"
+#include "tests/unit/fake_node.h"
 
 /* After ours: it defines our _cleanup_ again, in the same words. */
 #include <libknot/libknot.h>
 
-static struct catalog_instance instances[5];
-static struct catalog_function functions[4];
+static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {1};
+static struct node *node;
+static struct node_member *members[10];
+static struct catalog *catalog;
 static struct dns_zone *zone;
 
 static struct address parse(const char *text)
@@ -29,117 +32,69 @@ static struct address parse(const char *text)
     return address;
 }
 
-static const struct catalog_function *find(const char *name, void *data)
+static struct body_service make_service(const char *function, const char *name,
+                                        const char *address)
 {
-    char canonical[BODY_NAME_SIZE];
+    struct body_service service = fake_service(function, address, 6379);
 
-    (void)data;
-    if (body_name_canonical(name, canonical) != 0) {
-        return NULL;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-        if (strcmp(functions[i].name, canonical) == 0) {
-            return &functions[i];
-        }
-    }
-    return NULL;
+    (void)snprintf(service.instance, sizeof(service.instance), "%s", name);
+    return service;
 }
 
-static const struct catalog_function *
-find_address(const struct address *address, void *data)
+static void put_service(uint8_t number, const char *function, const char *name,
+                        const char *address)
 {
-    (void)data;
-    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-        if (address_equal(&functions[i].address, address)) {
-            return &functions[i];
-        }
-    }
-    return NULL;
+    struct body_service service = make_service(function, name, address);
+
+    fake_node_service(node, number, &service);
 }
 
-static const struct catalog_function *at(size_t index, void *data)
+static void rebuild(void)
 {
-    (void)data;
-    return index < ARRAY_SIZE(functions) ? &functions[index] : NULL;
-}
-
-static bool find_node(const char *name, struct address *ret, void *data)
-{
-    (void)data;
-    if (strcmp(name, "host3") != 0) {
-        return false;
-    }
-    *ret = parse("100.104.70.3");
-    return true;
-}
-
-static bool find_node_address(const struct address *address,
-                              char ret_name[BODY_NAME_SIZE], void *data)
-{
-    struct address host3 = parse("100.104.70.3");
-
-    (void)data;
-    if (!address_equal(address, &host3)) {
-        return false;
-    }
-    (void)snprintf(ret_name, BODY_NAME_SIZE, "host3");
-    return true;
-}
-
-static void make_instance(struct catalog_instance *instance,
-                          const char *function, const char *name,
-                          const char *node, const char *address)
-{
-    *instance = (struct catalog_instance){.rtt_us = 500};
-    (void)snprintf(instance->node, sizeof(instance->node), "%s", node);
-    (void)snprintf(instance->service.function,
-                   sizeof(instance->service.function), "%s", function);
-    (void)snprintf(instance->service.instance,
-                   sizeof(instance->service.instance), "%s", name);
-    instance->service.address = parse(address);
-    instance->service.protocol = 6;
-    instance->service.port = 6379;
-    instance->service.weight = 100;
-}
-
-static void make_function(struct catalog_function *function, const char *name,
-                          const char *address, size_t first, size_t n)
-{
-    *function = (struct catalog_function){.address = parse(address),
-                                          .instances = &instances[first],
-                                          .n_instances = n};
-    (void)snprintf(function->name, sizeof(function->name), "%s", name);
+    assert_int_equal(catalog_rebuild(catalog, node), 0);
 }
 
 /* redis: three instances on two other nodes, two of the same name; vector-db:
  * a local one; v6: by IPv6; gone: its only node is down. */
 static int setup(void **state)
 {
-    struct dns_source source = {find,      find_address,      at,
-                                find_node, find_node_address, NULL};
+    static const uint8_t numbers[] = {1, 2, 3, 9};
+    struct body_service service;
+    struct prefix range;
 
     (void)state;
-    make_instance(&instances[0], "redis", "veth203", "host2", "10.0.2.203");
-    make_instance(&instances[1], "redis", "veth203", "host3", "10.0.3.203");
-    make_instance(&instances[2], "redis", "Spare_1", "host3", "10.0.3.204");
-    instances[0].rtt_us = 30000;
-    instances[2].service.priority = 1;
-    make_instance(&instances[3], "vector-db", "main", "host1", "10.0.1.200");
-    instances[3].is_local = true;
-    instances[3].service.port = 6333;
-    make_instance(&instances[4], "gone", "old", "host9", "10.0.9.9");
-    instances[4].state = CATALOG_NODE_DOWN;
-    make_function(&functions[0], "gone", "100.80.0.4", 4, 1);
-    make_function(&functions[1], "redis", "100.80.0.1", 0, 3);
-    make_function(&functions[2], "v6", "fd00::1", 0, 0);
-    make_function(&functions[3], "vector-db", "100.80.0.2", 3, 1);
-    return dns_zone_new("Mesh.internal", "host1", 7, &source, &zone);
+    node = fake_node_new();
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        members[numbers[i]] = fake_node_member(node, numbers[i]);
+    }
+    members[2]->rtt_us = 30000;
+    members[3]->rtt_us = 500;
+    members[9]->state = NODE_MEMBER_DEAD;
+    put_service(2, "redis", "veth203", "10.0.2.203");
+    put_service(3, "redis", "veth203", "10.0.3.203");
+    service = make_service("redis", "Spare_1", "10.0.3.204");
+    service.priority = 1;
+    fake_node_service(node, 3, &service);
+    service = make_service("vector-db", "main", "10.0.1.200");
+    service.port = 6333;
+    fake_node_service(node, 1, &service);
+    put_service(9, "gone", "old", "10.0.9.9");
+    fake_node_function(node, 1, "redis", "100.80.0.1");
+    fake_node_function(node, 1, "vector-db", "100.80.0.2");
+    fake_node_function(node, 1, "gone", "100.80.0.4");
+    fake_node_function(node, 1, "v6", "fd00::1");
+    assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
+    assert_int_equal(catalog_new(cluster, &range, &catalog), 0);
+    rebuild();
+    return dns_zone_new("Mesh.internal", "host1", 7, catalog, &zone);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     zone = dns_zone_free(zone);
+    catalog = catalog_free(catalog);
+    fake_node_free(node);
     return 0;
 }
 
@@ -201,27 +156,50 @@ static void test_function(void **state)
                   "NXDOMAIN aa\n" SOA);
 }
 
-/* No slot was free: containers get the instances, as hosts do. */
+/* Its address is another's: containers get the instances, as hosts do. */
 static void test_function_without_address(void **state)
 {
+    struct address address;
+    char text[ADDRESS_TEXT_SIZE];
+
     (void)state;
-    functions[3].address = (struct address){0};
-    assert_answer(&container, "vector-db.mesh.internal", KNOT_RRTYPE_A, 0,
-                  "NOERROR aa\nAN vector-db.mesh.internal. 5 A 10.0.1.200\n");
+    put_service(1, "lonely", "main", "10.0.1.200");
+    catalog_slot_address(catalog, "lonely", 0, &address);
+    fake_node_function(node, 2, "other", address_text(&address, text));
+    rebuild();
+    assert_answer(&container, "lonely.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN lonely.mesh.internal. 5 A 10.0.1.200\n");
 }
 
-/* None is usable: those that are only unreachable from here stay. */
+/* None is usable: those that are only unreachable from here stay; before them
+ * come those on nodes that have not been heard yet. */
 static void test_last_set(void **state)
 {
+    struct body_service service =
+        make_service("redis", "veth203", "10.0.3.203");
+
     (void)state;
-    instances[0].state = CATALOG_UNREACHABLE;
-    instances[1].state = CATALOG_CRITICAL;
-    instances[2].state = CATALOG_DRAINING;
+    members[2]->is_reachable = false;
+    service.health = BODY_HEALTH_CRITICAL;
+    fake_node_service(node, 3, &service);
+    service = make_service("redis", "Spare_1", "10.0.3.204");
+    service.health = BODY_HEALTH_DRAINING;
+    fake_node_service(node, 3, &service);
+    rebuild();
     assert_answer(&host, "redis.mesh.internal", KNOT_RRTYPE_A, 0,
                   "NOERROR aa\nAN redis.mesh.internal. 5 A 10.0.2.203\n");
     assert_answer(&host, "spare-1.redis.mesh.internal", KNOT_RRTYPE_A, 0,
                   "NOERROR aa\n"
                   "AN spare-1.redis.mesh.internal. 5 A 10.0.3.204\n");
+    put_service(3, "redis", "Spare_1", "10.0.3.204");
+    members[3]->is_heard = false;
+    rebuild();
+    assert_answer(&host, "redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN redis.mesh.internal. 5 A 10.0.3.204\n");
+    members[2]->is_reachable = true;
+    rebuild();
+    assert_answer(&host, "redis.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN redis.mesh.internal. 5 A 10.0.2.203\n");
 }
 
 static void test_service(void **state)
@@ -397,7 +375,6 @@ enum { MANY = 700 };
 /* 700 instances: as many as fit, marked; by TCP all of them. */
 static void test_truncation(void **state)
 {
-    struct catalog_instance *many = calloc(MANY, sizeof(*many));
     struct dns_asker tcp = {.is_tcp = true};
     static const uint16_t payloads[] = {0, 256, 512, 1000, 1232, 4096};
     uint8_t query[512], answer[DNS_TCP_SIZE];
@@ -406,20 +383,19 @@ static void test_truncation(void **state)
     size_t size, n;
 
     (void)state;
-    assert_non_null(many);
     for (size_t i = 0; i < MANY; i++) {
-        make_instance(&many[i], "redis", "x", "host3", "10.0.3.1");
-        (void)snprintf(many[i].service.instance,
-                       sizeof(many[i].service.instance), "i%zu", i);
-        many[i].service.address.bytes[2] = (uint8_t)(i / 250);
-        many[i].service.address.bytes[3] = (uint8_t)(i % 250);
+        char address[32], name[16];
+
+        (void)snprintf(address, sizeof(address), "10.0.%zu.%zu", 4 + i / 250,
+                       i % 250);
+        (void)snprintf(name, sizeof(name), "i%zu", i);
+        put_service(3, "many", name, address);
     }
-    functions[1].instances = many;
-    functions[1].n_instances = MANY;
+    rebuild();
     for (size_t i = 0; i < ARRAY_SIZE(payloads); i++) {
         size_t limit = MIN_OF(MAX_OF(payloads[i], 512), DNS_UDP_SIZE);
 
-        n = dns_text_query("redis.mesh.internal", KNOT_RRTYPE_A, payloads[i],
+        n = dns_text_query("many.mesh.internal", KNOT_RRTYPE_A, payloads[i],
                            query, sizeof(query));
         assert_int_equal(
             dns_answer(zone, &host, query, n, answer, &size, &info), 0);
@@ -432,8 +408,8 @@ static void test_truncation(void **state)
     assert_int_equal(dns_answer(zone, &tcp, query, n, answer, &size, &info), 0);
     assert_false(info.is_truncated);
     assert_int_equal(knot_wire_get_ancount(answer), MANY);
-    n = dns_text_query("_redis._tcp.mesh.internal", KNOT_RRTYPE_SRV, 1232,
-                       query, sizeof(query));
+    n = dns_text_query("_many._tcp.mesh.internal", KNOT_RRTYPE_SRV, 1232, query,
+                       sizeof(query));
     assert_int_equal(dns_answer(zone, &tcp, query, n, answer, &size, &info), 0);
     assert_int_equal(knot_wire_get_ancount(answer), MANY);
     assert_true(knot_wire_get_arcount(answer) > 500);
@@ -441,7 +417,6 @@ static void test_truncation(void **state)
                      0);
     assert_true(size <= DNS_UDP_SIZE);
     assert_true(info.is_truncated);
-    free(many);
 }
 
 static void test_who_asks(void **state)
@@ -473,15 +448,14 @@ static void test_zone_names(void **state)
     static const char *const bad[] = {
         "", ".", "a..b",
         "a123456789012345678901234567890123456789012345678901234567890123.b"};
-    struct dns_source source = {0};
     struct dns_zone *other;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        assert_int_equal(dns_zone_new(bad[i], "a", 1, &source, &other),
+        assert_int_equal(dns_zone_new(bad[i], "a", 1, catalog, &other),
                          -EINVAL);
     }
-    assert_int_equal(dns_zone_new("x.example.", "a", 1, &source, &other), 0);
+    assert_int_equal(dns_zone_new("x.example.", "a", 1, catalog, &other), 0);
     assert_null(dns_zone_free(other));
     assert_null(dns_zone_free(NULL));
 }
