@@ -14,6 +14,7 @@
 #include "agent/api/api.h"
 #include "agent/core/core.h"
 #include "agent/dns/dns.h"
+#include "agent/ipc/ipc.h"
 #include "agent/net/net.h"
 #include "agent/services/services.h"
 #include "agent/system/log.h"
@@ -28,20 +29,28 @@ struct core_run {
     struct api *api;
 };
 
-/* Everything that listens; after it no right is needed any more. */
-static enum core_status core_run_make(struct core_run *run)
+/* Whether a failure to listen may pass by itself (a port or a socket that
+ * somebody has, no memory, no descriptors); the rest a person must mend. */
+static bool core_run_passes(int error)
 {
-    char *text = NULL;
+    return error != -EACCES && error != -EPERM && error != -EINVAL &&
+           error != -EEXIST && error != -ENAMETOOLONG;
+}
+
+/* Everything that listens; after it no right is needed any more.  `ret_text`:
+ * why it did not work, malloc'd, or NULL. */
+static enum core_status core_run_make(struct core_run *run, char **ret_text)
+{
     int error = services_new(run->core, &run->services);
 
     if (error == 0) {
-        error = net_new(run->core, &run->net, &text);
+        error = net_new(run->core, &run->net, ret_text);
     }
     if (error == 0) {
-        error = dns_new(run->core, &run->dns, &text);
+        error = dns_new(run->core, &run->dns, ret_text);
     }
     if (error == 0) {
-        error = api_new(run->core, run->services, &run->api, &text);
+        error = api_new(run->core, run->services, &run->api, ret_text);
     }
     if (error == 0) {
         error = privileges_drop_bind();
@@ -49,9 +58,29 @@ static enum core_status core_run_make(struct core_run *run)
     if (error == 0) {
         return CORE_STATUS_OK;
     }
-    log_error("%s", text != NULL ? text : strerror(-error));
-    free(text);
-    return CORE_STATUS_FAILED;
+    if (*ret_text == NULL) {
+        *ret_text = strdup(strerror(-error));
+    }
+    return core_run_passes(error) ? CORE_STATUS_FAILED : CORE_STATUS_CONFIG;
+}
+
+/* Why core does not run.  What passes is told to the launcher, which says it
+ * once and not at each of its tries. */
+static void core_run_explain(enum core_status status, char *text,
+                             bool has_launcher)
+{
+    struct ipc_message note = {.type = IPC_NOTE, .value = LOG_LEVEL_WARNING};
+
+    for (char *at = text; at != NULL && (at = strchr(at, '\n')) != NULL;) {
+        *at = ' '; /* one line of a log */
+    }
+    note.fd = -1;
+    note.text = text != NULL ? text : "out of memory";
+    note.text_len = strlen(note.text);
+    if (status != CORE_STATUS_FAILED || !has_launcher ||
+        ipc_send(IPC_CONTROL_FD, &note) != 0) {
+        log_error("%s", note.text);
+    }
 }
 
 static void core_run_end(struct core_run *run)
@@ -70,6 +99,7 @@ static void core_run_end(struct core_run *run)
 int core_run(struct config *config, bool has_launcher)
 {
     struct core_run run = {0};
+    _cleanup_(free_pointer) char *text = NULL;
     enum core_status status;
     uv_loop_t loop;
 
@@ -82,12 +112,16 @@ int core_run(struct config *config, bool has_launcher)
     }
     status = core_new(config, &loop, has_launcher, &run.core);
     if (status == CORE_STATUS_OK) {
-        status = core_run_make(&run);
+        status = core_run_make(&run, &text);
     }
     if (status == CORE_STATUS_OK) {
         run.core->transport = net_transport(run.net);
         run.core->listener = services_listener(run.services);
         core_run_loop(run.core);
+    } else {
+        core_run_explain(
+            status, text != NULL || run.core == NULL ? text : run.core->refusal,
+            has_launcher);
     }
     core_run_end(&run);
     if (uv_loop_close(&loop) != 0) {

@@ -213,6 +213,24 @@ static void find_dead_ports(const struct core *core, struct problems *problems)
     }
 }
 
+/* A reload that could not take everything over. */
+static void find_restart_problem(const struct core *core,
+                                 struct problems *problems)
+{
+    char text[640];
+
+    if (core->restart_keys == NULL) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "%s changed in the configuration, and this agent goes on "
+                   "with the old",
+                   core->restart_keys);
+    add(problems, "warn", "restart-needed", text,
+        "systemctl restart socketnet (flows stay); or change it back and "
+        "reload");
+}
+
 json_t *api_health_problems(const struct api *api, bool *ret_healthy)
 {
     const struct core *core = api->core;
@@ -222,6 +240,7 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     find_certificate_problems(core, &problems);
     find_worker_problems(core, &problems);
     find_file_problems(api, &problems);
+    find_restart_problem(core, &problems);
     find_dead_ports(core, &problems);
     find_pending_problems(core, &problems);
     *ret_healthy = problems.is_healthy;

@@ -227,6 +227,7 @@ static void read_mesh(struct yaml_node map, struct config *config)
         yaml_fail(address, "mesh.address: not an address that other hosts can "
                            "reach; expected this host's own on the mesh");
     }
+    config->mesh_given = config->mesh;
     config->mesh_port = (uint16_t)yaml_uint(yaml_get(map, "port"), "mesh.port",
                                             1, 65535, config->mesh_port);
 }
@@ -479,4 +480,13 @@ int config_load(const char *path, struct config **ret, char **ret_error)
     *ret = config;
     config = NULL;
     return 0;
+}
+
+int config_load_again(const struct config *config, struct config **ret,
+                      char **ret_error)
+{
+    /* The default file may be missing, as at the start. */
+    return config_load(
+        strcmp(config->path, CONFIG_PATH_DEFAULT) == 0 ? NULL : config->path,
+        ret, ret_error);
 }

@@ -27,16 +27,17 @@
 /* Strings are owned.  Key in the file in the comment, with the default. */
 struct config {
     char *path;
-    char *name;               /* name: host name up to the first dot */
-    char *state_dir;          /* state_dir: /var/lib/socketnet */
-    char *run_dir;            /* run_dir: /run/socketnet (api.sock is there) */
-    char *services_dir;       /* services_dir: services.d beside the file */
-    char *user;               /* user: socketnet */
-    char *zone;               /* zone: mesh.internal */
-    enum log_level log_level; /* log_level: info */
-    char *mesh_interface;     /* mesh.interface: "" */
-    struct address mesh;      /* mesh.address: the interface's first one */
-    uint16_t mesh_port;       /* mesh.port: 7720, UDP and TCP */
+    char *name;                /* name: host name up to the first dot */
+    char *state_dir;           /* state_dir: /var/lib/socketnet */
+    char *run_dir;             /* run_dir: /run/socketnet (api.sock is there) */
+    char *services_dir;        /* services_dir: services.d beside the file */
+    char *user;                /* user: socketnet */
+    char *zone;                /* zone: mesh.internal */
+    enum log_level log_level;  /* log_level: info */
+    char *mesh_interface;      /* mesh.interface: "" */
+    struct address mesh;       /* mesh.address: the interface's first one */
+    struct address mesh_given; /* mesh.address as it was written */
+    uint16_t mesh_port;        /* mesh.port: 7720, UDP and TCP */
     struct prefix subnets[LIMIT_CERT_SUBNETS]; /* subnets: [] */
     size_t n_subnets;
     bool reconcile;         /* reconcile: true; false = no worker at all */
@@ -59,6 +60,9 @@ struct config {
  * errno. */
 _must_check_ int config_load(const char *path, struct config **ret,
                              char **ret_error);
+/* Reads the files of a configuration again. */
+_must_check_ int config_load_again(const struct config *config,
+                                   struct config **ret, char **ret_error);
 struct config *config_free(struct config *config);
 void config_free_pointer(struct config **config);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,16 +31,27 @@
 /* The launcher's messages to core are tiny. */
 #define CORE_CONTROL_SIZE 1024
 
-/* Says why core cannot start; takes the text over. */
-static enum core_status core_refuse(char *text, int error, const char *what)
+/* Keeps why core cannot start, for whoever called core_new. */
+static _printf_(3, 4) enum core_status
+    core_refuse(struct core *core, enum core_status status, const char *format,
+                ...)
 {
-    if (text != NULL) {
-        log_error("%s", text);
-    } else {
-        log_error("%s: %s", what, strerror(error < 0 ? -error : EIO));
+    va_list arguments;
+
+    free(core->refusal);
+    va_start(arguments, format);
+    if (vasprintf(&core->refusal, format, arguments) < 0) {
+        core->refusal = NULL;
     }
-    free(text);
-    return CORE_STATUS_FAILED;
+    va_end(arguments);
+    return status;
+}
+
+static enum core_status core_fail(struct core *core, const char *what,
+                                  int error)
+{
+    return core_refuse(core, CORE_STATUS_FAILED, "%s: %s", what,
+                       strerror(error < 0 ? -error : EIO));
 }
 
 /* The certificate binds this node to its mesh addresses: peers refuse it at
@@ -62,9 +74,10 @@ static enum core_status core_check_mesh(struct core *core)
         free(error);
     }
     if (body->n_mesh == 0) {
-        log_error("the certificate of this node has no mesh address: join "
-                  "again with mesh.address in the configuration");
-        return CORE_STATUS_CONFIG;
+        return core_refuse(
+            core, CORE_STATUS_CONFIG,
+            "the certificate of this node has no mesh address: join "
+            "again with mesh.address in the configuration");
     }
     if (config->mesh.family == 0) {
         config->mesh = body->mesh[0].address;
@@ -75,12 +88,12 @@ static enum core_status core_check_mesh(struct core *core)
             return CORE_STATUS_OK;
         }
     }
-    log_error("this node was admitted at %s, but its configuration says %s: "
-              "peers would refuse it. Set mesh.address and mesh.port back, or "
-              "run `agent reset --yes` and join again",
-              endpoint_text(&body->mesh[0], certified),
-              endpoint_text(&own, wanted));
-    return CORE_STATUS_CONFIG;
+    return core_refuse(
+        core, CORE_STATUS_CONFIG,
+        "this node was admitted at %s, but its configuration says %s: "
+        "peers would refuse it. Set mesh.address and mesh.port back, or "
+        "run `agent reset --yes` and join again",
+        endpoint_text(&body->mesh[0], certified), endpoint_text(&own, wanted));
 }
 
 static enum core_status core_open_store(struct core *core, struct store **ret)
@@ -92,32 +105,34 @@ static enum core_status core_open_store(struct core *core, struct store **ret)
 
     if (asprintf(&path, "%s/db", core->config->state_dir) < 0) {
         path = NULL;
-        return core_refuse(NULL, -ENOMEM, "cannot start");
+        return core_fail(core, "cannot start", -ENOMEM);
     }
     error = store_open(path, core->identity->genesis.cluster_id, ret);
     if (error == STORE_E_CLUSTER) {
-        log_error("%s belongs to another cluster than the certificate beside "
-                  "it: restore both from one backup, or run `agent reset "
-                  "--yes` and join again",
-                  path);
-        return CORE_STATUS_CONFIG;
+        return core_refuse(
+            core, CORE_STATUS_CONFIG,
+            "%s belongs to another cluster than the certificate beside "
+            "it: restore both from one backup, or run `agent reset "
+            "--yes` and join again",
+            path);
     }
     if (error == STORE_E_SCHEMA) {
-        log_error("%s was written by a newer version of agent: install that "
-                  "one again",
-                  path);
-        return CORE_STATUS_CONFIG;
+        return core_refuse(
+            core, CORE_STATUS_CONFIG,
+            "%s was written by a newer version of agent: install that "
+            "one again",
+            path);
     }
     if (error != 0) {
-        log_error("cannot open %s: %s", path, store_error_text(error));
-        return CORE_STATUS_FAILED;
+        return core_refuse(core, CORE_STATUS_FAILED, "cannot open %s: %s", path,
+                           store_error_text(error));
     }
     if (store_get_setting(*ret, CORE_SETTING_LEFT, left, sizeof(left), &size) ==
         0) {
-        log_error("this node has left its cluster: run `agent reset --yes`, "
-                  "then `agent join` with a new token");
         *ret = store_close(*ret);
-        return CORE_STATUS_CONFIG;
+        return core_refuse(core, CORE_STATUS_CONFIG,
+                           "this node has left its cluster: run `agent reset "
+                           "--yes`, then `agent join` with a new token");
     }
     return CORE_STATUS_OK;
 }
@@ -141,6 +156,7 @@ static enum core_status core_make_node(struct core *core, struct store *store)
         .tuning = NODE_TUNING_DEFAULT,
         .verify = core_verify,
     };
+    enum core_status status = CORE_STATUS_OK;
     struct node_member self;
     int error;
 
@@ -163,21 +179,26 @@ static enum core_status core_make_node(struct core *core, struct store *store)
     randombytes_buf(&config.seed, sizeof(config.seed));
     error = core_load_epoch(store, identity->sign_public, &config.epoch);
     if (error != 0) {
-        log_error("the number of this start cannot be stored, so that none of "
-                  "its records would be safe: %s",
-                  store_error_text(error));
+        status = core_refuse(core, CORE_STATUS_FAILED,
+                             "the number of this start cannot be stored, so "
+                             "that none of its records would be safe: %s",
+                             store_error_text(error));
     } else {
         error = node_new(&config, &core->node);
-        if (error != 0) {
-            log_error("the certificate in %s does not fit this node's keys "
-                      "and cluster: restore the directory from one backup, "
-                      "or run `agent reset --yes` and join again",
-                      core->config->state_dir);
+        if (error == -ENOMEM) {
+            status = core_fail(core, "cannot start", error);
+        } else if (error != 0) {
+            status = core_refuse(core, CORE_STATUS_CONFIG,
+                                 "the certificate in %s does not fit this "
+                                 "node's keys and cluster: restore the "
+                                 "directory from one backup, or run `agent "
+                                 "reset --yes` and join again",
+                                 core->config->state_dir);
         }
     }
     sodium_memzero(&config, sizeof(config));
-    if (error != 0) {
-        return CORE_STATUS_FAILED;
+    if (status != CORE_STATUS_OK) {
+        return status;
     }
     error = store_expire(store, clock_wall_ms() / 1000);
     if (error != 0) {
@@ -186,14 +207,15 @@ static enum core_status core_make_node(struct core *core, struct store *store)
     }
     error = core_load_records(store, core->node);
     if (error != 0) {
-        return core_refuse(NULL, error, "records not loaded");
+        return core_fail(core, "records not loaded", error);
     }
     if (!node_member_find(core->node, identity->sign_public, &self)) {
-        log_error("%s/db lacks the certificates that make this node's own "
-                  "valid: restore the directory from one backup, or run "
-                  "`agent reset --yes` and join again",
-                  core->config->state_dir);
-        return CORE_STATUS_CONFIG;
+        return core_refuse(
+            core, CORE_STATUS_CONFIG,
+            "%s/db lacks the certificates that make this node's own "
+            "valid: restore the directory from one backup, or run "
+            "`agent reset --yes` and join again",
+            core->config->state_dir);
     }
     return CORE_STATUS_OK;
 }
@@ -207,13 +229,16 @@ static enum core_status core_make_state(struct core *core)
 {
     struct core_internal *internal = core->internal;
     struct store *store = NULL;
-    char *text = NULL;
+    _cleanup_(free_pointer) char *text = NULL;
     int error = identity_load(core->config->state_dir, &core->identity, &text);
     enum core_status status;
 
     if (error != 0) {
-        (void)core_refuse(text, error, "cannot read this node's identity");
-        return CORE_STATUS_CONFIG;
+        bool passes = error == -EIO || error == -ENOMEM || error == -ENFILE;
+
+        return core_refuse(
+            core, passes ? CORE_STATUS_FAILED : CORE_STATUS_CONFIG, "%s",
+            text != NULL ? text : "cannot read this node's identity");
     }
     status = core_check_mesh(core);
     if (status == CORE_STATUS_OK) {
@@ -230,7 +255,7 @@ static enum core_status core_make_state(struct core *core)
                              &core->store);
     if (error != 0) {
         (void)store_close(store);
-        return core_refuse(NULL, error, "cannot start the store thread");
+        return core_fail(core, "cannot start the store thread", error);
     }
     error = node_actions_new(&internal->actions);
     if (error == 0) {
@@ -247,8 +272,7 @@ static enum core_status core_make_state(struct core *core)
     if (error == 0 && core->config->reconcile) {
         error = worker_link_new(core, &core->worker);
     }
-    return error == 0 ? CORE_STATUS_OK
-                      : core_refuse(NULL, error, "cannot start");
+    return error == 0 ? CORE_STATUS_OK : core_fail(core, "cannot start", error);
 }
 
 static void core_signalled(uv_signal_t *handle, int signum)
@@ -256,7 +280,7 @@ static void core_signalled(uv_signal_t *handle, int signum)
     struct core *core = handle->data;
 
     if (signum == SIGHUP) {
-        core->listener.reload(core->listener.data);
+        core_reload(core);
         return;
     }
     core_stop_asked(core);
@@ -337,7 +361,7 @@ static enum core_status core_make_handles(struct core *core, bool has_launcher)
         }
     }
     return error == 0 ? CORE_STATUS_OK
-                      : core_refuse(NULL, error, "cannot start the loop");
+                      : core_fail(core, "cannot start the loop", error);
 }
 
 static void core_tell_launcher(const struct core *core)
@@ -402,6 +426,8 @@ struct core *core_free(struct core *core)
     core->node = node_free(core->node);
     core->identity = identity_free(core->identity);
     free(core->store_problem);
+    free(core->refusal);
+    free(core->restart_keys);
     free(core->internal);
     free(core);
     return NULL;
@@ -414,7 +440,7 @@ enum core_status core_new(struct config *config, uv_loop_t *loop,
     enum core_status status;
 
     if (core == NULL) {
-        return core_refuse(NULL, -ENOMEM, "cannot start");
+        return CORE_STATUS_FAILED;
     }
     core->loop = loop;
     core->config = config;
@@ -422,7 +448,7 @@ enum core_status core_new(struct config *config, uv_loop_t *loop,
     core->internal = calloc(1, sizeof(*core->internal));
     if (core->internal == NULL) {
         free(core);
-        return core_refuse(NULL, -ENOMEM, "cannot start");
+        return CORE_STATUS_FAILED;
     }
     *ret = core;
     status = core_make_handles(core, has_launcher);

@@ -52,11 +52,11 @@ struct core_listener {
     void *data;
 };
 
-/* How core could not start, for the launcher. */
+/* How core could not start: its exit status, for the launcher. */
 enum core_status {
     CORE_STATUS_OK = 0,
-    CORE_STATUS_FAILED = 1,
-    CORE_STATUS_CONFIG = 2, /* trying again would not help */
+    CORE_STATUS_FAILED = 1, /* passes by itself: to be tried again */
+    CORE_STATUS_CONFIG = 2, /* a person must mend it */
 };
 
 struct core {
@@ -74,6 +74,9 @@ struct core {
     bool is_ready; /* the node takes writes */
     bool is_stopping;
     char *store_problem;            /* why writes are refused now, or NULL */
+    char *refusal;                  /* why core_new failed, or NULL */
+    char *restart_keys;             /* changed in the configuration since the
+                                       start, and not taken over; or NULL */
     struct core_internal *internal; /* of core_*.c alone */
 };
 
@@ -113,7 +116,8 @@ void core_step(struct core *core, struct node_event *event);
 /*
  * Makes the loop's handles, identity, store, node, catalogue and the link to
  * the worker; the control socket is IPC_CONTROL_FD when `has_launcher`.
- * CORE_STATUS_OK, or another with the reason logged; core_done in any case.
+ * CORE_STATUS_OK, or another with the reason in (*ret)->refusal; *ret is NULL
+ * when there was no memory for it.  core_end and core_free in any case.
  */
 _must_check_ enum core_status core_new(struct config *config, uv_loop_t *loop,
                                        bool has_launcher, struct core **ret);

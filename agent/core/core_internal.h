@@ -7,6 +7,7 @@
  *   core_write.c    own records on their way to disk
  *   core_view.c     catalogue and desired state after a change
  *   core_events.c   actions told to people: event log and log lines
+ *   core_reload.c   the configuration read again (SIGHUP)
  *   core_stop.c     pause, leave, stop
  */
 #ifndef SOCKETNET_AGENT_CORE_CORE_INTERNAL_H
@@ -125,6 +126,11 @@ void core_events_member(struct core *core, const struct node_action *action);
 void core_events_record(struct core *core, const struct node_action *action);
 void core_events_reachable(struct core *core, const struct node_action *action);
 void core_events_store_problem(struct core *core, const char *problem);
+
+/* core_reload.c */
+
+/* Reads the configuration again and takes over what a running core can. */
+void core_reload(struct core *core);
 
 /* core_stop.c */
 

@@ -2,8 +2,8 @@
  * `agent run`: the process that stays root.  It makes the run directory, starts
  * core and worker (the same executable with another first argument), gives
  * each a control socket and both ends of one socketpair (ipc.h), restarts what
- * dies and passes signals on.  It parses nothing but its children's
- * messages.
+ * dies and passes signals on.  It parses its children's messages and the
+ * configuration, nothing else.
  */
 #ifndef SOCKETNET_AGENT_LAUNCHER_LAUNCHER_H
 #define SOCKETNET_AGENT_LAUNCHER_LAUNCHER_H
@@ -14,10 +14,14 @@
 
 struct config;
 
-/* Runs until a signal, or until core ended by itself (after `agent leave`).
- * Returns the exit status: 0 stopped as asked, 1 could not start, 2 the
- * configuration does not allow it.  Explains itself on standard error. */
-int launcher_main(struct config *config, bool observe);
+/*
+ * Runs until SIGTERM or SIGINT, or until core ended by itself (after `agent
+ * leave`); SIGHUP reads the configuration again.  What passes by itself is
+ * waited for.  Returns the exit status: 0 stopped as asked, 1 failed for now
+ * (another agent runs, no room for the run directory), 2 a person must mend
+ * something.  Explains itself on standard error, and to systemd.
+ */
+int launcher_main(const struct config *config, bool observe);
 
 /* Whether a launcher holds this run directory's lock.  1 yes, 0 no, negative
  * errno when it cannot be told. */

@@ -18,6 +18,7 @@
 
 #include "agent/config/config.h"
 #include "agent/launcher/launcher.h"
+#include "agent/launcher/launcher_mounts.h"
 #include "agent/system/user.h"
 
 #define LOCK_NAME "agent.lock"
@@ -110,7 +111,7 @@ static int give_dir(const struct config *config, int dir_fd, bool is_made,
         return 0;
     }
     if (!is_made && !is_own_dir(dir_fd)) {
-        return fail(-EEXIST, ret_error,
+        return fail(LAUNCHER_DIRS_E_CONFIG, ret_error,
                     "run directory %s belongs to uid %u and holds other "
                     "files: set `run_dir` in %s to a directory of its own",
                     config->run_dir, status.st_uid,
@@ -165,7 +166,7 @@ static int check_state(const struct config *config, uid_t uid, char **ret_error)
     struct stat status;
 
     if (dir == NULL) {
-        return fail(-errno, ret_error,
+        return fail(LAUNCHER_DIRS_E_CONFIG, ret_error,
                     errno == ENOENT
                         ? "no state directory %s: this host is in no cluster "
                           "yet; run `agent init` (the first host) or `agent "
@@ -180,7 +181,7 @@ static int check_state(const struct config *config, uid_t uid, char **ret_error)
             continue;
         }
         if (status.st_uid != uid && strcmp(entry->d_name, "admission.key")) {
-            return fail(-EACCES, ret_error,
+            return fail(LAUNCHER_DIRS_E_CONFIG, ret_error,
                         "%s/%s belongs to uid %u, but core runs as user %s: "
                         "run `chown -R %s: %s`",
                         config->state_dir, entry->d_name, status.st_uid,
@@ -196,18 +197,26 @@ int launcher_dirs_prepare(const struct config *config, int *ret_lock_fd,
     _cleanup_(close_fd) int dir_fd = -1;
     uid_t uid = geteuid();
     gid_t gid = getegid();
+    char where[PATH_MAX];
     bool is_made = false;
     int error;
 
     if (uid == 0 && user_find(config->user, &uid, &gid) < 0) {
-        return fail(-ENOENT, ret_error,
+        return fail(LAUNCHER_DIRS_E_CONFIG, ret_error,
                     "no user %s, as which core should run: create it (useradd "
                     "--system --user-group --no-create-home %s) or set `user` "
                     "in the configuration",
                     config->user, config->user);
     }
+    if (launcher_mounts_missing(config->state_dir, "/etc/fstab",
+                                "/proc/self/mounts", where, sizeof(where))) {
+        return fail(LAUNCHER_DIRS_E_UNMOUNTED, ret_error,
+                    "%s, where the state directory %s is, is not mounted yet "
+                    "(/etc/fstab names it; mount it, or take it out there)",
+                    where, config->state_dir);
+    }
     error = check_state(config, uid, ret_error);
-    if (error < 0) {
+    if (error != 0) {
         return error;
     }
     error = make_dir(config->run_dir, &is_made);
@@ -221,7 +230,8 @@ int launcher_dirs_prepare(const struct config *config, int *ret_lock_fd,
                     config->run_dir, strerror(-error));
     }
     error = give_dir(config, dir_fd, is_made, uid, gid, ret_error);
-    return error < 0 ? error : lock_dir(config, dir_fd, ret_lock_fd, ret_error);
+    return error != 0 ? error
+                      : lock_dir(config, dir_fd, ret_lock_fd, ret_error);
 }
 
 int launcher_is_running(const char *run_dir)

@@ -4,14 +4,21 @@
 #include "agent/launcher/launcher_notify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/system/clock.h"
 #include "agent/system/log.h"
+
+/* For which a start is given more time, at each try. */
+#define EXTEND_US 60000000
 
 void launcher_notify(const char *state)
 {
@@ -37,4 +44,23 @@ void launcher_notify(const char *state)
         log_warning("cannot tell systemd %s: %s", state, strerror(errno));
     }
     (void)close(fd); /* datagrams are gone already */
+}
+
+void launcher_notify_waiting(const char *why)
+{
+    char state[1200];
+
+    (void)snprintf(state, sizeof(state),
+                   "STATUS=waiting: %.1024s\nEXTEND_TIMEOUT_USEC=%d", why,
+                   EXTEND_US);
+    launcher_notify(state);
+}
+
+void launcher_notify_reloading(void)
+{
+    char state[64];
+
+    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                   clock_now_ms() * 1000);
+    launcher_notify(state);
 }

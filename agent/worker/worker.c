@@ -141,6 +141,22 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_stop(&worker->loop);
 }
 
+/* SIGHUP, from the launcher, after it had read the files without a fault.  What
+ * else of the worker's part changes, a new worker reads. */
+static void on_reload(uv_signal_t *handle, int number)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    _cleanup_(free_pointer) char *text = NULL;
+    struct worker *worker = handle->data;
+
+    (void)number;
+    if (config_load_again(worker->config, &config, &text) != 0) {
+        log_error("log level stays: %s", text != NULL ? text : "out of memory");
+        return;
+    }
+    log_set_level(config->log_level);
+}
+
 /* Last before each wait: what was queued is sent, or waited for. */
 static void on_prepare(uv_prepare_t *handle)
 {
@@ -166,10 +182,15 @@ static int start(struct worker *worker)
     /* None of these fails on an open loop. */
     (void)uv_prepare_init(&worker->loop, &worker->prepare);
     (void)uv_signal_init(&worker->loop, &worker->signal);
+    (void)uv_signal_init(&worker->loop, &worker->reload);
     worker->prepare.data = worker;
     worker->signal.data = worker;
+    worker->reload.data = worker;
     (void)uv_prepare_start(&worker->prepare, on_prepare);
     error = uv_signal_start(&worker->signal, on_signal, SIGTERM);
+    if (error == 0) {
+        error = uv_signal_start(&worker->reload, on_reload, SIGHUP);
+    }
     if (error == 0) {
         error = worker_probe_new(worker);
     }
@@ -199,6 +220,7 @@ static void stop(struct worker *worker)
     worker_kernel_done(worker);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
     uv_close((uv_handle_t *)&worker->signal, NULL);
+    uv_close((uv_handle_t *)&worker->reload, NULL);
     /* Runs the close callbacks; nothing else is left. */
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&worker->loop); /* all handles are closed */
@@ -219,7 +241,7 @@ static int run(struct config *config, bool observe,
     if (error < 0) {
         free(worker);
         log_error("cannot start: %s", strerror(-error));
-        return 1;
+        return WORKER_EXIT_FAILED;
     }
     worker->config = config;
     worker->observe = observe;
@@ -228,7 +250,8 @@ static int run(struct config *config, bool observe,
     error = start(worker);
     if (error < 0) {
         log_error("cannot start: %s", strerror(-error));
-        return 1; /* the process ends, and with it all that was opened */
+        return WORKER_EXIT_FAILED; /* the process ends, and with it all that was
+                                      opened */
     }
     log_info("worker runs bridge=%s%s", policy->bridge,
              observe ? ", observing only" : "");
@@ -236,22 +259,26 @@ static int run(struct config *config, bool observe,
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT); /* until uv_stop */
     stop(worker);
     free(worker);
-    return 0;
+    return WORKER_EXIT_OK;
 }
 
 int worker_main(struct config *config, bool observe)
 {
     _cleanup_(free_pointer) char *text = NULL;
     struct plan_policy policy;
+    int error;
 
     log_set_process("worker");
     (void)prctl(PR_SET_NAME, "agent-worker", 0, 0, 0); /* for ps only */
     privileges_close_from(IPC_CONTROL_FD + 1);
     /* The genesis lies in core's directory: read while we still can. */
-    if (worker_policy(config, &policy, &text) < 0 ||
-        privileges_become_worker(&text) < 0) {
+    error = worker_policy(config, &policy, &text);
+    if (error == 0) {
+        error = privileges_become_worker(&text);
+    }
+    if (error < 0) {
         log_error("%s", text != NULL ? text : "out of memory");
-        return 1;
+        return error == -EINVAL ? WORKER_EXIT_CONFIG : WORKER_EXIT_FAILED;
     }
     return run(config, observe, &policy);
 }

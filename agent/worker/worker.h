@@ -24,6 +24,13 @@
 struct config;
 struct plan_policy;
 
+/* Exit status, for the launcher. */
+enum worker_exit {
+    WORKER_EXIT_OK = 0,
+    WORKER_EXIT_FAILED = 1, /* passes by itself: to be tried again */
+    WORKER_EXIT_CONFIG = 2, /* a person must mend it */
+};
+
 /* Runs the worker with its control socket at IPC_CONTROL_FD; `observe`: only
  * prints what it would do.  Returns the exit status. */
 int worker_main(struct config *config, bool observe);

@@ -73,7 +73,8 @@ struct worker {
 
     /* worker.c */
     struct watch *control;
-    uv_signal_t signal;
+    uv_signal_t signal; /* SIGTERM */
+    uv_signal_t reload; /* SIGHUP */
     uv_prepare_t prepare;
     uint8_t *buffer; /* IPC_MESSAGE_MAX, for both sockets in turn */
 
