@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/base/search.h"
 #include "gossip/wire/body.h"
 #include "store/keys.h"
 #include "store/txn.h"
@@ -28,25 +29,22 @@ struct expire_walk {
     size_t n_allocated;
 };
 
-static int compare_writers(const void *a, const void *b)
+static int compare_writer(const void *key, const void *element)
 {
-    const struct expire_writer *x = a;
-    const struct expire_writer *y = b;
+    const struct expire_writer *writer = element;
 
-    return memcmp(x->key, y->key, sizeof(x->key));
+    return memcmp(key, writer->key, sizeof(writer->key));
 }
 
 static struct expire_writer *find_writer(const struct expire_walk *walk,
                                          const uint8_t *key)
 {
-    struct expire_writer wanted;
+    bool is_found;
+    size_t index =
+        search_index(key, walk->writers, walk->n_writers,
+                     sizeof(*walk->writers), compare_writer, &is_found);
 
-    if (walk->n_writers == 0) {
-        return NULL;
-    }
-    memcpy(wanted.key, key, sizeof(wanted.key));
-    return bsearch(&wanted, walk->writers, walk->n_writers,
-                   sizeof(*walk->writers), compare_writers);
+    return is_found ? &walk->writers[index] : NULL;
 }
 
 /* First pass: the heads give every writer, already in order. */

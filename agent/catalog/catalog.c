@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/catalog/catalog_internal.h"
+#include "gossip/base/search.h"
 
 int catalog_new(const uint8_t cluster[RECORD_CLUSTER_SIZE],
                 const struct prefix *service_range, struct catalog **ret)
@@ -52,26 +53,22 @@ struct catalog *catalog_free(struct catalog *catalog)
     return NULL;
 }
 
+static int compare_name(const void *key, const void *element)
+{
+    const struct catalog_function *function = element;
+
+    return strcmp(key, function->name);
+}
+
 struct catalog_function *catalog_search(const struct catalog_content *content,
                                         size_t n, const char *name)
 {
-    size_t low = 0;
-    size_t high = n;
+    bool is_found;
+    size_t index =
+        search_index(name, content->functions, n, sizeof(*content->functions),
+                     compare_name, &is_found);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int result = strcmp(name, content->functions[middle].name);
-
-        if (result == 0) {
-            return &content->functions[middle];
-        }
-        if (result < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return NULL;
+    return is_found ? &content->functions[index] : NULL;
 }
 
 /* A new content beside the old one takes its place when it is whole, so that

@@ -14,6 +14,7 @@
 
 #include "agent/catalog/catalog_internal.h"
 #include "gossip/base/cursor.h"
+#include "gossip/base/search.h"
 
 /* A function's wish for an address. */
 struct catalog_claim {
@@ -195,29 +196,22 @@ int catalog_give_addresses(const struct catalog *catalog,
     return 0;
 }
 
+static int compare_address(const void *key, const void *element)
+{
+    return address_compare(
+        key, &(*(struct catalog_function *const *)element)->address);
+}
+
 const struct catalog_function *
 catalog_find_address(const struct catalog *catalog,
                      const struct address *address)
 {
     const struct catalog_content *content = &catalog->content;
-    size_t low = 0;
-    size_t high = content->n_by_address;
+    struct catalog_function *const *found =
+        search_find(address, content->by_address, content->n_by_address,
+                    sizeof(*content->by_address), compare_address);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct catalog_function *function = content->by_address[middle];
-        int result = address_compare(address, &function->address);
-
-        if (result == 0) {
-            return function;
-        }
-        if (result < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return NULL;
+    return found != NULL ? *found : NULL;
 }
 
 uint16_t catalog_free_slot(const struct catalog *catalog, const char *name)

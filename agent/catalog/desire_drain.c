@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/catalog/desire_internal.h"
+#include "gossip/base/search.h"
 
 /* Two of them are one backend when all of this is equal; its name may
  * change. */
@@ -153,8 +154,8 @@ int desire_remember(const struct desire *desire, const struct catalog *catalog,
     for (size_t i = 0; i < desire->n_known; i++) {
         const struct desire_known *old = &desire->known[i];
 
-        if (n_live > 0 && bsearch(old, known, n_live, sizeof(*known),
-                                  desire_known_compare) != NULL) {
+        if (search_find(old, known, n_live, sizeof(*known),
+                        desire_known_compare) != NULL) {
             continue;
         }
         draining[n_draining] = *old;

@@ -14,6 +14,7 @@
 #include "agent/core/core.h"
 #include "agent/core/events.h"
 #include "agent/system/log.h"
+#include "gossip/base/search.h"
 
 /* Takes the reference; without memory the event is lost. */
 static void publish(struct worker_link *link, const char *kind, json_t *fields)
@@ -34,29 +35,22 @@ static void copy_text(char *to, size_t size, const char *text, size_t len)
     to[len] = '\0';
 }
 
+static int compare_name(const void *key, const void *element)
+{
+    const struct worker_link_port *port = element;
+
+    return strcmp(key, port->name);
+}
+
 /* Index of the name, or where it belongs. */
 static bool find_port(const struct worker_link *link, const char *name,
                       size_t *ret_index)
 {
-    size_t low = 0;
-    size_t high = link->n_ports;
+    bool is_found;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(link->ports[middle].name, name);
-
-        if (order == 0) {
-            *ret_index = middle;
-            return true;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *ret_index = low;
-    return false;
+    *ret_index = search_index(name, link->ports, link->n_ports,
+                              sizeof(*link->ports), compare_name, &is_found);
+    return is_found;
 }
 
 static bool insert_port(struct worker_link *link, size_t index,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gossip/base/cursor.h"
+#include "gossip/base/search.h"
 #include "reconcilers/openflow/openflow.h"
 
 #define ETH_TYPE_ARP   0x0806
@@ -29,30 +30,23 @@ void worker_neighbors_done(struct worker_neighbors *neighbors)
     *neighbors = (struct worker_neighbors){0};
 }
 
+static int compare_address(const void *key, const void *element)
+{
+    const struct plan_neighbor *neighbor = element;
+
+    return address_compare(key, &neighbor->address);
+}
+
 /* Index of the address, or where it belongs; true when it is there. */
 static bool find_index(const struct worker_neighbors *neighbors,
                        const struct address *address, size_t *ret_index)
 {
-    size_t low = 0;
-    size_t high = neighbors->n_entries;
+    bool is_found;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order =
-            address_compare(&neighbors->entries[middle].address, address);
-
-        if (order == 0) {
-            *ret_index = middle;
-            return true;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *ret_index = low;
-    return false;
+    *ret_index =
+        search_index(address, neighbors->entries, neighbors->n_entries,
+                     sizeof(*neighbors->entries), compare_address, &is_found);
+    return is_found;
 }
 
 const struct plan_neighbor *

@@ -11,6 +11,7 @@
 #include "agent/system/log.h"
 #include "agent/worker/worker_private.h"
 #include "agent/worker/worker_text.h"
+#include "gossip/base/search.h"
 #include "reconcilers/openflow/openflow.h"
 
 /* Bytes of one chunk, within IPC_MESSAGE_MAX with its head. */
@@ -98,10 +99,10 @@ static int compare_flows(const void *a, const void *b)
 static const char *find_flow_label(const struct plan *plan,
                                    const struct flow *flow)
 {
-    const struct flow *wanted = plan->n_flows > 0
-                                    ? bsearch(flow, plan->flows, plan->n_flows,
-                                              sizeof(*flow), compare_flows)
-                                    : NULL;
+    const struct flow *wanted =
+        plan->n_flows > 0 ? search_find(flow, plan->flows, plan->n_flows,
+                                        sizeof(*flow), compare_flows)
+                          : NULL;
 
     return wanted != NULL ? wanted->label : "";
 }

@@ -10,6 +10,8 @@
 
 #include <sodium.h>
 
+#include "gossip/base/search.h"
+
 struct peer *peers_find(const struct node *node, const uint8_t key[32])
 {
     struct peer *peer = NULL;
@@ -32,36 +34,29 @@ struct peer *peers_find_id(const struct node *node, uint64_t id)
     return peer;
 }
 
+static int compare_id(const void *key, const void *element)
+{
+    uint64_t id = *(const uint64_t *)key;
+    uint64_t other = (*(struct peer *const *)element)->id;
+
+    return id < other ? -1 : id > other;
+}
+
 size_t peers_ring_index(const struct node *node, uint64_t id)
 {
-    size_t low = 0, high = node->n_peers;
+    return search_index(&id, node->ring, node->n_peers, sizeof(*node->ring),
+                        compare_id, NULL);
+}
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (node->ring[middle]->id < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+static int compare_key(const void *key, const void *element)
+{
+    return memcmp(key, (*(struct peer *const *)element)->key, 32);
 }
 
 static size_t key_index(const struct node *node, const uint8_t key[32])
 {
-    size_t low = 0, high = node->n_peers;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (memcmp(node->peers[middle]->key, key, 32) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    return search_index(key, node->peers, node->n_peers, sizeof(*node->peers),
+                        compare_key, NULL);
 }
 
 static bool grow_arrays(struct node *node)

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "gossip/base/search.h"
+
 uint64_t view_hash_of_id(const uint8_t *id)
 {
     struct reader reader = reader_init(id, 8);
@@ -64,20 +66,18 @@ const uint8_t *view_bytes(const struct node *node, uint64_t hash,
 
 /* --- The sorted array of one writer --------------------------------------- */
 
+static int compare_hash(const void *key, const void *element)
+{
+    uint64_t hash = *(const uint64_t *)key;
+    uint64_t other = (*(struct entry *const *)element)->hash;
+
+    return hash < other ? -1 : hash > other;
+}
+
 static size_t entries_index(const struct peer *peer, uint64_t hash)
 {
-    size_t low = 0, high = peer->n_entries;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (peer->entries[middle]->hash < hash) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    return search_index(&hash, peer->entries, peer->n_entries,
+                        sizeof(*peer->entries), compare_hash, NULL);
 }
 
 static bool entries_reserve(struct peer *peer)

@@ -8,29 +8,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "gossip/base/search.h"
+
 /* --- Manifests -------------------------------------------------------------
  */
+
+static int compare_ids(const void *key, const void *element)
+{
+    return memcmp(key, element, BODY_MANIFEST_ID_SIZE);
+}
 
 static bool manifest_lists(const struct body_manifest *manifest,
                            const uint8_t id[BODY_MANIFEST_ID_SIZE])
 {
-    size_t low = 0, high = manifest->n_ids;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = memcmp(manifest->ids + middle * BODY_MANIFEST_ID_SIZE, id,
-                           BODY_MANIFEST_ID_SIZE);
-
-        if (order == 0) {
-            return true;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return false;
+    return search_find(id, manifest->ids, manifest->n_ids,
+                       BODY_MANIFEST_ID_SIZE, compare_ids) != NULL;
 }
 
 /* Whether the writer's manifest says that this record is gone for good. */

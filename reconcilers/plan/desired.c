@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/base/search.h"
+
 void desired_item_done(struct desired_item *item)
 {
     if (item == NULL) {
@@ -149,29 +151,17 @@ int desired_item_copy(const struct desired_item *item, struct desired_item *ret)
     return 0;
 }
 
-/* Index of the first item that is not before `key`. */
-static size_t lower_bound(const struct desired *desired,
-                          const struct desired_item *key)
+static int compare_items(const void *key, const void *element)
 {
-    size_t low = 0, high = desired->n_items;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (desired_item_compare(&desired->items[middle], key) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    return desired_item_compare(key, element);
 }
 
-static bool is_at(const struct desired *desired, size_t index,
-                  const struct desired_item *key)
+/* Index of the item of this key, or where it belongs. */
+static size_t find_item(const struct desired *desired,
+                        const struct desired_item *key, bool *ret_found)
 {
-    return index < desired->n_items &&
-           desired_item_compare(&desired->items[index], key) == 0;
+    return search_index(key, desired->items, desired->n_items,
+                        sizeof(*desired->items), compare_items, ret_found);
 }
 
 static int reserve_one(struct desired *desired)
@@ -194,9 +184,10 @@ static int reserve_one(struct desired *desired)
 
 int desired_put(struct desired *desired, struct desired_item *item)
 {
-    size_t index = lower_bound(desired, item);
+    bool is_there;
+    size_t index = find_item(desired, item, &is_there);
 
-    if (is_at(desired, index, item)) {
+    if (is_there) {
         desired_item_done(&desired->items[index]);
     } else {
         int r = reserve_one(desired);
@@ -215,9 +206,10 @@ int desired_put(struct desired *desired, struct desired_item *item)
 
 bool desired_remove(struct desired *desired, const struct desired_item *key)
 {
-    size_t index = lower_bound(desired, key);
+    bool is_there;
+    size_t index = find_item(desired, key, &is_there);
 
-    if (!is_at(desired, index, key)) {
+    if (!is_there) {
         return false;
     }
     desired_item_done(&desired->items[index]);
@@ -230,9 +222,8 @@ bool desired_remove(struct desired *desired, const struct desired_item *key)
 const struct desired_item *desired_find(const struct desired *desired,
                                         const struct desired_item *key)
 {
-    size_t index = lower_bound(desired, key);
-
-    return is_at(desired, index, key) ? &desired->items[index] : NULL;
+    return search_find(key, desired->items, desired->n_items,
+                       sizeof(*desired->items), compare_items);
 }
 
 void desired_host_mac(uint64_t host_id, uint8_t ret_mac[6])

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/base/search.h"
+
 #define INSTRUCTION_HEADER_SIZE 8
 
 void plan_match_in_port(struct flow_match *match, uint32_t port)
@@ -246,21 +248,19 @@ void plan_add_group(struct plan_builder *builder, struct group *group)
     *group = (struct group){0};
 }
 
+static int compare_group_ids(const void *key, const void *element)
+{
+    uint32_t id = *(const uint32_t *)key;
+    uint32_t other = *(const uint32_t *)element;
+
+    return id < other ? -1 : id > other;
+}
+
 /* Index of the first id that is not below `id`. */
 static size_t find_group_id(const struct plan_builder *builder, uint32_t id)
 {
-    size_t low = 0, high = builder->n_group_ids;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (builder->group_ids[middle] < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    return search_index(&id, builder->group_ids, builder->n_group_ids,
+                        sizeof(id), compare_group_ids, NULL);
 }
 
 uint32_t plan_take_group_id(struct plan_builder *builder, uint32_t hash)

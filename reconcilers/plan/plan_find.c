@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/base/search.h"
+
 size_t plan_items(const struct plan_builder *builder, enum desired_type type,
                   const struct desired_item **ret_first)
 {
@@ -91,10 +93,9 @@ int plan_find_container_ports(struct plan_builder *builder)
 static bool has_container_port(const struct plan_builder *builder,
                                uint32_t ofport)
 {
-    return builder->n_container_ports > 0 &&
-           bsearch(&ofport, builder->container_ports,
-                   builder->n_container_ports, sizeof(ofport),
-                   compare_ports) != NULL;
+    return search_find(&ofport, builder->container_ports,
+                       builder->n_container_ports, sizeof(ofport),
+                       compare_ports) != NULL;
 }
 
 static bool is_unicast_mac(const uint8_t mac[6])
@@ -113,27 +114,20 @@ bool plan_is_usable_neighbor(const struct plan_builder *builder,
            has_container_port(builder, neighbor->ofport);
 }
 
+static int compare_neighbor(const void *key, const void *element)
+{
+    const struct plan_neighbor *neighbor = element;
+
+    return address_compare(key, &neighbor->address);
+}
+
 static const struct plan_neighbor *
 find_neighbor(const struct plan_builder *builder, const struct address *address)
 {
     const struct plan_observed *observed = builder->observed;
-    size_t low = 0, high = observed->n_neighbors;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct plan_neighbor *neighbor = &observed->neighbors[middle];
-        int order = address_compare(&neighbor->address, address);
-
-        if (order == 0) {
-            return neighbor;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
+    return search_find(address, observed->neighbors, observed->n_neighbors,
+                       sizeof(*observed->neighbors), compare_neighbor);
 }
 
 bool plan_was_seen(const struct plan_builder *builder,
