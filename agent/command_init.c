@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sodium.h>
 
@@ -19,6 +18,8 @@
 #include "agent/identity/identity.h"
 #include "agent/join/join_check.h"
 #include "agent/join/join_local.h"
+#include "agent/system/clock.h"
+#include "gossip/base/text.h"
 #include "gossip/wire/sign.h"
 #include "store/store.h"
 
@@ -104,7 +105,7 @@ static int make_cluster(struct init *init, const char *cluster_name,
                         const struct prefix *service_range, char **ret_error)
 {
     struct genesis *genesis = &init->identity.genesis;
-    uint64_t now_s = (uint64_t)time(NULL);
+    uint64_t now_s = clock_wall_ms() / 1000;
     char text[JOIN_TEXT_SIZE];
     int r;
 
@@ -187,7 +188,7 @@ static void print_next(const struct init *init)
     char mesh[ENDPOINT_TEXT_SIZE];
     char address[ADDRESS_TEXT_SIZE];
 
-    (void)sodium_bin2hex(id, sizeof(id), genesis->cluster_id, 16);
+    (void)text_from_bytes(genesis->cluster_id, 16, id);
     (void)printf("cluster  %s, id %s\n", genesis->name, id);
     (void)printf("node     %s at %s", request->name,
                  endpoint_text(&request->mesh[0], mesh));

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "gossip/base/text.h"
+
 void api_json_append(json_t **list, json_t *value)
 {
     if (json_array_append_new(*list, value) != 0) {
@@ -35,15 +37,10 @@ json_t *api_json_text(const char *text)
 
 json_t *api_json_hex(const uint8_t *bytes, size_t size)
 {
-    static const char digits[] = "0123456789abcdef";
     char text[2 * LIMIT_KEY_SIZE + 1];
-    size_t n = MIN_OF(size, (size_t)LIMIT_KEY_SIZE);
 
-    for (size_t i = 0; i < n; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    return json_stringn(text, 2 * n);
+    return json_string(
+        text_from_bytes(bytes, MIN_OF(size, (size_t)LIMIT_KEY_SIZE), text));
 }
 
 json_t *api_json_id(uint64_t id)

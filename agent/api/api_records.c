@@ -248,13 +248,12 @@ static void on_verify_turn(uv_idle_t *idle)
         if (job->pos < job->size) {
             return;
         }
-        api_reply(
-            job->exchange, 200,
-            json_pack("{s:i, s:I, s:I, s:O, s:I}", "schema", API_SCHEMA,
-                      "checked", (json_int_t)job->n_checked, "valid",
-                      (json_int_t)job->n_valid, "invalid", job->invalid,
-                      "took_us",
-                      (json_int_t)(uv_hrtime() / 1000 - job->started_us)));
+        api_reply(job->exchange, 200,
+                  json_pack("{s:i, s:I, s:I, s:O, s:I}", "schema", API_SCHEMA,
+                            "checked", (json_int_t)job->n_checked, "valid",
+                            (json_int_t)job->n_valid, "invalid", job->invalid,
+                            "took_us",
+                            (json_int_t)(clock_now_us() - job->started_us)));
     }
     uv_close((uv_handle_t *)idle, on_verify_closed);
 }
@@ -269,7 +268,7 @@ void api_records_verify_get(struct http_exchange *exchange, void *data)
         return;
     }
     job->core = core;
-    job->started_us = uv_hrtime() / 1000;
+    job->started_us = clock_now_us();
     job->exchange = http_exchange_ref(exchange);
     job->invalid = json_array();
     (void)uv_idle_init(core->loop, &job->idle); /* never fails */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/text/suggest.h"
+#include "gossip/base/text.h"
 
 #define PROBLEM_SIZE 256
 
@@ -166,55 +167,12 @@ const char *args_get(const struct args *args, const char *name)
     return args_next(args, name, &cursor);
 }
 
-/* Digits at the start of `text`.  -EINVAL without any, or past `highest`. */
-static int take_number(const char **text, uint64_t highest, uint64_t *ret)
-{
-    const char *pos = *text;
-    uint64_t value = 0;
-
-    if (*pos < '0' || *pos > '9') {
-        return -EINVAL;
-    }
-    for (; *pos >= '0' && *pos <= '9'; pos++) {
-        uint64_t digit = (uint64_t)(*pos - '0');
-
-        if (value > highest / 10 || value * 10 > highest - digit) {
-            return -EINVAL;
-        }
-        value = value * 10 + digit;
-    }
-    *text = pos;
-    *ret = value;
-    return 0;
-}
-
-int args_duration_ms(const char *text, uint64_t *ret_ms)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
-                 {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    uint64_t number;
-
-    if (take_number(&text, UINT32_MAX, &number) != 0) {
-        return -EINVAL;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-        if (strcmp(text, units[i].unit) == 0) {
-            *ret_ms = number * units[i].ms;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
 int args_number(const char *text, uint64_t lowest, uint64_t highest,
                 uint64_t *ret)
 {
     uint64_t number;
 
-    if (take_number(&text, highest, &number) != 0 || *text != '\0' ||
+    if (text_take_number(&text, highest, &number) != 0 || *text != '\0' ||
         number < lowest) {
         return -EINVAL;
     }

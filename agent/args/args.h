@@ -52,8 +52,6 @@ const char *args_get(const struct args *args, const char *name);
 const char *args_next(const struct args *args, const char *name,
                       size_t *cursor);
 
-/* "10s", "250ms", "5m", "2h", "1d", "90" (seconds).  0 or -EINVAL. */
-_must_check_ int args_duration_ms(const char *text, uint64_t *ret_ms);
 /* A decimal number in a range.  0 or -EINVAL. */
 _must_check_ int args_number(const char *text, uint64_t lowest,
                              uint64_t highest, uint64_t *ret);

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/text/duration.h"
 #include "agent/text/suggest.h"
+#include "gossip/base/text.h"
 
 #define VALUE_TEXT_SIZE 256
 
@@ -102,38 +104,18 @@ bool yaml_bool(struct yaml_node node, const char *key, bool fallback)
     return fallback;
 }
 
-/* Decimal digits only, no sign, no spaces.  Returns what follows them, or
- * NULL when there is none or it overflows. */
-static const char *read_digits(const char *text, uint64_t *ret)
-{
-    uint64_t value = 0;
-    const char *at = text;
-
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (__builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value)) {
-            return NULL;
-        }
-    }
-    if (at == text) {
-        return NULL;
-    }
-    *ret = value;
-    return at;
-}
-
 uint64_t yaml_uint(struct yaml_node node, const char *key, uint64_t lowest,
                    uint64_t highest, uint64_t fallback)
 {
     char text[VALUE_TEXT_SIZE];
     uint64_t value = 0;
-    const char *end;
+    const char *at = text;
 
     if (!get_short(node, key, "a number", text)) {
         return fallback;
     }
-    end = read_digits(text, &value);
-    if (end == NULL || *end != '\0' || value < lowest || value > highest) {
+    if (text_take_number(&at, highest, &value) != 0 || *at != '\0' ||
+        value < lowest) {
         yaml_fail(node,
                   "%s: \"%s\" is not possible; expected a whole number from "
                   "%" PRIu64 " to %" PRIu64,
@@ -141,24 +123,6 @@ uint64_t yaml_uint(struct yaml_node node, const char *key, uint64_t lowest,
         return fallback;
     }
     return value;
-}
-
-static bool read_duration(const char *text, uint64_t *ret_ms)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
-                 {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    uint64_t value = 0;
-    const char *unit = read_digits(text, &value);
-
-    for (size_t i = 0; unit != NULL && i < ARRAY_SIZE(units); i++) {
-        if (strcmp(unit, units[i].unit) == 0) {
-            return !__builtin_mul_overflow(value, units[i].ms, ret_ms);
-        }
-    }
-    return false;
 }
 
 uint64_t yaml_duration_ms(struct yaml_node node, const char *key,
@@ -171,7 +135,7 @@ uint64_t yaml_duration_ms(struct yaml_node node, const char *key,
     if (!get_short(node, key, "a duration such as 10s", text)) {
         return fallback_ms;
     }
-    if (!read_duration(text, &ms) || ms < lowest_ms || ms > highest_ms) {
+    if (duration_parse(text, &ms) != 0 || ms < lowest_ms || ms > highest_ms) {
         yaml_fail(node,
                   "%s: \"%s\" is not possible; expected a duration from "
                   "%" PRIu64 "ms to %" PRIu64 "ms, such as 250ms, 10s, 5m, 1h",

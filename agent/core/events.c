@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/system/clock.h"
+
 /* One slot of the ring; owns its text. */
 struct events_slot {
     uint64_t index; /* 0: empty */
@@ -71,14 +73,6 @@ struct events *events_free(struct events *events)
     return NULL;
 }
 
-static uint64_t events_wall_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* "2025-03-01T12:00:00.123Z" */
 static void events_format_time(uint64_t wall_ms, char *text, size_t size)
 {
@@ -124,7 +118,7 @@ static struct event events_view(const struct events_slot *slot)
 void events_publish(struct events *events, const char *kind, const char *fields)
 {
     struct events_slot slot = {.index = events->last_index + 1,
-                               .wall_ms = events_wall_ms()};
+                               .wall_ms = clock_wall_ms()};
     size_t at = slot.index % EVENTS_KEPT;
     bool has_fields = strcmp(fields, "{}") != 0;
     char time_text[40];

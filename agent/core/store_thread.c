@@ -14,6 +14,8 @@
 
 #include <utlist.h>
 
+#include "agent/system/clock.h"
+
 /* Written to find out whether writing works again. */
 #define STORE_THREAD_PROBE "store/probe"
 #define NS_PER_MS          UINT64_C(1000000)
@@ -54,7 +56,7 @@ static int apply_list(struct store_batch *batch, struct store_request *list)
 static void count_commit(struct store_thread *thread, int error,
                          uint64_t start_ns)
 {
-    uint64_t took_us = (uv_hrtime() - start_ns) / 1000;
+    uint64_t took_us = (clock_now_ns() - start_ns) / 1000;
 
     uv_mutex_lock(&thread->mutex);
     thread->counters.commits += error == 0;
@@ -71,7 +73,7 @@ static int commit_lists(struct store_thread *thread,
                         struct store_request *second)
 {
     struct store_batch *batch = NULL;
-    uint64_t start_ns = uv_hrtime();
+    uint64_t start_ns = clock_now_ns();
     int r;
 
     r = store_batch_begin(thread->store, &batch);
@@ -233,7 +235,7 @@ static void wait_for_work(struct store_thread *thread)
 {
     for (;;) {
         uint64_t at_ns = next_work_ns(thread);
-        uint64_t now_ns = uv_hrtime();
+        uint64_t now_ns = clock_now_ns();
 
         if (at_ns <= now_ns) {
             return;
@@ -258,7 +260,7 @@ static void run_round(struct store_thread *thread)
 
     thread->waiting = NULL;
     if (thread->problem == 0 || thread->is_stopping ||
-        uv_hrtime() >= thread->retry_at_ns) {
+        clock_now_ns() >= thread->retry_at_ns) {
         foreign = take_foreign(thread);
     }
     uv_mutex_unlock(&thread->mutex);
@@ -272,7 +274,8 @@ static void run_round(struct store_thread *thread)
      * records still wait for theirs. */
     if (problem != 0 || was_tried || thread->foreign == NULL) {
         thread->problem = problem;
-        thread->retry_at_ns = uv_hrtime() + STORE_THREAD_RETRY_MS * NS_PER_MS;
+        thread->retry_at_ns =
+            clock_now_ns() + STORE_THREAD_RETRY_MS * NS_PER_MS;
     }
     DL_CONCAT(thread->finished, waiting);
     (void)uv_async_send(&thread->async); /* fails only when closing */

@@ -11,6 +11,8 @@
 #include <sodium.h>
 #include <utlist.h>
 
+#include "agent/system/clock.h"
+
 struct store_request *store_request_free(struct store_request *request)
 {
     if (request != NULL) {
@@ -41,7 +43,7 @@ static int request_new(enum store_request_type type, const char *name,
         return -ENOMEM;
     }
     request->type = type;
-    request->queued_ns = uv_hrtime();
+    request->queued_ns = clock_now_ns();
     if (name != NULL) {
         request->name = strdup(name);
         if (request->name == NULL) {

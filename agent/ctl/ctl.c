@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/ctl/ctl_internal.h"
+#include "agent/text/duration.h"
 
 void ctl_message(const char *format, ...)
 {
@@ -56,7 +57,7 @@ static int apply_globals(struct ctl *ctl)
     const char *timeout = args_get(&ctl->args, "--timeout");
     uint64_t timeout_ms = CTL_TIMEOUT_MS;
 
-    if (timeout != NULL && (args_duration_ms(timeout, &timeout_ms) != 0 ||
+    if (timeout != NULL && (duration_parse(timeout, &timeout_ms) != 0 ||
                             timeout_ms == 0 || timeout_ms > UINT32_MAX)) {
         return ctl_usage(ctl, "--timeout %s is no duration: as 500ms, 10s, 2m",
                          timeout);

@@ -18,6 +18,8 @@
 
 #include <http_parser.h>
 
+#include "agent/system/clock.h"
+
 #define LINE_MAX_SIZE (1u << 20)
 #define RETRY_MS      10
 
@@ -34,14 +36,6 @@ struct client {
     bool is_stopped; /* `line` has had enough */
     int error;       /* of a callback */
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static const char *address_path(const struct ctl_request *request)
 {
@@ -93,7 +87,7 @@ static bool wait_for(struct client *client, short events)
     struct pollfd pollfd = {.fd = client->fd, .events = events};
 
     for (;;) {
-        uint64_t now = now_ms();
+        uint64_t now = clock_now_ms();
         int timeout = -1;
         int n;
 
@@ -135,7 +129,7 @@ static int connect_to(struct client *client, char **ret_error)
             return fail_connect(client->request, errno, ret_error);
         }
         /* Its queue of connections is full. */
-        if (now_ms() >= client->deadline_ms) {
+        if (clock_now_ms() >= client->deadline_ms) {
             return fail_timeout(client->request, ret_error);
         }
         (void)nanosleep(&pause, NULL); /* shorter is as good */
@@ -319,7 +313,7 @@ int ctl_client_ask(const struct ctl_request *request,
         request->timeout_ms != 0 ? request->timeout_ms : CTL_TIMEOUT_MS;
     int error;
 
-    client.deadline_ms = now_ms() + timeout_ms;
+    client.deadline_ms = clock_now_ms() + timeout_ms;
     http_parser_init(&client.parser, HTTP_RESPONSE);
     client.parser.data = &client;
     error = connect_to(&client, ret_error);

@@ -4,6 +4,8 @@
  */
 #include "agent/ctl/ctl_internal.h"
 
+#include "agent/text/duration.h"
+
 int ctl_token_create(struct ctl *ctl)
 {
     const char *ttl = args_get(&ctl->args, "--ttl");
@@ -20,7 +22,7 @@ int ctl_token_create(struct ctl *ctl)
         json_array_append_new(functions, json_string(pattern));
     }
     if (ttl != NULL) {
-        if (args_duration_ms(ttl, &ttl_ms) != 0 || ttl_ms % 1000 != 0) {
+        if (duration_parse(ttl, &ttl_ms) != 0 || ttl_ms % 1000 != 0) {
             json_decref(body);
             return ctl_usage(ctl, "--ttl %s is no duration: as 10m, 1h", ttl);
         }

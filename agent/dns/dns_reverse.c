@@ -8,67 +8,47 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One decimal label of an IPv4 address, without leading zeros; -1: none. */
-static int label_octet(const uint8_t *label)
-{
-    size_t len = label[0];
-    int value = 0;
+#include "gossip/base/text.h"
 
-    if (len == 0 || len > 3 || (label[1] == '0' && len > 1)) {
-        return -1;
-    }
-    for (size_t i = 1; i <= len; i++) {
-        if (label[i] < '0' || label[i] > '9') {
-            return -1;
+/* Writes the first `n` labels in reverse order, with `between` between them;
+ * false when one is longer than `max_len`. */
+static bool labels_reversed(const uint8_t *name, size_t n, size_t max_len,
+                            const char *between, char text[ADDRESS_TEXT_SIZE])
+{
+    char *at = text + ADDRESS_TEXT_SIZE - 1;
+
+    *at = '\0';
+    for (size_t i = 0; i < n; i++, name += name[0] + 1) {
+        if (name[0] == 0 || name[0] > max_len) {
+            return false;
         }
-        value = value * 10 + (label[i] - '0');
+        if (i > 0) {
+            at -= strlen(between);
+            memcpy(at, between, strlen(between));
+        }
+        at -= name[0];
+        memcpy(at, name + 1, name[0]);
     }
-    return value <= 255 ? value : -1;
+    memmove(text, at, strlen(at) + 1);
+    return true;
 }
 
-/* One hexadecimal digit of an IPv6 address, in lower case; -1: none. */
-static int label_nibble(const uint8_t *label)
-{
-    if (label[0] != 1) {
-        return -1;
-    }
-    if (label[1] >= '0' && label[1] <= '9') {
-        return label[1] - '0';
-    }
-    return label[1] >= 'a' && label[1] <= 'f' ? label[1] - 'a' + 10 : -1;
-}
-
-/* The address that a reverse name is of; false when it is none, or only a
- * part of one. */
+/* The address that a reverse name, in lower case, is of; false when it is
+ * none, or only a part of one. */
 static bool reverse_address(const uint8_t *name, struct address *ret)
 {
     static const uint8_t suffix4[] = "\7in-addr\4arpa";
     static const uint8_t suffix6[] = "\3ip6\4arpa";
-    struct address address = {0};
-    int n_labels = knot_dname_in_bailiwick(name, suffix4);
+    struct address address = {.family = 6};
+    char text[ADDRESS_TEXT_SIZE];
 
-    if (n_labels == 4) {
-        address.family = 4;
-        for (size_t i = 4; i-- > 0; name += name[0] + 1) {
-            int octet = label_octet(name);
-
-            if (octet < 0) {
-                return false;
-            }
-            address.bytes[i] = (uint8_t)octet;
-        }
-    } else if (knot_dname_in_bailiwick(name, suffix6) == 32) {
-        address.family = 6;
-        for (size_t i = 32; i-- > 0; name += name[0] + 1) {
-            int nibble = label_nibble(name);
-
-            if (nibble < 0) {
-                return false;
-            }
-            address.bytes[i / 2] |=
-                (uint8_t)(i % 2 == 0 ? nibble << 4 : nibble);
-        }
-    } else {
+    if (knot_dname_in_bailiwick(name, suffix4) == 4) {
+        return labels_reversed(name, 4, 3, ".", text) &&
+               address_parse(text, ret) == 0;
+    }
+    if (knot_dname_in_bailiwick(name, suffix6) != 32 ||
+        !labels_reversed(name, 32, 1, "", text) ||
+        text_to_bytes(text, 32, address.bytes, 16) != 0) {
         return false;
     }
     *ret = address;

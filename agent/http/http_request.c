@@ -12,6 +12,8 @@
 
 #include <http_parser.h>
 
+#include "gossip/base/text.h"
+
 struct buffer {
     char *bytes; /* terminated, NULL while empty */
     size_t size;
@@ -204,20 +206,6 @@ struct http_reader *http_reader_free(struct http_reader *reader)
     return NULL;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 /* Decodes %XX of `len` characters into `text` (never longer).  Refuses bad
  * escapes and whatever is not printable ASCII.  `is_form`: '+' is a space. */
 static int decode(const char *from, size_t len, bool is_form, char *text)
@@ -230,13 +218,12 @@ static int decode(const char *from, size_t len, bool is_form, char *text)
         if (c == '+' && is_form) {
             c = ' ';
         } else if (c == '%') {
-            int high = i + 2 < len ? hex_digit(from[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(from[i + 2]) : -1;
+            uint8_t byte;
 
-            if (low < 0) {
+            if (i + 2 >= len || text_to_bytes(from + i + 1, 2, &byte, 1) != 0) {
                 return HTTP_E_MALFORMED;
             }
-            c = high << 4 | low;
+            c = byte;
             i += 2;
         }
         if (c < 0x20 || c >= 0x7f) {

@@ -5,19 +5,19 @@
 #include "agent/join/join_client.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
 #include "agent/config/config.h"
+#include "agent/system/clock.h"
+#include "agent/system/sockaddr.h"
 #include "gossip/wire/message.h"
 #include "gossip/wire/stream.h"
 
@@ -29,7 +29,7 @@ struct client {
     const char *peer;
     char peer_text[ENDPOINT_TEXT_SIZE];
     int fd;
-    int64_t deadline_ms;
+    uint64_t deadline_ms;
     struct stream *stream;
     bool is_request_sent;
     bool is_answered;
@@ -60,26 +60,18 @@ void join_result_done(struct join_result *result)
     result->records = NULL;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* always there */
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* 0, or -ETIMEDOUT at the deadline. */
 static int wait_for(const struct client *client, short events)
 {
     for (;;) {
         struct pollfd poll_fd = {.fd = client->fd, .events = events};
-        int64_t left_ms = client->deadline_ms - now_ms();
+        uint64_t now_ms = clock_now_ms();
         int n;
 
-        if (left_ms <= 0) {
+        if (now_ms >= client->deadline_ms) {
             return -ETIMEDOUT;
         }
-        n = poll(&poll_fd, 1, (int)left_ms);
+        n = poll(&poll_fd, 1, (int)(client->deadline_ms - now_ms));
         if (n > 0) {
             return 0;
         }
@@ -89,29 +81,10 @@ static int wait_for(const struct client *client, short events)
     }
 }
 
-static socklen_t to_sockaddr(const struct endpoint *endpoint,
-                             struct sockaddr_storage *ret)
-{
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
-                               .sin6_port = htons(endpoint->port)};
-    struct sockaddr_in in = {.sin_family = AF_INET,
-                             .sin_port = htons(endpoint->port)};
-
-    *ret = (struct sockaddr_storage){0};
-    if (endpoint->address.family == 4) {
-        memcpy(&in.sin_addr, endpoint->address.bytes, 4);
-        memcpy(ret, &in, sizeof(in));
-        return sizeof(in);
-    }
-    memcpy(&in6.sin6_addr, endpoint->address.bytes, 16);
-    memcpy(ret, &in6, sizeof(in6));
-    return sizeof(in6);
-}
-
 static int connect_to(struct client *client, const struct endpoint *endpoint)
 {
     struct sockaddr_storage address;
-    socklen_t size = to_sockaddr(endpoint, &address);
+    socklen_t size = sockaddr_put(endpoint, &address);
     socklen_t error_size = sizeof(int);
     int error = 0;
     int r;
@@ -121,7 +94,7 @@ static int connect_to(struct client *client, const struct endpoint *endpoint)
     if (client->fd < 0) {
         return -errno;
     }
-    client->deadline_ms = now_ms() + JOIN_CONNECT_MS;
+    client->deadline_ms = clock_now_ms() + JOIN_CONNECT_MS;
     if (connect(client->fd, (struct sockaddr *)&address, size) < 0 &&
         errno != EINPROGRESS) {
         r = -errno;
@@ -406,7 +379,7 @@ static int converse(struct client *client, const uint8_t sign_secret[64])
     if (r != 0) {
         return fail(client, r, "cannot open a stream: %s", strerror(-r));
     }
-    client->deadline_ms = now_ms() + JOIN_TIMEOUT_MS;
+    client->deadline_ms = clock_now_ms() + JOIN_TIMEOUT_MS;
     r = send_request(client, sign_secret);
     while (r == 0 && !client->is_done) {
         r = write_output(client);

@@ -6,15 +6,17 @@
 #include "agent/join/join_client.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ares.h>
+
+#include "agent/system/clock.h"
+#include "agent/system/sockaddr.h"
+#include "gossip/base/text.h"
 
 #define RESOLVE_TIMEOUT_MS 5000
 #define RESOLVE_NAME_SIZE  256
@@ -46,8 +48,7 @@ static bool split(const char *peer, char name[RESOLVE_NAME_SIZE],
                   uint16_t *port)
 {
     size_t len = strcspn(peer, ":");
-    char *end = NULL;
-    unsigned long value;
+    uint64_t value;
 
     if (len == 0 || len >= RESOLVE_NAME_SIZE) {
         return false;
@@ -57,35 +58,12 @@ static bool split(const char *peer, char name[RESOLVE_NAME_SIZE],
     if (peer[len] == '\0') {
         return true;
     }
-    value = strtoul(peer + len + 1, &end, 10);
-    if (end == peer + len + 1 || *end != '\0' || value == 0 || value > 65535) {
+    peer += len + 1;
+    if (text_take_number(&peer, UINT16_MAX, &value) != 0 || *peer != '\0' ||
+        value == 0) {
         return false;
     }
     *port = (uint16_t)value;
-    return true;
-}
-
-static bool to_endpoint(const struct sockaddr *from, uint16_t port,
-                        struct endpoint *ret)
-{
-    struct endpoint endpoint = {.port = port};
-
-    if (from->sa_family == AF_INET) {
-        struct sockaddr_in in;
-
-        memcpy(&in, from, sizeof(in));
-        endpoint.address.family = 4;
-        memcpy(endpoint.address.bytes, &in.sin_addr, 4);
-    } else if (from->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-
-        memcpy(&in6, from, sizeof(in6));
-        endpoint.address.family = 6;
-        memcpy(endpoint.address.bytes, &in6.sin6_addr, 16);
-    } else {
-        return false;
-    }
-    *ret = endpoint;
     return true;
 }
 
@@ -102,24 +80,18 @@ static void on_resolved(void *data, int status, int timeouts,
     }
     for (const struct ares_addrinfo_node *at = result->nodes;
          at != NULL && resolve->n < resolve->size; at = at->ai_next) {
-        if (to_endpoint(at->ai_addr, resolve->port,
-                        &resolve->endpoints[resolve->n])) {
+        struct endpoint *endpoint = &resolve->endpoints[resolve->n];
+
+        if (sockaddr_get(at->ai_addr, endpoint)) {
+            endpoint->port = resolve->port;
             resolve->n++;
         }
     }
     ares_freeaddrinfo(result);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* always there */
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* One wait for any of the sockets c-ares wants. */
-static void wait_once(ares_channel channel, int64_t left_ms)
+static void wait_once(ares_channel channel, uint64_t left_ms)
 {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
     struct pollfd polls[ARES_GETSOCK_MAXNUM];
@@ -158,7 +130,8 @@ static void resolve_name(const char *name, struct resolve *resolve)
 {
     struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC};
     ares_channel channel;
-    int64_t deadline_ms = now_ms() + RESOLVE_TIMEOUT_MS;
+    uint64_t deadline_ms = clock_now_ms() + RESOLVE_TIMEOUT_MS;
+    uint64_t now_ms;
 
     resolve->status = ares_library_init(ARES_LIB_INIT_ALL);
     if (resolve->status != ARES_SUCCESS) {
@@ -167,8 +140,8 @@ static void resolve_name(const char *name, struct resolve *resolve)
     resolve->status = ares_init(&channel);
     if (resolve->status == ARES_SUCCESS) {
         ares_getaddrinfo(channel, name, NULL, &hints, on_resolved, resolve);
-        while (!resolve->is_done && now_ms() < deadline_ms) {
-            wait_once(channel, deadline_ms - now_ms());
+        while (!resolve->is_done && (now_ms = clock_now_ms()) < deadline_ms) {
+            wait_once(channel, deadline_ms - now_ms);
         }
         if (!resolve->is_done) {
             ares_cancel(channel);

@@ -18,6 +18,8 @@
 #include <netlink/netlink.h>
 #include <sodium.h>
 
+#include "gossip/base/text.h"
+
 #define WIREGUARD_SOCKETS    "/var/run/wireguard"
 #define WIREGUARD_TIMEOUT_S  2
 #define WIREGUARD_UAPI_START 4096
@@ -153,41 +155,39 @@ static int parse_uapi(const char *text, uint8_t ret_key[32])
 {
     static const char name[] = "private_key=";
     uint8_t secret[32];
-    size_t size = 0;
-    int r = -ENOENT;
+    int error = -ENOENT;
 
     if (strncmp(text, name, sizeof(name) - 1) == 0 &&
-        sodium_hex2bin(secret, sizeof(secret), text + sizeof(name) - 1, 64,
-                       NULL, &size, NULL) == 0 &&
-        size == sizeof(secret) &&
+        text_to_bytes(text + sizeof(name) - 1, 64, secret, sizeof(secret)) ==
+            0 &&
         crypto_scalarmult_base(ret_key, secret) == 0) {
-        r = 0;
+        error = 0;
     }
     sodium_memzero(secret, sizeof(secret));
-    return r;
+    return error;
 }
 
 static int uapi_key(const char *interface, uint8_t ret_key[32])
 {
     char text[WIREGUARD_UAPI_START];
     int fd = connect_uapi(interface);
-    int r;
+    int error;
 
     if (fd < 0) {
         return fd;
     }
-    r = read_uapi(fd, text, sizeof(text));
+    error = read_uapi(fd, text, sizeof(text));
     (void)close(fd); /* only asked */
-    if (r == 0) {
-        r = parse_uapi(text, ret_key);
+    if (error == 0) {
+        error = parse_uapi(text, ret_key);
     }
     sodium_memzero(text, sizeof(text));
-    return r;
+    return error;
 }
 
 int wireguard_public_key(const char *interface, uint8_t ret_key[32])
 {
-    int r = kernel_key(interface, ret_key);
+    int error = kernel_key(interface, ret_key);
 
-    return r == 0 ? 0 : uapi_key(interface, ret_key);
+    return error == 0 ? 0 : uapi_key(interface, ret_key);
 }

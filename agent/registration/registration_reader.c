@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/args/args.h"
+#include "agent/text/duration.h"
 #include "agent/text/suggest.h"
 
 void registration_reader_fail(struct registration_reader *reader,
@@ -156,7 +157,7 @@ uint32_t registration_reader_duration(struct registration_reader *reader,
     if (value == NULL) {
         return fallback_ms;
     }
-    if (text == NULL || args_duration_ms(text, &ms) != 0 || ms < lowest_ms ||
+    if (text == NULL || duration_parse(text, &ms) != 0 || ms < lowest_ms ||
         ms > highest_ms) {
         (void)snprintf(next, sizeof(next),
                        "give a duration from %" PRIu32 "ms to %" PRIu32

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/system/clock.h"
 #include "agent/system/sockaddr.h"
 
 /* The record of a new instance waits so long for its first check. */
@@ -116,7 +117,7 @@ static uint8_t services_check_passed(struct services_checker *checker,
                                      const char *text)
 {
     const struct services_entry *entry = checker->entry;
-    uint64_t took_us = uv_hrtime() / 1000 - checker->started_us;
+    uint64_t took_us = clock_now_us() - checker->started_us;
     bool is_first = !checker->has_ended;
 
     checker->n_fails = 0;
@@ -189,7 +190,7 @@ static void services_check_begin(struct services_checker *checker)
     struct sockaddr_storage address;
     int error;
 
-    checker->started_us = uv_hrtime() / 1000;
+    checker->started_us = clock_now_us();
     if (attempt == NULL) {
         services_check_ended(checker, UV_ENOMEM);
         return;

@@ -9,20 +9,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/config/config.h"
+#include "agent/system/clock.h"
 
 /* Longer than ovsdb.c waits for ovs-vswitchd, so that its words are heard. */
 #define ANSWER_MS 6000
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void finish(struct switch_sync *sync, int error, const char *text)
 {
@@ -64,11 +56,11 @@ static void on_dumped(int error, struct ofconn_dump *dump, void *data)
 /* Runs both connections until `finish`. */
 static int wait_answer(struct switch_sync *sync)
 {
-    uint64_t end = now_ms() + ANSWER_MS;
+    uint64_t end = clock_now_ms() + ANSWER_MS;
 
     while (sync->is_waiting) {
         struct pollfd fds[2] = {{.fd = -1}, {.fd = -1}};
-        uint64_t now = now_ms();
+        uint64_t now = clock_now_ms();
 
         if (now >= end) {
             finish(sync, -ETIMEDOUT, "Open vSwitch does not answer");
@@ -86,7 +78,7 @@ static int wait_answer(struct switch_sync *sync)
             finish(sync, -errno, NULL);
             break;
         }
-        if (fds[0].revents != 0 && ovsdb_run(sync->ovsdb) < 0 &&
+        if (fds[0].revents != 0 && ovsdb_run(sync->ovsdb, clock_now_ms()) < 0 &&
             sync->is_waiting) {
             finish(sync, -ECONNRESET, "ovsdb-server closed the connection");
         }
@@ -167,8 +159,10 @@ int switch_sync_apply(struct switch_sync *sync, const struct diff *diff)
 
 int switch_sync_remove_port(struct switch_sync *sync, const char *name)
 {
-    return begin(sync, ovsdb_remove_port(sync->ovsdb, name, on_done, sync),
-                 "cannot remove the port");
+    return begin(
+        sync,
+        ovsdb_remove_port(sync->ovsdb, clock_now_ms(), name, on_done, sync),
+        "cannot remove the port");
 }
 
 const struct ovsdb_port *switch_sync_find_port(const struct switch_sync *sync,

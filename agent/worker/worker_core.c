@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/worker/worker_private.h"
 
@@ -240,7 +241,7 @@ void worker_core_send_applied(struct worker *worker, size_t n_changes,
         worker->applied_number == worker->state.number) {
         return; /* nothing new to tell */
     }
-    message.duration_us = (uv_hrtime() - worker->dirty_ns) / 1000;
+    message.duration_us = (clock_now_ns() - worker->dirty_ns) / 1000;
     if (error[0] == '\0') {
         worker->applied_number = worker->state.number;
     }

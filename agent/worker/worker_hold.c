@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/worker/worker_private.h"
 #include "reconcilers/openflow/openflow.h"
@@ -78,7 +79,7 @@ void worker_hold_packet(struct worker *worker,
     }
     held = &worker->hold->frames[worker->hold->next];
     held->to = to;
-    held->until_ms = worker_now_ms() + HOLD_MS;
+    held->until_ms = clock_now_ms() + HOLD_MS;
     held->size = packet->frame_size;
     memcpy(held->frame, packet->frame, packet->frame_size);
     neighbor = worker_neighbors_find(&worker->neighbors, &to);
@@ -92,7 +93,7 @@ void worker_hold_packet(struct worker *worker,
 
 void worker_hold_release(struct worker *worker)
 {
-    uint64_t now = worker_now_ms();
+    uint64_t now = clock_now_ms();
     size_t n_left = 0;
 
     for (size_t i = 0; i < HOLD_FRAMES_MAX && worker->hold != NULL; i++) {

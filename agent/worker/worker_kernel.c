@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/system/log.h"
+#include "agent/system/clock.h"
 #include "agent/worker/worker_private.h"
 
 /* external_ids:socketnet of our port. */
@@ -216,9 +217,10 @@ static void change_port(struct worker *worker, bool is_add)
     log_info("port %s name=%s", is_add ? "add" : "remove", name);
     worker->is_porting = true;
     worker->is_adding_port = is_add;
-    error = is_add ? ovsdb_add_port(worker->ovsdb, name, TUNNEL_OWNER,
-                                    on_ported, worker)
-                   : ovsdb_remove_port(worker->ovsdb, name, on_ported, worker);
+    error = is_add ? ovsdb_add_port(worker->ovsdb, clock_now_ms(), name,
+                                    TUNNEL_OWNER, on_ported, worker)
+                   : ovsdb_remove_port(worker->ovsdb, clock_now_ms(), name,
+                                       on_ported, worker);
     if (error != 0) {
         on_ported(error, NULL, worker);
     }

@@ -149,8 +149,6 @@ struct worker {
     struct worker_query *queries; /* owned */
 };
 
-uint64_t worker_now_ms(void);
-
 /* --- worker_core.c --- */
 void worker_core_attach(struct worker *worker, int fd);
 void worker_core_detach(struct worker *worker);

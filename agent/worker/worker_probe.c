@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/worker/worker_private.h"
 #include "reconcilers/openflow/openflow.h"
@@ -93,7 +94,7 @@ static void on_timer(uv_timer_t *timer);
 static void arm(struct worker *worker)
 {
     struct worker_probe *probe = worker->probe;
-    uint64_t now = worker_now_ms();
+    uint64_t now = clock_now_ms();
     uint64_t next = UINT64_MAX;
 
     for (size_t i = 0; i < probe->n_targets; i++) {
@@ -130,7 +131,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
     struct worker_probe *probe = worker->probe;
-    uint64_t now = worker_now_ms();
+    uint64_t now = clock_now_ms();
 
     for (size_t i = 0; i < probe->n_targets; i++) {
         struct probe_target *target = &probe->targets[i];
@@ -238,7 +239,7 @@ void worker_probe_update(struct worker *worker)
 /* Within the limits; notes it. */
 static bool may_ask(struct worker_probe *probe, const struct address *address)
 {
-    uint64_t now = worker_now_ms();
+    uint64_t now = clock_now_ms();
 
     if (probe->second != now / 1000) {
         probe->second = now / 1000;

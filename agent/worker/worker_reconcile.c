@@ -7,16 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/system/memory.h"
 #include "agent/worker/worker_observe.h"
 #include "agent/worker/worker_private.h"
 #include "reconcilers/openflow/openflow.h"
-
-uint64_t worker_now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
 
 struct worker_neighbors_rules
 worker_reconcile_rules(const struct worker *worker)
@@ -126,7 +122,7 @@ void worker_reconcile_soon(struct worker *worker)
 {
     if (!worker->is_dirty) {
         worker->is_dirty = true;
-        worker->dirty_ns = uv_hrtime();
+        worker->dirty_ns = clock_now_ns();
     }
     if (!uv_is_active((const uv_handle_t *)&worker->cycle_timer)) {
         uv_update_time(&worker->loop);
@@ -153,7 +149,7 @@ static void on_later(uv_timer_t *timer)
 
 static void arm_later(struct worker *worker)
 {
-    uint64_t now = worker_now_ms();
+    uint64_t now = clock_now_ms();
     uint64_t next = worker_holddown_next_ms(&worker->holddown, now);
 
     if (worker->retry_at_ms != 0) {
@@ -175,7 +171,7 @@ void worker_reconcile_retry(struct worker *worker)
         worker->retry_ms == 0
             ? WORKER_RETRY_MIN_MS
             : MIN_OF(worker->retry_ms * 2, (uint32_t)WORKER_RETRY_MAX_MS);
-    worker->retry_at_ms = worker_now_ms() + worker->retry_ms;
+    worker->retry_at_ms = clock_now_ms() + worker->retry_ms;
 }
 
 /* --- the round --- */
@@ -201,7 +197,7 @@ static void on_dumped(int error, struct ofconn_dump *dump, void *data)
     }
     if (worker->has_present) {
         worker_cache_drift(&worker->present, dump, &worker->holddown,
-                           worker_now_ms(), on_held, worker);
+                           clock_now_ms(), on_held, worker);
     }
     ofconn_dump_done(&worker->present);
     worker->present = *dump;
@@ -273,9 +269,10 @@ static void on_applied(int error, const char *text, void *data)
         worker->needs_dump = true;
     }
     if (error == 0) {
-        log_info("applied number=%llu flows=%zu groups=%zu us=%llu",
-                 (unsigned long long)worker->state.number, n_flows, n_groups,
-                 (unsigned long long)((uv_hrtime() - worker->dirty_ns) / 1000));
+        log_info(
+            "applied number=%llu flows=%zu groups=%zu us=%llu",
+            (unsigned long long)worker->state.number, n_flows, n_groups,
+            (unsigned long long)((clock_now_ns() - worker->dirty_ns) / 1000));
     } else if (error != -ECONNRESET) {
         log_error("Open vSwitch refused the changes error=%d text=\"%s\"",
                   error, text != NULL ? text : "");
@@ -319,7 +316,7 @@ static void apply_diff(struct worker *worker, size_t n_kernel)
     int error;
 
     report_conflicts(worker, &worker->diff);
-    worker_cache_hold(&worker->diff, &worker->holddown, worker_now_ms());
+    worker_cache_hold(&worker->diff, &worker->holddown, clock_now_ms());
     worker->is_applying = true;
     if (worker->diff.n_flows + worker->diff.n_groups > 0) {
         error = ofconn_apply(worker->ofconn, &worker->diff, on_applied, worker);

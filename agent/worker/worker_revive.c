@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/system/log.h"
+#include "agent/system/clock.h"
 #include "agent/worker/worker_private.h"
 
 /* OpenFlow's own numbers start at 0xff00, ovs-vswitchd gives up to 0xfeff. */
@@ -57,8 +58,8 @@ static void on_done(int error, const char *text, void *data)
 static void request(struct worker *worker, uint16_t number)
 {
     struct worker_revive *revive = worker->revive;
-    int error = ovsdb_request_number(worker->ovsdb, revive->name, number,
-                                     on_done, worker);
+    int error = ovsdb_request_number(worker->ovsdb, clock_now_ms(),
+                                     revive->name, number, on_done, worker);
 
     if (error != 0) {
         on_done(error, NULL, worker);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/worker/worker_private.h"
 
@@ -146,7 +147,7 @@ static void on_of_port_changed(void *data)
  * rewriting flows. */
 static bool may_learn(struct worker *worker)
 {
-    uint64_t second = worker_now_ms() / 1000;
+    uint64_t second = clock_now_ms() / 1000;
 
     if (worker->learn_second != second) {
         worker->learn_second = second;
@@ -265,7 +266,7 @@ static void on_ovsdb_watch(short events, void *data)
     struct worker *worker = data;
 
     (void)events; /* it tries both */
-    if (ovsdb_run(worker->ovsdb) < 0) {
+    if (ovsdb_run(worker->ovsdb, clock_now_ms()) < 0) {
         bool was_synced = worker->is_ovsdb_synced;
 
         ovsdb_lost(worker);

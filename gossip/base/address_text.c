@@ -10,32 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * Reads a decimal number of at most `max` from the start of the text, moving
- * it on.  A sign, a space and a leading zero are refused: "010" is eight to
- * some programs and ten to others.
- */
-static int parse_decimal(const char **text, unsigned max, unsigned *ret)
-{
-    const char *pos = *text;
-    unsigned value = 0;
-
-    if (*pos < '0' || *pos > '9') {
-        return -EINVAL;
-    }
-    if (*pos == '0' && pos[1] >= '0' && pos[1] <= '9') {
-        return -EINVAL;
-    }
-    for (; *pos >= '0' && *pos <= '9'; pos++) {
-        value = value * 10 + (unsigned)(*pos - '0');
-        if (value > max) {
-            return -EINVAL;
-        }
-    }
-    *text = pos;
-    *ret = value;
-    return 0;
-}
+#include "gossip/base/text.h"
 
 int address_parse(const char *text, struct address *ret)
 {
@@ -65,13 +40,13 @@ static int parse_address_part(const char *text, size_t len, struct address *ret)
 /* ":5", or nothing. */
 static int parse_port(const char *text, uint16_t default_port, uint16_t *ret)
 {
-    unsigned port;
+    uint64_t port;
 
     if (*text == '\0') {
         *ret = default_port;
         return 0;
     }
-    if (*text++ != ':' || parse_decimal(&text, UINT16_MAX, &port) < 0 ||
+    if (*text++ != ':' || text_take_number(&text, UINT16_MAX, &port) != 0 ||
         *text != '\0' || port == 0) {
         return -EINVAL;
     }
@@ -124,19 +99,19 @@ static int parse_prefix(const char *text, struct address *ret_address,
     const char *slash = strchr(text, '/');
     struct address address;
     struct prefix prefix;
-    unsigned len;
+    uint64_t len;
 
     if (slash == NULL ||
         parse_address_part(text, (size_t)(slash - text), &address) < 0) {
         return -EINVAL;
     }
     text = slash + 1;
-    if (parse_decimal(&text, address_bits(address.family), &len) < 0 ||
+    if (text_take_number(&text, address_bits(address.family), &len) != 0 ||
         *text != '\0') {
         return -EINVAL;
     }
     prefix = (struct prefix){.address = address, .len = (uint8_t)len};
-    *ret_has_host = address_clear_host(&prefix.address, len);
+    *ret_has_host = address_clear_host(&prefix.address, prefix.len);
     *ret_address = address;
     *ret = prefix;
     return 0;

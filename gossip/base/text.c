@@ -1,5 +1,5 @@
 /*
- * Clean UTF-8 and hexadecimal; see text.h.
+ * Clean UTF-8, numbers and hexadecimal; see text.h.
  */
 #include "gossip/base/text.h"
 
@@ -84,6 +84,28 @@ void text_clean(char *text, size_t size)
         }
         at += n;
     }
+}
+
+int text_take_number(const char **text, uint64_t max, uint64_t *ret)
+{
+    const char *pos = *text;
+    uint64_t value = 0;
+
+    if (*pos < '0' || *pos > '9' ||
+        (*pos == '0' && pos[1] >= '0' && pos[1] <= '9')) {
+        return TEXT_E_MALFORMED;
+    }
+    for (; *pos >= '0' && *pos <= '9'; pos++) {
+        uint64_t digit = (uint64_t)(*pos - '0');
+
+        if (value > max / 10 || value * 10 > max - digit) {
+            return TEXT_E_MALFORMED;
+        }
+        value = value * 10 + digit;
+    }
+    *text = pos;
+    *ret = value;
+    return 0;
 }
 
 const char *text_from_bytes(const uint8_t *bytes, size_t size, char *text)

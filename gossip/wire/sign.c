@@ -4,6 +4,7 @@
  */
 #include "gossip/wire/sign.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sodium.h>
 
 #include "gossip/base/limits.h"
+#include "gossip/base/text.h"
 
 /* "socketnet/v1/255" and its NUL. */
 #define SIGN_DOMAIN_SIZE 17
@@ -212,20 +214,16 @@ static int check_vector(const struct sign_vector *vector)
     uint8_t message[32];
     uint8_t public[SIGN_PUBLIC_SIZE];
     uint8_t signature[RECORD_SIGNATURE_SIZE];
-    size_t message_size;
-    size_t public_size;
-    size_t signature_size;
+    size_t message_size = strlen(vector->message) / 2;
     bool is_valid;
 
-    if (sodium_hex2bin(message, sizeof(message), vector->message,
-                       strlen(vector->message), NULL, &message_size,
-                       NULL) != 0 ||
-        sodium_hex2bin(public, sizeof(public), vector->public,
-                       strlen(vector->public), NULL, &public_size, NULL) != 0 ||
-        sodium_hex2bin(signature, sizeof(signature), vector->signature,
-                       strlen(vector->signature), NULL, &signature_size,
-                       NULL) != 0 ||
-        public_size != sizeof(public) || signature_size != sizeof(signature)) {
+    assert(message_size <= sizeof(message));
+    if (text_to_bytes(vector->message, strlen(vector->message), message,
+                      message_size) != 0 ||
+        text_to_bytes(vector->public, strlen(vector->public), public,
+                      sizeof(public)) != 0 ||
+        text_to_bytes(vector->signature, strlen(vector->signature), signature,
+                      sizeof(signature)) != 0) {
         return -EBADMSG;
     }
     is_valid = crypto_sign_verify_detached(signature, message, message_size,

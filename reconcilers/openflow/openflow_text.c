@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/base/text.h"
 #include "reconcilers/openflow/openflow_internal.h"
 
 void openflow_text_put(struct openflow_text *out, const char *format, ...)
@@ -67,7 +68,9 @@ void openflow_text_hex(struct openflow_text *out, const uint8_t *bytes,
                        size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        openflow_text_put(out, "%02x", bytes[i]);
+        char digits[3];
+
+        openflow_text_put(out, "%s", text_from_bytes(&bytes[i], 1, digits));
     }
 }
 

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "reconcilers/ovs/ovsdb_private.h"
@@ -23,14 +22,6 @@
 #define OVSDB_READS_PER_RUN 64
 #define OVSDB_MONITOR_ID    0 /* request ids; transactions count on */
 #define OVSDB_FALLBACK_ID   1
-
-uint64_t ovsdb_now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail on Linux */
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 int ovsdb_fail(struct ovsdb *ovsdb, int error, const char *why)
 {
@@ -326,7 +317,7 @@ static void ovsdb_end(struct ovsdb *ovsdb, int error)
     }
 }
 
-int ovsdb_run(struct ovsdb *ovsdb)
+int ovsdb_run(struct ovsdb *ovsdb, uint64_t now_ms)
 {
     uint64_t expirations;
     int error;
@@ -336,6 +327,7 @@ int ovsdb_run(struct ovsdb *ovsdb)
         return ovsdb->error;
     }
     ovsdb->is_running = true;
+    ovsdb->now_ms = now_ms;
     /* Only to make it unreadable; the deadlines are looked at anyway. */
     (void)!read(ovsdb->timer_fd, &expirations, sizeof(expirations));
     error = ovsdb_exchange(ovsdb);

@@ -57,8 +57,9 @@ _must_check_ int ovsdb_open(const char *path, const char *bridge,
 struct ovsdb *ovsdb_close(struct ovsdb *ovsdb);
 int ovsdb_fd(const struct ovsdb *ovsdb);
 short ovsdb_wants(const struct ovsdb *ovsdb);
-/* 0, or negative errno after `closed`. */
-_must_check_ int ovsdb_run(struct ovsdb *ovsdb);
+/* `now_ms` is CLOCK_MONOTONIC, here and below.  0, or negative errno after
+ * `closed`. */
+_must_check_ int ovsdb_run(struct ovsdb *ovsdb, uint64_t now_ms);
 
 bool ovsdb_has_bridge(const struct ovsdb *ovsdb);
 /* Ports of the bridge in ascending order of name, without its own one. */
@@ -70,17 +71,18 @@ const struct ovsdb_port *ovsdb_port_at(const struct ovsdb *ovsdb, size_t index);
  * 0: fn will be called from ovsdb_run.  Else it will not: -ENOTCONN (not
  * synced), -ENOENT (no such bridge, no such port), -EALREADY (our port is
  * there), -EEXIST or -EPERM (somebody else's is), -EINVAL, -ENOMEM. */
-_must_check_ int ovsdb_add_port(struct ovsdb *ovsdb, const char *name,
-                                const char *owner, ovsdb_done_fn fn,
-                                void *data);
-_must_check_ int ovsdb_remove_port(struct ovsdb *ovsdb, const char *name,
-                                   ovsdb_done_fn fn, void *data);
+_must_check_ int ovsdb_add_port(struct ovsdb *ovsdb, uint64_t now_ms,
+                                const char *name, const char *owner,
+                                ovsdb_done_fn fn, void *data);
+_must_check_ int ovsdb_remove_port(struct ovsdb *ovsdb, uint64_t now_ms,
+                                   const char *name, ovsdb_done_fn fn,
+                                   void *data);
 /* Asks for another OpenFlow number of a port, whoever owns it (0: for none in
  * particular).  When that is another than it has, ovs-vswitchd closes the
  * device and opens it again, which is what revives a dead port; its row, with
  * tag and external_ids, stays as it is.  Returns and calls as above. */
-_must_check_ int ovsdb_request_number(struct ovsdb *ovsdb, const char *name,
-                                      uint16_t number, ovsdb_done_fn fn,
-                                      void *data);
+_must_check_ int ovsdb_request_number(struct ovsdb *ovsdb, uint64_t now_ms,
+                                      const char *name, uint16_t number,
+                                      ovsdb_done_fn fn, void *data);
 
 #endif

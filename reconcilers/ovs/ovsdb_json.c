@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gossip/base/text.h"
+
 /* OVSDB's own messages nest about ten deep; jansson recurses. */
 #define OVSDB_JSON_DEPTH_MAX 64
 
@@ -52,40 +54,24 @@ int ovsdb_scanner_run(struct ovsdb_scanner *scanner, const uint8_t *bytes,
     return OVSDB_JSON_E_AGAIN;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+/* Bytes of a UUID between the dashes of its text (RFC 4122 section 3). */
+static const size_t uuid_parts[] = {4, 2, 2, 2, 6};
 
 bool ovsdb_uuid_parse(const char *text, struct ovsdb_uuid *ret)
 {
     struct ovsdb_uuid uuid;
-    size_t n = 0;
+    uint8_t *bytes = uuid.bytes;
 
     if (strlen(text) != 36) {
         return false;
     }
-    for (size_t i = 0; i < 36; i++) {
-        int high, low;
-
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (text[i] != '-') {
-                return false;
-            }
-            continue;
-        }
-        high = hex_value(text[i]);
-        low = hex_value(text[++i]);
-        if (high < 0 || low < 0) {
+    for (size_t i = 0; i < ARRAY_SIZE(uuid_parts); i++) {
+        if ((i > 0 && *text++ != '-') ||
+            text_to_bytes(text, 2 * uuid_parts[i], bytes, uuid_parts[i]) != 0) {
             return false;
         }
-        uuid.bytes[n++] = (uint8_t)(high << 4 | low);
+        text += 2 * uuid_parts[i];
+        bytes += uuid_parts[i];
     }
     *ret = uuid;
     return true;
@@ -93,17 +79,16 @@ bool ovsdb_uuid_parse(const char *text, struct ovsdb_uuid *ret)
 
 void ovsdb_uuid_text(const struct ovsdb_uuid *uuid, char ret_text[37])
 {
-    static const char digits[] = "0123456789abcdef";
-    char *at = ret_text;
+    const uint8_t *bytes = uuid->bytes;
 
-    for (size_t i = 0; i < OVSDB_UUID_SIZE; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *at++ = '-';
+    for (size_t i = 0; i < ARRAY_SIZE(uuid_parts); i++) {
+        if (i > 0) {
+            *ret_text++ = '-';
         }
-        *at++ = digits[uuid->bytes[i] >> 4];
-        *at++ = digits[uuid->bytes[i] & 15];
+        (void)text_from_bytes(bytes, uuid_parts[i], ret_text);
+        ret_text += 2 * uuid_parts[i];
+        bytes += uuid_parts[i];
     }
-    *at = '\0';
 }
 
 /* ["tag", payload] -> payload, or NULL. */

@@ -48,7 +48,7 @@ struct ovsdb_change {
     bool is_add;
     bool is_committed; /* waiting for ovs-vswitchd to reach `next_cfg` */
     int64_t next_cfg;
-    uint64_t deadline_ms; /* monotonic */
+    uint64_t deadline_ms; /* CLOCK_MONOTONIC */
     char name[16];
     ovsdb_done_fn fn;
     void *data;
@@ -62,8 +62,9 @@ enum ovsdb_monitor {
 
 struct ovsdb {
     struct channel channel;
-    int poll_fd;  /* epoll over the socket and the timer */
-    int timer_fd; /* the earliest deadline of `changes` */
+    int poll_fd;     /* epoll over the socket and the timer */
+    int timer_fd;    /* the earliest deadline of `changes` */
+    uint64_t now_ms; /* as ovsdb_run was last told */
     struct ovsdb_callbacks callbacks;
     void *data;
     char bridge[64];
@@ -78,8 +79,6 @@ struct ovsdb {
     bool is_running;
     bool is_orphaned;
 };
-
-uint64_t ovsdb_now_ms(void);
 
 /* A client without a socket, and bytes as if they had come from one: open,
  * tests and the fuzzer.  Feed: 0 or negative errno. */

@@ -80,13 +80,13 @@ static void change_finish_applied(struct ovsdb *ovsdb,
 
 /* One that is over, or NULL. */
 static struct ovsdb_change *changes_over(const struct ovsdb *ovsdb,
-                                         uint64_t now_ms, bool *ret_is_applied)
+                                         bool *ret_is_applied)
 {
     for (struct ovsdb_change *change = ovsdb->changes; change != NULL;
          change = change->next) {
         *ret_is_applied = change->is_committed &&
                           ovsdb_view_cur_cfg(ovsdb->view) >= change->next_cfg;
-        if (*ret_is_applied || now_ms >= change->deadline_ms) {
+        if (*ret_is_applied || ovsdb->now_ms >= change->deadline_ms) {
             return change;
         }
     }
@@ -95,12 +95,11 @@ static struct ovsdb_change *changes_over(const struct ovsdb *ovsdb,
 
 void ovsdb_changes_check(struct ovsdb *ovsdb)
 {
-    uint64_t now_ms = ovsdb_now_ms();
     struct ovsdb_change *change;
     bool is_applied;
 
     while (!ovsdb->is_orphaned &&
-           (change = changes_over(ovsdb, now_ms, &is_applied)) != NULL) {
+           (change = changes_over(ovsdb, &is_applied)) != NULL) {
         if (is_applied) {
             change_finish_applied(ovsdb, change);
         } else {
@@ -177,8 +176,9 @@ bool ovsdb_change_answer(struct ovsdb *ovsdb, json_int_t id,
 }
 
 /* Sends the operations (their reference is taken) and remembers the change. */
-static int change_send(struct ovsdb *ovsdb, const char *name, bool is_add,
-                       json_t *operations, ovsdb_done_fn fn, void *data)
+static int change_send(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
+                       bool is_add, json_t *operations, ovsdb_done_fn fn,
+                       void *data)
 {
     _cleanup_(ovsdb_json_done) json_t *params = operations;
     struct ovsdb_change *change;
@@ -195,7 +195,7 @@ static int change_send(struct ovsdb *ovsdb, const char *name, bool is_add,
     change->is_add = is_add;
     change->fn = fn;
     change->data = data;
-    change->deadline_ms = ovsdb_now_ms() + OVSDB_APPLY_TIMEOUT_MS;
+    change->deadline_ms = now_ms + OVSDB_APPLY_TIMEOUT_MS;
     memcpy(change->name, name, strlen(name) + 1);
     error = ovsdb_send(ovsdb, json_pack("{s:s, s:O, s:I}", "method", "transact",
                                         "params", params, "id", change->id));
@@ -226,8 +226,8 @@ static int change_check(const struct ovsdb *ovsdb, const char *name)
                : 0;
 }
 
-int ovsdb_add_port(struct ovsdb *ovsdb, const char *name, const char *owner,
-                   ovsdb_done_fn fn, void *data)
+int ovsdb_add_port(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
+                   const char *owner, ovsdb_done_fn fn, void *data)
 {
     struct ovsdb_uuid uuid;
     char present[OVSDB_OWNER_SIZE];
@@ -272,11 +272,11 @@ int ovsdb_add_port(struct ovsdb *ovsdb, const char *name, const char *owner,
         "op", "mutate", "table", "Open_vSwitch", "where", "mutations",
         "next_cfg", "+=", 1, "op", "select", "table", "Open_vSwitch", "where",
         "columns", "next_cfg");
-    return change_send(ovsdb, name, true, operations, fn, data);
+    return change_send(ovsdb, now_ms, name, true, operations, fn, data);
 }
 
-int ovsdb_remove_port(struct ovsdb *ovsdb, const char *name, ovsdb_done_fn fn,
-                      void *data)
+int ovsdb_remove_port(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
+                      ovsdb_done_fn fn, void *data)
 {
     struct ovsdb_uuid uuid;
     char owner[OVSDB_OWNER_SIZE], text[37];
@@ -307,11 +307,11 @@ int ovsdb_remove_port(struct ovsdb *ovsdb, const char *name, ovsdb_done_fn fn,
         text, "op", "mutate", "table", "Open_vSwitch", "where", "mutations",
         "next_cfg", "+=", 1, "op", "select", "table", "Open_vSwitch", "where",
         "columns", "next_cfg");
-    return change_send(ovsdb, name, false, operations, fn, data);
+    return change_send(ovsdb, now_ms, name, false, operations, fn, data);
 }
 
-int ovsdb_request_number(struct ovsdb *ovsdb, const char *name, uint16_t number,
-                         ovsdb_done_fn fn, void *data)
+int ovsdb_request_number(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
+                         uint16_t number, ovsdb_done_fn fn, void *data)
 {
     struct ovsdb_uuid uuid;
     char owner[OVSDB_OWNER_SIZE];
@@ -327,7 +327,7 @@ int ovsdb_request_number(struct ovsdb *ovsdb, const char *name, uint16_t number,
     value = number != 0 ? json_integer(number) : json_pack("[s, []]", "set");
     /* An interface's name is unique in the database. */
     return change_send(
-        ovsdb, name, false,
+        ovsdb, now_ms, name, false,
         json_pack("[s,"
                   "{s:s, s:s, s:i, s:[[s,s,s]], s:[s], s:s, s:[{s:s}]},"
                   "{s:s, s:s, s:[[s,s,s]], s:{s:o}},"

@@ -22,8 +22,8 @@ static void on_event(void *data)
     struct ovsdb **ovsdb = data;
 
     /* Changes in flight, so that answers to them are looked at. */
-    if (ovsdb_add_port(*ovsdb, "vx-socket", "tunnel", on_done, NULL) != 0 &&
-        ovsdb_remove_port(*ovsdb, "vx-socket", on_done, NULL) != 0) {
+    if (ovsdb_add_port(*ovsdb, 0, "vx-socket", "tunnel", on_done, NULL) != 0 &&
+        ovsdb_remove_port(*ovsdb, 0, "vx-socket", on_done, NULL) != 0) {
         return;
     }
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gossip/base/text.h"
 #include "tests/sim/measure.h"
 #include "tests/sim/sweep.h"
 
@@ -33,13 +34,6 @@ static double main_now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void main_hex(const uint8_t trace[16], char text[33])
-{
-    for (size_t i = 0; i < 16; i++) {
-        (void)snprintf(text + 2 * i, 3, "%02x", trace[i]); /* fits */
-    }
-}
-
 static bool main_seed(const struct main_options *options, uint64_t seed)
 {
     struct sweep_result result;
@@ -55,7 +49,7 @@ static bool main_seed(const struct main_options *options, uint64_t seed)
         sweep_run(seed, (uint32_t)options->n_nodes, &again);
         is_same = memcmp(result.trace, again.trace, sizeof(again.trace)) == 0;
     }
-    main_hex(result.trace, trace);
+    (void)text_from_bytes(result.trace, 16, trace);
     (void)printf(
         "seed %" PRIu64 " trace %.16s virtual %.1f s wall %.2f s "
         "packets %" PRIu64 " syncs %" PRIu64 " deaths %" PRIu64

@@ -91,12 +91,54 @@ static void test_hex(void **state)
     }
 }
 
+static void test_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t max;
+        uint64_t expected;
+        const char *rest; /* NULL: refused */
+    } cases[] = {
+        {"0", 0, 0, ""},
+        {"0x1", 9, 0, "x1"},
+        {"17ms", 17, 17, "ms"},
+        {"18", 17, 0, NULL},
+        {"100", 17, 0, NULL},
+        {"00", 9, 0, NULL},
+        {"07", 9, 0, NULL},
+        {"", 9, 0, NULL},
+        {"-1", 9, 0, NULL},
+        {"+1", 9, 0, NULL},
+        {" 1", 9, 0, NULL},
+        {"18446744073709551615", UINT64_MAX, UINT64_MAX, ""},
+        {"18446744073709551616", UINT64_MAX, 0, NULL},
+        {"99999999999999999999", UINT64_MAX, 0, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *at = cases[i].text;
+        uint64_t value = 77;
+        int error = text_take_number(&at, cases[i].max, &value);
+
+        if (cases[i].rest == NULL) {
+            assert_int_equal(error, TEXT_E_MALFORMED);
+            assert_true(value == 77 && at == cases[i].text);
+        } else {
+            assert_int_equal(error, 0);
+            assert_true(value == cases[i].expected);
+            assert_string_equal(at, cases[i].rest);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chars),
         cmocka_unit_test(test_clean),
         cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
