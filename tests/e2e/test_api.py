@@ -5,6 +5,7 @@ own; each JSON answer is checked against its schema in docs/schema.
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -242,6 +243,9 @@ def test_services_d(nodes):
 
 
 def test_records(nodes):
+    nodes[0].ctl("service", "register", "gone", "--port", "1", "--address", "10.0.1.1")
+    nodes[0].ctl("service", "deregister", "gone")
+    Lab.until(lambda: "tombstone" in nodes[1].ctl("record", "ls").out)
     records = nodes[0].json("records", "record", "ls")["records"]
     kinds = {record["kind"] for record in records}
     assert {"certificate", "member", "tombstone"} <= kinds
@@ -254,11 +258,23 @@ def test_records(nodes):
     assert "there is no such kind" in nodes[0].ctl("record", "ls", "--kind", "x", status=2).err
 
 
+def wait_for_follower(node, follower):
+    """Registers something new until the follower tells of it."""
+    for attempt in range(50):
+        node.ctl("service", "register", f"probe{attempt}", "--port", "1", "--address", "10.0.1.2")
+        if select.select([follower.stdout], [], [], 0.3)[0]:
+            break
+    node.ctl("service", "deregister", f"probe{attempt}")
+    while f"service probe{attempt}/host1 deregistered" not in follower.stdout.readline():
+        pass
+
+
 def test_events_live(nodes):
     with subprocess.Popen([nodes[0].ctl_path, "--addr", f"unix:{nodes[0].socket}", "events"],
-                          stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as follower:
+                          stdout=subprocess.PIPE, text=True, bufsize=1, env=ENVIRONMENT) as follower:
         try:
-            time.sleep(0.3)  # until it follows: nothing tells us
+            # Nothing tells when it follows: something is done until it says so.
+            wait_for_follower(nodes[0], follower)
             nodes[1].ctl("service", "register", "live", "--port", "1", "--address", "10.0.2.1")
             began = time.monotonic()
             line = follower.stdout.readline()

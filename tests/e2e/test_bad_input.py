@@ -13,17 +13,18 @@ def texts(result):
     return result.out + result.err
 
 
-def third_host_joins(lab, token, *more):
-    """`agent join` with a state directory of its own, from host2."""
+def third_host_joins(lab, token, *more, number=9):
+    """`agent join` of host9 with a state directory of its own, from host2."""
     config = "/run/third.yaml"
     lab.sh("host2", "bash", "-c", f"""cat >{config} <<'CONFIG'
-name: host9
+name: host{number}
 state_dir: /run/third
 run_dir: /run/third-run
 mesh:
-  address: 100.104.70.9
-subnets: [10.0.9.0/24]
-CONFIG""")
+  address: 100.104.70.{number}
+subnets: [10.0.{number}.0/24]
+CONFIG
+rm -rf /run/third""")
     return lab.sh("host2", "agent", "join", "100.104.70.1", "--token", token, "--config", config, *more, check=False)
 
 
@@ -31,9 +32,13 @@ def new_token(lab, *more):
     return lab.ctl("host1", "token", "create", *more).out.strip()
 
 
-def change_token(token, key, value):
+def fields_of(token):
     data = token.split(".", 1)[1]
-    body = msgpack.unpackb(base64.urlsafe_b64decode(data + "=" * (-len(data) % 4)), strict_map_key=False)
+    return msgpack.unpackb(base64.urlsafe_b64decode(data + "=" * (-len(data) % 4)), strict_map_key=False)
+
+
+def change_token(token, key, value):
+    body = fields_of(token)
     body[key] = value
     return "snt1." + base64.urlsafe_b64encode(msgpack.packb(body)).decode().rstrip("=")
 
@@ -59,24 +64,25 @@ def test_unknown_cluster(lab):
 
 
 def test_expired_token(lab):
-    token = new_token(lab, "--ttl", "10s")
-    time.sleep(11.5)
+    token = new_token(lab, "--ttl", "10s")  # the shortest there is
+    expires_s = fields_of(token)[6]
+    assert expires_s - time.time() <= 10
+    lab.until(lambda: time.time() >= expires_s, what="the token's last second")
     result = third_host_joins(lab, token)
     assert result.status == 1 and "expired" in texts(result)
 
 
 def test_used_token(lab):
     token = new_token(lab)
-    assert third_host_joins(lab, token).status == 0
-    lab.sh("host2", "rm", "-rf", "/run/third")
-    result = third_host_joins(lab, token)
+    assert third_host_joins(lab, token, number=8).status == 0
+    result = third_host_joins(lab, token, number=8)
     assert result.status == 1 and "used" in texts(result)
-    # Nobody runs as host9: it is certified, and never alive.
-    assert lab.states("host1")["host9"] in ("unknown", "dead")
+    # Nobody runs as host8: it is certified, and never alive.
+    assert lab.states("host1")["host8"] in ("unknown", "dead")
 
 
 def test_name_and_subnet_taken(lab):
-    lab.sh("host2", "rm", "-rf", "/run/third")
+    assert third_host_joins(lab, new_token(lab)).status == 0
     result = third_host_joins(lab, new_token(lab))
     assert result.status == 1 and "host9" in texts(result)
 

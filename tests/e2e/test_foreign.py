@@ -6,21 +6,25 @@ FLOW = "cookie=0xabc,table=0,priority=30000,in_port=77,actions=drop"
 SECOND = "cookie=0x0,table=7,priority=77,ip,nw_dst=192.0.2.7,actions=drop"
 
 
-def foreign(lab):
+def foreign(lab, host="host1"):
     """The foreign flow, group and port, as the switch has them."""
-    flows = [line for line in lab.flows("host1").splitlines() if "in_port=77" in line or "192.0.2.7" in line]
-    groups = [line for line in lab.groups("host1").splitlines() if "group_id=7," in line]
-    ports = lab.sh("host1", "ovs-vsctl", "list-ports", "socket").out.split()
+    flows = [line for line in lab.flows(host).splitlines() if "in_port=77" in line or "192.0.2.7" in line]
+    groups = [line for line in lab.groups(host).splitlines() if "group_id=7," in line]
+    ports = lab.sh(host, "ovs-vsctl", "list-ports", "socket").out.split()
     return len(flows), len(groups), "veth77" in ports
 
 
-def test_foreign_things_survive(lab):
-    lab("container", "host1", "stranger", 77, "veth77")
+def add_foreign(lab, host="host1"):
+    lab.container(host, "stranger", 77)
     ofctl = ("ovs-ofctl", "-O", "OpenFlow15")
-    lab.sh("host1", *ofctl, "add-flow", "socket", FLOW)
-    lab.sh("host1", *ofctl, "add-flow", "socket", SECOND)
-    lab.sh("host1", *ofctl, "add-group", "socket", "group_id=7,type=all,bucket=actions=drop")
-    assert foreign(lab) == (2, 1, True)
+    lab.sh(host, *ofctl, "add-flow", "socket", FLOW)
+    lab.sh(host, *ofctl, "add-flow", "socket", SECOND)
+    lab.sh(host, *ofctl, "add-group", "socket", "group_id=7,type=all,bucket=actions=drop")
+    assert foreign(lab, host) == (2, 1, True)
+
+
+def test_foreign_things_survive(lab):
+    add_foreign(lab)
 
     lab.register("host1", "web", 80, "10.0.1.50", "--port-name", "veth77")
     lab.deregister("host1", "web")
@@ -63,15 +67,16 @@ def test_own_flow_deleted_by_somebody_is_repaired(lab):
 
 
 def test_reset_removes_exactly_ours(lab):
-    refused = lab.sh("host1", "agent", "reset", "--yes", check=False)
+    add_foreign(lab, "host2")
+    refused = lab.sh("host2", "agent", "reset", "--yes", check=False)
     assert refused.status != 0 and "runs" in refused.err + refused.out
-    lab("agent", "host1", "stop")
-    dry = lab.sh("host1", "agent", "reset", "--dry-run")
-    assert "flow" in dry.out and foreign(lab) == (2, 1, True)
-    assert "cookie=0x736e" in lab.flows("host1")
-    lab.sh("host1", "agent", "reset", "--yes")
-    assert foreign(lab) == (2, 1, True)
-    assert "cookie=0x736e" not in lab.flows("host1")
-    assert "vx-socket" not in lab.sh("host1", "ip", "link").out
-    assert "vx-socket" not in lab.sh("host1", "ovs-vsctl", "list-ports", "socket").out
-    assert "proto 115" not in lab.sh("host1", "ip", "route").out
+    lab("agent", "host2", "stop")
+    dry = lab.sh("host2", "agent", "reset", "--dry-run")
+    assert "flow" in dry.out and foreign(lab, "host2") == (2, 1, True)
+    assert "cookie=0x736e" in lab.flows("host2")
+    lab.sh("host2", "agent", "reset", "--yes")
+    assert foreign(lab, "host2") == (2, 1, True)
+    assert "cookie=0x736e" not in lab.flows("host2")
+    assert "vx-socket" not in lab.sh("host2", "ip", "link").out
+    assert "vx-socket" not in lab.sh("host2", "ovs-vsctl", "list-ports", "socket").out
+    assert "proto 115" not in lab.sh("host2", "ip", "route").out

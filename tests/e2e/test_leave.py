@@ -21,9 +21,44 @@ def foreign(lab):
     return len(flows), len(groups), "veth77" in ports
 
 
-@pytest.fixture(scope="module", name="agent")
+def join_again(lab):
+    lab.sh("host2", "agent", "reset", "--yes")
+    lab("agent", "host2", "join", "100.104.70.1")
+    lab("agent", "host2", "start")
+    for host in ("host1", "host2", "host3"):
+        lab.until(lambda host=host: lab.states(host).get("host2") == "alive", 20, lab.states(host))
+
+
+def prepare(lab):
+    """host2 a member, with an instance and with things of others."""
+    if lab.states("host1")["host2"] == "left":
+        join_again(lab)
+    lab.container("host1", "client", 101)
+    lab.container("host2", "stranger", 77)
+    for flow in FOREIGN:
+        lab.sh("host2", *OFCTL, "add-flow", "socket", flow)
+    lab.sh("host2", *OFCTL, "--may-create", "mod-group", "socket", "group_id=7,type=all,bucket=actions=drop")
+    for host in ("host2", "host3"):
+        address = lab.start_redis(host, 203)
+        lab.register(host, "redis", 6379, address, "--port-name", "veth203")
+    for host in ("host1", "host3"):
+        lab.until(lambda host=host: "10.0.2.203" in lab.groups(host))
+    assert foreign(lab) == (2, 1, True)
+
+
+@pytest.fixture(name="left")
+def left_fixture(lab):
+    """host2 has left."""
+    if lab.states("host1")["host2"] != "left":
+        prepare(lab)
+        lab.sh("host2", "agent", "leave", "--yes")
+        lab.until(lambda: lab.states("host1")["host2"] == "left")
+
+
+@pytest.fixture(name="agent")
 def agent_fixture(lab):
     """host2's agent as a child of ours, for its exit status."""
+    prepare(lab)
     lab("agent", "host2", "stop")
     with open(lab.path("host2", "..", "log", "agent-2.log"), "a", encoding="ascii") as log:
         process = lab.popen("host2", "agent", "run", stdout=log, stderr=log)
@@ -35,18 +70,6 @@ def agent_fixture(lab):
 
 
 def test_instances_are_gone_everywhere_at_once(lab, agent):
-    lab("container", "host1", "client", 101)
-    lab("container", "host2", "stranger", 77)
-    for flow in FOREIGN:
-        lab.sh("host2", *OFCTL, "add-flow", "socket", flow)
-    lab.sh("host2", *OFCTL, "add-group", "socket", "group_id=7,type=all,bucket=actions=drop")
-    for host in ("host2", "host3"):
-        address = lab.start_redis(host, 203)
-        lab.register(host, "redis", 6379, address, "--port-name", "veth203")
-    for host in ("host1", "host3"):
-        lab.until(lambda host=host: "10.0.2.203" in lab.groups(host))
-    assert foreign(lab) == (2, 1, True)
-
     left = lab.popen("host2", "agent", "leave", "--yes", stdout=-1, stderr=-1, text=True)
     start = time.monotonic()
     for host in ("host1", "host3"):
@@ -64,6 +87,7 @@ def test_instances_are_gone_everywhere_at_once(lab, agent):
         assert lab.redis("host1/client", "redis.mesh.internal", "get", "whoami").out == "host3\n"
 
 
+@pytest.mark.usefixtures("left")
 def test_nothing_of_ours_stays(lab):
     assert "cookie=0x736e" not in lab.flows("host2")
     assert set(re.findall(r"group_id=(\d+)", lab.groups("host2"))) == {"7"}
@@ -80,6 +104,7 @@ def test_nothing_of_ours_stays(lab):
         assert "100.104.70.2" not in lab.sh(host, "bridge", "fdb", "show", "dev", "vx-socket").out
 
 
+@pytest.mark.usefixtures("left")
 def test_run_again_says_what_to_do(lab):
     result = lab.sh("host2", "timeout", "20", "agent", "run", check=False)
     assert result.status not in (0, 124), result
@@ -89,13 +114,10 @@ def test_run_again_says_what_to_do(lab):
     assert join.status != 0 and "reset" in texts(join), join
 
 
+@pytest.mark.usefixtures("left")
 def test_joins_again_after_reset(lab):
-    lab.sh("host2", "agent", "reset", "--yes")
+    join_again(lab)
     assert foreign(lab) == (2, 1, True)
-    lab("agent", "host2", "join", "100.104.70.1")
-    lab("agent", "host2", "start")
-    for host in ("host1", "host2", "host3"):
-        lab.until(lambda host=host: lab.states(host).get("host2") == "alive", 20, lab.states(host))
     # By its old name, with its old subnet, and only one host2.
     for host in ("host1", "host2", "host3"):
         names = [member["name"] for member in lab.json(host, "members")["members"]]

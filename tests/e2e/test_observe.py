@@ -116,7 +116,10 @@ def test_restarts_and_other_hands_change_nothing(lab, before):
     assert not any("vx-socket" in line or "proto 115" in line for line in after["links"] + after["routes"])
 
 
+@pytest.mark.usefixtures("before")
 def test_run_as_usual_does_it(lab):
+    address = lab.start_redis("host3", 203)
+    lab.register("host3", "redis", 6379, address, "--port-name", "veth203")
     lab("agent", "host2", "stop")
     lab("agent", "host2", "start")
     lab.until(lambda: lab.redis("host2/client", "redis.mesh.internal", "ping").out == "PONG\n")
