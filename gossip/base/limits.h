@@ -43,6 +43,29 @@
 /* Accusations kept per accused member; later ones are dropped. */
 #define LIMIT_ACCUSERS 4
 
+/* What others say about us makes us probe: at most so many probes at once,
+ * later ones wait for the next interval. */
+#define LIMIT_PROBES 16
+/* Pings made for others at once; more requests are ignored. */
+#define LIMIT_RELAYS 64
+/* News waiting to be passed on; past it the oldest are dropped (anti-entropy
+ * carries them then). */
+#define LIMIT_NEWS 1024
+/* Hashes of one announcement that are looked at; the rest is ignored. */
+#define LIMIT_ANNOUNCED 128
+/* Records asked for lately, so that two announcements make one request; past
+ * it the oldest is forgotten. */
+#define LIMIT_WANTED 256
+/* Packets that one received packet may cause at most; what is left goes by
+ * stream. */
+#define LIMIT_BURST_PACKETS 8
+/* A record's clock (HLC) this far ahead of ours is not followed; the record is
+ * taken. */
+#define LIMIT_CLOCK_AHEAD_MS 10000
+/* A certificate may begin this much after our clock's time: skew between
+ * issuer and receiver must not keep a node out.  Refused past it. */
+#define LIMIT_CERT_EARLY_S 86400
+
 /* A frame of a TCP stream, plaintext.  Larger ones end the stream. */
 #define LIMIT_FRAME_SIZE 32768
 /* Bulk synchronisation: streams served at once, bytes and time of each. */

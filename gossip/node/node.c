@@ -89,19 +89,19 @@ int node_new(const struct node_config *config, struct node **ret)
     for (size_t i = 0; i < LIMIT_NAME_LEN && config->version != NULL &&
                        config->version[i] != '\0';
          i++) {
-        node->version[i] = config->version[i];
+        node->own.version[i] = config->version[i];
     }
     node->rng = rng_init(config->seed);
-    node->nonce = (uint16_t)rng_next(&node->rng);
-    node->epoch = config->epoch;
-    node->flush_ms = NODE_NEVER;
-    node->announce_ms = NODE_NEVER;
-    node->want_ms = NODE_NEVER;
-    node->confirm_ms = NODE_NEVER;
-    node->review_ms = NODE_NEVER;
+    node->probes.nonce = (uint16_t)rng_next(&node->rng);
+    node->own.epoch = config->epoch;
+    node->spread.flush_ms = NODE_NEVER;
+    node->spread.announce_ms = NODE_NEVER;
+    node->spread.want_ms = NODE_NEVER;
+    node->probes.confirm_ms = NODE_NEVER;
+    node->suspicions.review_ms = NODE_NEVER;
     node->wall_ms = 0;
-    node->news = calloc(NODE_NEWS_MAX, sizeof(node->news[0]));
-    if (node->news != NULL) {
+    node->spread.news = calloc(LIMIT_NEWS, sizeof(node->spread.news[0]));
+    if (node->spread.news != NULL) {
         error = add_roots(node, config);
     }
     if (error == 0) {
@@ -110,7 +110,7 @@ int node_new(const struct node_config *config, struct node **ret)
     }
     if (error == 0) {
         node->self->is_self = true;
-        node->self->is_reachable = true;
+        node->self->member.is_reachable = true;
         error = adopt_own(node, config);
     }
     if (error != 0) {
@@ -155,9 +155,9 @@ int node_load(struct node *node, const uint8_t *bytes, size_t size,
 static void say(struct node *node, uint8_t state, uint32_t pause_s,
                 struct node_actions *actions)
 {
-    node->own_state = state;
-    node->own_pause_s = pause_s;
-    if (node->phase == NODE_PHASE_READY) {
+    node->own.state = state;
+    node->own.pause_s = pause_s;
+    if (node->own.phase == NODE_PHASE_READY) {
         own_write_member(node, actions);
     }
 }
@@ -168,10 +168,11 @@ static int write_record(struct node *node, const struct node_event *event,
 {
     uint8_t kind = event->kind;
 
-    if (node->phase != NODE_PHASE_READY) {
+    if (node->own.phase != NODE_PHASE_READY) {
         return NODE_E_NOT_READY;
     }
-    if (node->self->n_entries + node->n_pending >= LIMIT_RECORDS_PER_WRITER &&
+    if (node->self->records.n_entries + node->own.n_pending >=
+            LIMIT_RECORDS_PER_WRITER &&
         kind != RECORD_CERTIFICATE && kind != RECORD_TOMBSTONE &&
         view_find(node, node->self, kind, event->key, event->key_size) ==
             NULL &&
@@ -277,7 +278,7 @@ int node_step(struct node *node, const struct node_event *event,
     if (own_tick(node, actions) != 0) {
         result = -ENOMEM;
     }
-    if (node->phase == NODE_PHASE_READY) {
+    if (node->own.phase == NODE_PHASE_READY) {
         probe_tick(node, actions);
         suspicion_tick(node, actions);
     }
@@ -299,7 +300,7 @@ uint64_t node_deadline_ms(const struct node *node)
         return node->now_ms + NODE_STARVED_MS;
     }
     deadline = MIN_OF(deadline, sync_deadline(node));
-    if (node->phase == NODE_PHASE_READY) {
+    if (node->own.phase == NODE_PHASE_READY) {
         deadline = MIN_OF(deadline, probe_deadline(node));
         deadline = MIN_OF(deadline, suspicion_deadline(node));
     }
@@ -317,15 +318,15 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
     *ret = (struct node_member){
         .id = peer->id,
         .certificate = peer->certificate,
-        .body = peer->has_body ? &peer->body : NULL,
-        .state = peer->state,
-        .incarnation = peer->incarnation,
+        .body = peer->member.has_body ? &peer->member.body : NULL,
+        .state = peer->member.state,
+        .incarnation = peer->member.incarnation,
         .is_self = peer->is_self,
-        .is_heard = peer->is_self || peer->last_heard_ms != 0,
-        .is_reachable = peer->is_reachable,
-        .rtt_us = peer->rtt.us,
-        .last_heard_ms = peer->last_heard_ms,
-        .state_since_ms = peer->state_since_ms,
+        .is_heard = peer->is_self || peer->link.last_heard_ms != 0,
+        .is_reachable = peer->member.is_reachable,
+        .rtt_us = peer->probe.rtt.us,
+        .last_heard_ms = peer->link.last_heard_ms,
+        .state_since_ms = peer->member.state_since_ms,
     };
     memcpy(ret->key, peer->key, 32);
     return true;
@@ -334,8 +335,8 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
 bool node_member_next(const struct node *node, size_t *at,
                       struct node_member *ret)
 {
-    while (*at < node->n_peers) {
-        const struct peer *peer = node->peers[(*at)++];
+    while (*at < node->peers.n) {
+        const struct peer *peer = node->peers.all[(*at)++];
 
         if (fill_member(peer, ret)) {
             return true;
@@ -375,16 +376,16 @@ static int compare_entries(const void *a, const void *b)
 int node_records_each(const struct node *node, uint8_t kind, node_record_fn fn,
                       void *data)
 {
-    struct entry **sorted = calloc(node->n_records + 1, sizeof(sorted[0]));
+    struct entry **sorted = calloc(node->view.n_records + 1, sizeof(sorted[0]));
     size_t n = 0;
     int result = 0;
 
     if (sorted == NULL) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < node->n_peers; i++) {
-        for (size_t j = 0; j < node->peers[i]->n_entries; j++) {
-            struct entry *entry = node->peers[i]->entries[j];
+    for (size_t i = 0; i < node->peers.n; i++) {
+        for (size_t j = 0; j < node->peers.all[i]->records.n_entries; j++) {
+            struct entry *entry = node->peers.all[i]->records.entries[j];
 
             if (kind == 0 || entry->record.kind == kind) {
                 sorted[n++] = entry;
@@ -416,22 +417,22 @@ bool node_record_find(const struct node *node, const uint8_t writer[32],
 
 bool node_is_ready(const struct node *node)
 {
-    return node->phase == NODE_PHASE_READY;
+    return node->own.phase == NODE_PHASE_READY;
 }
 
 uint64_t node_fingerprint(const struct node *node)
 {
-    return node->fingerprint;
+    return node->view.fingerprint;
 }
 
 size_t node_n_heard(const struct node *node)
 {
-    return node->n_heard;
+    return node->peers.n_heard;
 }
 
 size_t node_n_records(const struct node *node)
 {
-    return node->n_records;
+    return node->view.n_records;
 }
 
 const struct node_counters *node_counters_get(const struct node *node)
@@ -441,5 +442,5 @@ const struct node_counters *node_counters_get(const struct node *node)
 
 uint64_t node_epoch(const struct node *node)
 {
-    return node->epoch;
+    return node->own.epoch;
 }

@@ -228,7 +228,8 @@ _must_check_ int node_load(struct node *node, const uint8_t *bytes, size_t size,
 _must_check_ int node_step(struct node *node, const struct node_event *event,
                            struct node_actions *actions);
 
-/* When to send the next TICK, monotonic ms; UINT64_MAX: no need. */
+/* When to send the next TICK, monotonic ms. */
+#define NODE_NEVER UINT64_MAX
 uint64_t node_deadline_ms(const struct node *node);
 
 /* Members in ascending order of key: *at is 0 for the first, and moved on to

@@ -11,8 +11,6 @@
 
 #include "gossip/wire/sign.h"
 
-/* A peer's clock this far ahead of ours is not followed. */
-#define OWN_HLC_AHEAD_MS 10000
 /* DESIGN of deletion: a manifest at so many tombstones or so long after. */
 #define OWN_MANIFEST_TOMBSTONES 64
 #define OWN_MANIFEST_MS         600000
@@ -25,14 +23,15 @@ uint64_t own_next_hlc(struct node *node)
 {
     uint64_t wall = node->wall_ms << 16;
 
-    node->hlc = wall > node->hlc ? wall : node->hlc + 1;
-    return node->hlc;
+    node->own.hlc = wall > node->own.hlc ? wall : node->own.hlc + 1;
+    return node->own.hlc;
 }
 
 void own_merge_hlc(struct node *node, uint64_t hlc)
 {
-    if (hlc >> 16 <= node->wall_ms + OWN_HLC_AHEAD_MS && hlc > node->hlc) {
-        node->hlc = hlc;
+    if (hlc >> 16 <= node->wall_ms + LIMIT_CLOCK_AHEAD_MS &&
+        hlc > node->own.hlc) {
+        node->own.hlc = hlc;
     }
 }
 
@@ -45,7 +44,7 @@ size_t own_sign(struct node *node, uint8_t kind, const uint8_t *key,
         .cluster = node->cluster,
         .writer = node->self->key,
         .serial = node->self->certificate->serial,
-        .order = {node->epoch, node->seq + 1},
+        .order = {node->own.epoch, node->own.seq + 1},
         .hlc = own_next_hlc(node),
         .key = key,
         .key_size = key_size,
@@ -57,7 +56,7 @@ size_t own_sign(struct node *node, uint8_t kind, const uint8_t *key,
     if (size == 0 || sign_record(buffer, size, node->sign_secret) != 0) {
         return 0;
     }
-    node->seq++;
+    node->own.seq++;
     return size;
 }
 
@@ -66,14 +65,14 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
               struct node_actions *actions, struct record_order *ret_order)
 {
     size_t room = record_size_max(kind);
-    uint64_t seq = node->seq;
+    uint64_t seq = node->own.seq;
     struct node_action *action;
     struct record record;
     uint8_t *bytes;
     size_t size;
     int error;
 
-    if (node->n_pending == NODE_PENDING_MAX) {
+    if (node->own.n_pending == NODE_PENDING_MAX) {
         return NODE_E_LIMIT;
     }
     bytes = malloc(room);
@@ -89,12 +88,12 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
     action = error != 0 ? NULL
                         : actions_add(actions, NODE_ACTION_STORE, bytes, size);
     if (action == NULL) {
-        node->seq = seq; /* nothing of it left this function */
+        node->own.seq = seq; /* nothing of it left this function */
         free(bytes);
         return error != 0 ? error : -ENOMEM;
     }
     action->is_own = true;
-    node->pending[node->n_pending++] =
+    node->own.pending[node->own.n_pending++] =
         (struct pending){.order = record.order, .bytes = bytes, .size = size};
     *ret_order = record.order;
     return 0;
@@ -103,8 +102,8 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
 void own_write_member(struct node *node, struct node_actions *actions)
 {
     struct body_member body = {
-        .state = node->own_state,
-        .pause_s = node->own_pause_s,
+        .state = node->own.state,
+        .pause_s = node->own.pause_s,
         .protocol_min = PACKET_VERSION,
         .protocol_max = PACKET_VERSION,
     };
@@ -112,15 +111,15 @@ void own_write_member(struct node *node, struct node_actions *actions)
     uint8_t packed[128];
     size_t size;
 
-    memcpy(body.version, node->version, sizeof(body.version));
-    node->is_member_owed = true;
-    node->retry_ms = node->now_ms + OWN_RETRY_MS;
+    memcpy(body.version, node->own.version, sizeof(body.version));
+    node->own.is_member_owed = true;
+    node->own.retry_ms = node->now_ms + OWN_RETRY_MS;
     if (body_put_member(&body, packed, sizeof(packed), &size) == 0 &&
         own_write(node, RECORD_MEMBER, NULL, 0, packed, size, actions,
                   &order) == 0) {
-        node->is_member_owed = false;
-        node->is_member_pending = true;
-        node->member_order = order;
+        node->own.is_member_owed = false;
+        node->own.is_member_pending = true;
+        node->own.member_order = order;
     }
 }
 
@@ -135,14 +134,14 @@ static int compare_ids(const void *a, const void *b)
 static void write_manifest(struct node *node, struct node_actions *actions)
 {
     const struct peer *self = node->self;
-    struct body_manifest body = {.upto = {node->epoch, node->seq}};
-    uint8_t *ids = malloc(self->n_entries * BODY_MANIFEST_ID_SIZE + 1);
+    struct body_manifest body = {.upto = {node->own.epoch, node->own.seq}};
+    uint8_t *ids = malloc(self->records.n_entries * BODY_MANIFEST_ID_SIZE + 1);
     uint8_t *packed = malloc(LIMIT_MANIFEST_SIZE);
     struct record_order order;
     size_t size;
 
-    for (size_t i = 0; i < self->n_entries && ids != NULL; i++) {
-        const struct entry *entry = self->entries[i];
+    for (size_t i = 0; i < self->records.n_entries && ids != NULL; i++) {
+        const struct entry *entry = self->records.entries[i];
 
         if (!rights_is_exempt(entry->record.kind) &&
             entry->record.kind != RECORD_TOMBSTONE) {
@@ -159,8 +158,8 @@ static void write_manifest(struct node *node, struct node_actions *actions)
                             actions, &order);
         }
     }
-    node->first_tombstone_ms = node->now_ms;
-    node->manifest_ms = node->now_ms + OWN_RETRY_MS;
+    node->own.first_tombstone_ms = node->now_ms;
+    node->own.manifest_ms = node->now_ms + OWN_RETRY_MS;
     free(ids);
     free(packed);
 }
@@ -169,14 +168,14 @@ static void write_manifest(struct node *node, struct node_actions *actions)
  * name the number of one that it does not list, and so end it. */
 static uint64_t manifest_due_ms(const struct node *node)
 {
-    uint64_t due_ms = node->n_tombstones >= OWN_MANIFEST_TOMBSTONES
+    uint64_t due_ms = node->own.n_tombstones >= OWN_MANIFEST_TOMBSTONES
                           ? 0
-                          : node->first_tombstone_ms + OWN_MANIFEST_MS;
+                          : node->own.first_tombstone_ms + OWN_MANIFEST_MS;
 
-    return node->phase != NODE_PHASE_READY || node->n_pending > 0 ||
-                   node->n_tombstones == 0
+    return node->own.phase != NODE_PHASE_READY || node->own.n_pending > 0 ||
+                   node->own.n_tombstones == 0
                ? NODE_NEVER
-               : MAX_OF(due_ms, node->manifest_ms);
+               : MAX_OF(due_ms, node->own.manifest_ms);
 }
 
 /* --- The disk's answer -------------------------------------------------------
@@ -189,7 +188,7 @@ static bool become_ready(struct node *node, struct node_actions *actions)
     if (!actions_reserve(actions, 2, 0)) {
         return false;
     }
-    node->phase = NODE_PHASE_READY;
+    node->own.phase = NODE_PHASE_READY;
     /* The record was judged while we were not ready. */
     suspicion_set_state(node, node->self, NODE_MEMBER_ALIVE, actions);
     probe_start(node);
@@ -207,21 +206,21 @@ static bool is_member(const struct pending *pending)
 
 static void drop_pending(struct node *node, size_t index)
 {
-    free(node->pending[index].bytes);
-    node->n_pending--;
-    memmove(&node->pending[index], &node->pending[index + 1],
-            (node->n_pending - index) * sizeof(node->pending[0]));
+    free(node->own.pending[index].bytes);
+    node->own.n_pending--;
+    memmove(&node->own.pending[index], &node->own.pending[index + 1],
+            (node->own.n_pending - index) * sizeof(node->own.pending[0]));
 }
 
 static void after_member(struct node *node, struct record_order order,
                          struct node_actions *actions)
 {
-    if (record_order_compare(order, node->member_order) == 0) {
-        node->is_member_pending = false;
+    if (record_order_compare(order, node->own.member_order) == 0) {
+        node->own.is_member_pending = false;
     }
-    if (node->phase == NODE_PHASE_WRITING) {
-        node->is_member_new = true;
-    } else if (node->own_state != BODY_MEMBER_ALIVE) {
+    if (node->own.phase == NODE_PHASE_WRITING) {
+        node->own.is_member_new = true;
+    } else if (node->own.state != BODY_MEMBER_ALIVE) {
         spread_to_many(node, OWN_FAREWELL_PEERS, actions);
     }
 }
@@ -231,8 +230,8 @@ static int take_committed(struct node *node, struct node_actions *actions)
 {
     size_t i = 0;
 
-    while (i < node->n_pending) {
-        const struct pending *pending = &node->pending[i];
+    while (i < node->own.n_pending) {
+        const struct pending *pending = &node->own.pending[i];
         struct view_offer offer = {
             .bytes = pending->bytes, .size = pending->size, .is_own = true};
         bool is_of_member = is_member(pending);
@@ -257,22 +256,22 @@ int own_committed(struct node *node, struct record_order order, bool has_failed,
 {
     size_t i = 0;
 
-    while (i < node->n_pending &&
-           record_order_compare(node->pending[i].order, order) != 0) {
+    while (i < node->own.n_pending &&
+           record_order_compare(node->own.pending[i].order, order) != 0) {
         i++;
     }
-    if (i == node->n_pending) {
+    if (i == node->own.n_pending) {
         return 0;
     }
     if (!has_failed) {
-        node->pending[i].is_committed = true;
+        node->own.pending[i].is_committed = true;
         return take_committed(node, actions);
     }
-    if (is_member(&node->pending[i]) &&
-        record_order_compare(order, node->member_order) == 0) {
+    if (is_member(&node->own.pending[i]) &&
+        record_order_compare(order, node->own.member_order) == 0) {
         /* It still has to be said: a refutation, a departure. */
-        node->is_member_pending = false;
-        node->is_member_owed = true;
+        node->own.is_member_pending = false;
+        node->own.is_member_owed = true;
     }
     drop_pending(node, i);
     return take_committed(node, actions);
@@ -283,15 +282,17 @@ void own_heard_epoch(struct node *node, uint64_t epoch,
 {
     /* In a hello this is a peer's mere word: it cannot use up more than half
      * of the numbers there are. */
-    if (epoch >> 32 < node->epoch >> 32 || epoch == node->epoch ||
+    if (epoch >> 32 < node->own.epoch >> 32 || epoch == node->own.epoch ||
         epoch >> 63 != 0) {
         return;
     }
-    node->epoch = ((epoch >> 32) + 1) << 32 | (node->epoch & UINT32_MAX);
-    node->seq = 0;
-    if (node->is_member_pending) {
-        node->is_member_owed = true; /* what is under way is of the old one */
-    } else if (node->phase == NODE_PHASE_READY) {
+    node->own.epoch =
+        ((epoch >> 32) + 1) << 32 | (node->own.epoch & UINT32_MAX);
+    node->own.seq = 0;
+    if (node->own.is_member_pending) {
+        node->own.is_member_owed =
+            true; /* what is under way is of the old one */
+    } else if (node->own.phase == NODE_PHASE_READY) {
         own_write_member(node, actions);
     }
 }
@@ -305,34 +306,34 @@ static void ask_epoch(struct node *node, struct node_actions *actions)
     size_t n = peers_random(node, peers, ARRAY_SIZE(peers), NULL);
 
     for (size_t i = 0; i < n; i++) {
-        peers[i]->hello_ms = 0;
+        peers[i]->link.hello_ms = 0;
         transport_hello(node, peers[i], false, actions);
     }
-    node->n_asked = (unsigned)n;
+    node->own.n_asked = (unsigned)n;
 }
 
 static void start(struct node *node, struct node_actions *actions)
 {
-    if (node->phase == NODE_PHASE_NEW) {
-        node->first_tombstone_ms = node->now_ms; /* of those loaded */
+    if (node->own.phase == NODE_PHASE_NEW) {
+        node->own.first_tombstone_ms = node->now_ms; /* of those loaded */
         ask_epoch(node, actions);
-        node->phase = NODE_PHASE_ASKING;
-        node->asking_until_ms =
-            node->n_asked == 0
+        node->own.phase = NODE_PHASE_ASKING;
+        node->own.asking_until_ms =
+            node->own.n_asked == 0
                 ? node->now_ms
                 : node->now_ms + node->tuning.first_write_wait_ms;
-        node->asking_again_ms =
+        node->own.asking_again_ms =
             node->now_ms + node->tuning.first_write_wait_ms / 3;
     }
-    if (node->phase == NODE_PHASE_ASKING) {
-        unsigned enough = MIN_OF(node->n_asked, 3u);
+    if (node->own.phase == NODE_PHASE_ASKING) {
+        unsigned enough = MIN_OF(node->own.n_asked, 3u);
 
-        if (node->now_ms >= node->asking_until_ms ||
-            node->n_answers >= enough) {
-            node->phase = NODE_PHASE_WRITING;
-            node->is_member_owed = true;
-        } else if (node->now_ms >= node->asking_again_ms) {
-            node->asking_again_ms = NODE_NEVER;
+        if (node->now_ms >= node->own.asking_until_ms ||
+            node->own.n_answers >= enough) {
+            node->own.phase = NODE_PHASE_WRITING;
+            node->own.is_member_owed = true;
+        } else if (node->now_ms >= node->own.asking_again_ms) {
+            node->own.asking_again_ms = NODE_NEVER;
             ask_epoch(node, actions);
         }
     }
@@ -340,19 +341,19 @@ static void start(struct node *node, struct node_actions *actions)
 
 static bool is_member_due(const struct node *node)
 {
-    return node->is_member_owed && !node->is_member_pending &&
-           node->phase >= NODE_PHASE_WRITING;
+    return node->own.is_member_owed && !node->own.is_member_pending &&
+           node->own.phase >= NODE_PHASE_WRITING;
 }
 
 int own_tick(struct node *node, struct node_actions *actions)
 {
     int error = take_committed(node, actions);
 
-    if (node->phase == NODE_PHASE_WRITING && node->is_member_new) {
+    if (node->own.phase == NODE_PHASE_WRITING && node->own.is_member_new) {
         error = become_ready(node, actions) ? error : -ENOMEM;
     }
     start(node, actions);
-    if (is_member_due(node) && node->now_ms >= node->retry_ms) {
+    if (is_member_due(node) && node->now_ms >= node->own.retry_ms) {
         own_write_member(node, actions);
     }
     if (node->now_ms >= manifest_due_ms(node)) {
@@ -365,16 +366,16 @@ uint64_t own_deadline(const struct node *node)
 {
     uint64_t deadline = NODE_NEVER;
 
-    switch (node->phase) {
+    switch (node->own.phase) {
     case NODE_PHASE_NEW:
         return node->now_ms;
     case NODE_PHASE_ASKING:
-        deadline = MIN_OF(node->asking_until_ms, node->asking_again_ms);
+        deadline = MIN_OF(node->own.asking_until_ms, node->own.asking_again_ms);
         break;
     case NODE_PHASE_WRITING:
     case NODE_PHASE_READY:
     default:
-        deadline = is_member_due(node) ? node->retry_ms : NODE_NEVER;
+        deadline = is_member_due(node) ? node->own.retry_ms : NODE_NEVER;
         break;
     }
     return MIN_OF(deadline, manifest_due_ms(node));
@@ -382,8 +383,8 @@ uint64_t own_deadline(const struct node *node)
 
 void own_done(struct node *node)
 {
-    for (size_t i = 0; i < node->n_pending; i++) {
-        free(node->pending[i].bytes);
+    for (size_t i = 0; i < node->own.n_pending; i++) {
+        free(node->own.pending[i].bytes);
     }
-    node->n_pending = 0;
+    node->own.n_pending = 0;
 }

@@ -16,21 +16,21 @@ struct peer *peers_find(const struct node *node, const uint8_t key[32])
 {
     struct peer *peer = NULL;
 
-    HASH_FIND(hh_key, node->by_key, key, 32, peer);
+    HASH_FIND(hh_key, node->peers.by_key, key, 32, peer);
     return peer;
 }
 
 void peers_heard(struct node *node, struct peer *peer)
 {
-    node->n_heard += peer->last_heard_ms == 0;
-    peer->last_heard_ms = node->now_ms;
+    node->peers.n_heard += peer->link.last_heard_ms == 0;
+    peer->link.last_heard_ms = node->now_ms;
 }
 
 struct peer *peers_find_id(const struct node *node, uint64_t id)
 {
     struct peer *peer = NULL;
 
-    HASH_FIND(hh_id, node->by_id, &id, sizeof(id), peer);
+    HASH_FIND(hh_id, node->peers.by_id, &id, sizeof(id), peer);
     return peer;
 }
 
@@ -44,8 +44,8 @@ static int compare_id(const void *key, const void *element)
 
 size_t peers_ring_index(const struct node *node, uint64_t id)
 {
-    return search_index(&id, node->ring, node->n_peers, sizeof(*node->ring),
-                        compare_id, NULL);
+    return search_index(&id, node->peers.ring, node->peers.n,
+                        sizeof(*node->peers.ring), compare_id, NULL);
 }
 
 static int compare_key(const void *key, const void *element)
@@ -55,29 +55,29 @@ static int compare_key(const void *key, const void *element)
 
 static size_t key_index(const struct node *node, const uint8_t key[32])
 {
-    return search_index(key, node->peers, node->n_peers, sizeof(*node->peers),
-                        compare_key, NULL);
+    return search_index(key, node->peers.all, node->peers.n,
+                        sizeof(*node->peers.all), compare_key, NULL);
 }
 
 static bool grow_arrays(struct node *node)
 {
-    size_t capacity = node->peers_capacity == 0 ? 16 : node->peers_capacity * 2;
+    size_t capacity = node->peers.capacity == 0 ? 16 : node->peers.capacity * 2;
     struct peer **array;
 
-    if (node->n_peers < node->peers_capacity) {
+    if (node->peers.n < node->peers.capacity) {
         return true;
     }
-    array = reallocarray(node->peers, capacity, sizeof(struct peer *));
+    array = reallocarray(node->peers.all, capacity, sizeof(struct peer *));
     if (array == NULL) {
         return false;
     }
-    node->peers = array;
-    array = reallocarray(node->ring, capacity, sizeof(struct peer *));
+    node->peers.all = array;
+    array = reallocarray(node->peers.ring, capacity, sizeof(struct peer *));
     if (array == NULL) {
         return false;
     }
-    node->ring = array;
-    node->peers_capacity = capacity;
+    node->peers.ring = array;
+    node->peers.capacity = capacity;
     return true;
 }
 
@@ -91,13 +91,13 @@ static void insert_at(struct peer **array, size_t n, size_t index,
 /* In both tables, or in neither. */
 static bool add_to_tables(struct node *node, struct peer *peer)
 {
-    HASH_ADD(hh_key, node->by_key, key, 32, peer);
+    HASH_ADD(hh_key, node->peers.by_key, key, 32, peer);
     if (peer->hh_key.tbl == NULL) {
         return false;
     }
-    HASH_ADD(hh_id, node->by_id, id, sizeof(peer->id), peer);
+    HASH_ADD(hh_id, node->peers.by_id, id, sizeof(peer->id), peer);
     if (peer->hh_id.tbl == NULL) {
-        HASH_DELETE(hh_key, node->by_key, peer);
+        HASH_DELETE(hh_key, node->peers.by_key, peer);
         return false;
     }
     return true;
@@ -113,7 +113,7 @@ int peers_get(struct node *node, const uint8_t key[32], struct peer **ret)
     }
     /* Two keys with one short id: the second cannot take part.  A chance of
      * 2^-64 per pair; an attacker would need a certificate for each try. */
-    if (node->n_peers >= LIMIT_WRITERS ||
+    if (node->peers.n >= LIMIT_WRITERS ||
         peers_find_id(node, record_node_id(key)) != NULL) {
         return PEERS_E_FULL;
     }
@@ -126,41 +126,41 @@ int peers_get(struct node *node, const uint8_t key[32], struct peer **ret)
     }
     memcpy(peer->key, key, 32);
     peer->id = record_node_id(key);
-    peer->confirm_ms = NODE_NEVER;
+    peer->probe.confirm_ms = NODE_NEVER;
     if (!add_to_tables(node, peer)) {
         free(peer);
         return -ENOMEM;
     }
-    insert_at(node->peers, node->n_peers, key_index(node, key), peer);
-    insert_at(node->ring, node->n_peers, peers_ring_index(node, peer->id),
+    insert_at(node->peers.all, node->peers.n, key_index(node, key), peer);
+    insert_at(node->peers.ring, node->peers.n, peers_ring_index(node, peer->id),
               peer);
-    node->n_peers++;
+    node->peers.n++;
     *ret = peer;
     return 0;
 }
 
 void peers_done(struct node *node)
 {
-    HASH_CLEAR(hh_key, node->by_key);
-    HASH_CLEAR(hh_id, node->by_id);
-    for (size_t i = 0; i < node->n_peers; i++) {
-        struct peer *peer = node->peers[i];
+    HASH_CLEAR(hh_key, node->peers.by_key);
+    HASH_CLEAR(hh_id, node->peers.by_id);
+    for (size_t i = 0; i < node->peers.n; i++) {
+        struct peer *peer = node->peers.all[i];
 
-        packet_keys_wipe(&peer->keys);
+        packet_keys_wipe(&peer->link.keys);
         free(peer->certificate);
         free(peer->spare);
-        free(peer->accusations);
-        free(peer->entries);
+        free(peer->member.accusations);
+        free(peer->records.entries);
         free(peer);
     }
-    free(node->peers);
-    free(node->ring);
-    free(node->order);
+    free(node->peers.all);
+    free(node->peers.ring);
+    free(node->probes.order);
 }
 
 uint64_t peers_validity_s(const struct node *node)
 {
-    uint64_t stored_ms = node->hlc >> 16;
+    uint64_t stored_ms = node->own.hlc >> 16;
 
     return MAX_OF(node->wall_ms, stored_ms) / 1000;
 }
@@ -201,21 +201,22 @@ void peers_set_certificate(struct node *node, struct peer *peer,
     }
     if (is_first || memcmp(peer->certificate->exchange_public,
                            certificate->exchange_public, 32) != 0) {
-        packet_keys_wipe(&peer->keys);
-        peer->has_keys = false;
+        packet_keys_wipe(&peer->link.keys);
+        peer->link.has_keys = false;
     }
-    if (peer->is_frozen && certificate->generation > peer->frozen_generation) {
+    if (peer->records.is_frozen &&
+        certificate->generation > peer->records.frozen_generation) {
         view_unfreeze(node, peer);
     }
     *peer->certificate = *certificate;
     peer->certificate_entry = entry;
     if (is_first) {
-        peer->state_since_ms = node->now_ms;
-        peer->state = NODE_MEMBER_UNKNOWN;
-        node->n_down += peer->is_self ? 0 : 1;
+        peer->member.state_since_ms = node->now_ms;
+        peer->member.state = NODE_MEMBER_UNKNOWN;
+        node->suspicions.n_down += peer->is_self ? 0 : 1;
         /* Records that came before their writer's certificate were refused;
          * let the next fingerprint bring them soon. */
-        peer->sync_ms = 0;
+        peer->sync.started_ms = 0;
     }
 }
 
@@ -237,19 +238,19 @@ bool peers_is_issuer(const struct node *node, const struct peer *peer)
 
 bool peers_need_keys(const struct node *node, struct peer *peer)
 {
-    if (!peer->has_keys && peer->certificate != NULL) {
-        peer->has_keys =
+    if (!peer->link.has_keys && peer->certificate != NULL) {
+        peer->link.has_keys =
             packet_keys_derive(node->exchange_secret, node->exchange_public,
                                peer->certificate->exchange_public,
-                               &peer->keys) == 0;
+                               &peer->link.keys) == 0;
     }
-    return peer->has_keys;
+    return peer->link.has_keys;
 }
 
 static bool is_live(const struct peer *peer)
 {
-    return peer->state == NODE_MEMBER_ALIVE ||
-           peer->state == NODE_MEMBER_SUSPECT;
+    return peer->member.state == NODE_MEMBER_ALIVE ||
+           peer->member.state == NODE_MEMBER_SUSPECT;
 }
 
 size_t peers_random(struct node *node, struct peer **ret, size_t n,
@@ -258,8 +259,9 @@ size_t peers_random(struct node *node, struct peer **ret, size_t n,
     size_t n_found = 0, n_tries = 8 * n + 16;
 
     /* Draws with rejection; few draws are wasted while most peers live. */
-    while (n_found < n && n_tries-- > 0 && node->n_peers > 0) {
-        struct peer *peer = node->peers[rng_below(&node->rng, node->n_peers)];
+    while (n_found < n && n_tries-- > 0 && node->peers.n > 0) {
+        struct peer *peer =
+            node->peers.all[rng_below(&node->rng, node->peers.n)];
         bool is_taken = peer == except || peer->is_self || !is_live(peer);
 
         for (size_t i = 0; i < n_found && !is_taken; i++) {

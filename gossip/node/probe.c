@@ -18,7 +18,7 @@
 
 static uint64_t interval(const struct node *node)
 {
-    return (uint64_t)node->tuning.probe_interval_ms * (node->health + 1);
+    return (uint64_t)node->tuning.probe_interval_ms * (node->probes.health + 1);
 }
 
 /* Retransmission timeout, RFC 6298 section 2, bounded by the tuning.  For a
@@ -26,7 +26,8 @@ static uint64_t interval(const struct node *node)
  * too few looks like a failure. */
 static uint64_t timeout(const struct node *node, const struct peer *peer)
 {
-    const struct rtt *rtt = peer->rtt.us != 0 ? &peer->rtt : &node->rtt;
+    const struct rtt *rtt =
+        peer->probe.rtt.us != 0 ? &peer->probe.rtt : &node->probes.rtt;
     uint64_t rto = node->tuning.probe_timeout_ms;
 
     if (rtt->us != 0) {
@@ -34,18 +35,19 @@ static uint64_t timeout(const struct node *node, const struct peer *peer)
         rto = MAX_OF(rto, (uint64_t)PROBE_RTO_MIN_MS);
         rto = MIN_OF(rto, (uint64_t)node->tuning.probe_timeout_ms);
     }
-    return rto * (node->health + 1);
+    return rto * (node->probes.health + 1);
 }
 
 static void worsen_health(struct node *node, unsigned by)
 {
-    node->health = MIN_OF(node->health + by, (unsigned)PROBE_HEALTH_MAX);
+    node->probes.health =
+        MIN_OF(node->probes.health + by, (unsigned)PROBE_HEALTH_MAX);
 }
 
 static uint16_t next_nonce(struct node *node)
 {
-    node->nonce++;
-    return node->nonce;
+    node->probes.nonce++;
+    return node->probes.nonce;
 }
 
 static void send_ping(struct node *node, struct peer *peer, uint16_t nonce,
@@ -57,9 +59,10 @@ static void send_ping(struct node *node, struct peer *peer, uint16_t nonce,
     if (!outgoing_begin(&outgoing, node, peer, actions)) {
         return;
     }
-    message_put_ping(&outgoing.writer, MESSAGE_PING, nonce, node->fingerprint);
+    message_put_ping(&outgoing.writer, MESSAGE_PING, nonce,
+                     node->view.fingerprint);
     /* Lifeguard's buddy: the suspected hears of it first. */
-    if (accusation != NULL && peer->state != NODE_MEMBER_ALIVE) {
+    if (accusation != NULL && peer->member.state != NODE_MEMBER_ALIVE) {
         message_put_record(&outgoing.writer, accusation->bytes,
                            accusation->size);
     }
@@ -90,8 +93,8 @@ static void send_requests(struct node *node, struct probe *probe,
 static void begin(struct node *node, struct peer *peer,
                   struct node_actions *actions)
 {
-    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
-        struct probe *probe = &node->probes[i];
+    for (size_t i = 0; i < LIMIT_PROBES; i++) {
+        struct probe *probe = &node->probes.probes[i];
 
         if (probe->peer != NULL) {
             continue;
@@ -99,16 +102,16 @@ static void begin(struct node *node, struct peer *peer,
         *probe = (struct probe){
             .peer = peer,
             .nonce = next_nonce(node),
-            .incarnation = peer->incarnation,
+            .incarnation = peer->member.incarnation,
             .started_ms = node->now_ms,
             .sent_ms = node->now_ms,
             .next_ms = node->now_ms + timeout(node, peer),
             .end_ms = node->now_ms + interval(node),
             .stage = 1,
         };
-        node->n_probes++;
-        peer->is_probed = true;
-        peer->confirm_ms = NODE_NEVER;
+        node->probes.n_probes++;
+        peer->probe.is_probed = true;
+        peer->probe.confirm_ms = NODE_NEVER;
         node->counters.probes++;
         send_ping(node, peer, probe->nonce, actions);
         return;
@@ -122,21 +125,22 @@ static void end(struct node *node, struct probe *probe,
     unsigned missing = probe->n_asked - MIN_OF(probe->n_nacks, probe->n_asked);
 
     probe->peer = NULL;
-    node->n_probes--;
-    peer->is_probed = false;
+    node->probes.n_probes--;
+    peer->probe.is_probed = false;
     if (result != PROBE_FAILED) {
-        if (node->health > 0) {
-            node->health--;
+        if (node->probes.health > 0) {
+            node->probes.health--;
         }
     } else {
         node->counters.probes_failed++;
-        peer->failed_ms = probe->started_ms;
+        peer->member.failed_ms = probe->started_ms;
         /* Only missing answers of helpers tell something about ourselves;
          * without helpers a failed probe does, unless the peer is known to
          * be down. */
         if (probe->n_asked > 0) {
             worsen_health(node, missing > 0 ? 1 : 0);
-        } else if (peer->state == NODE_MEMBER_ALIVE && node->n_alive > 2) {
+        } else if (peer->member.state == NODE_MEMBER_ALIVE &&
+                   node->suspicions.n_alive > 2) {
             worsen_health(node, 1);
         }
     }
@@ -146,8 +150,8 @@ static void end(struct node *node, struct probe *probe,
 static bool is_down(const struct peer *peer)
 {
     return !peer->is_self && peer->certificate != NULL &&
-           (peer->state == NODE_MEMBER_DEAD ||
-            peer->state == NODE_MEMBER_UNKNOWN);
+           (peer->member.state == NODE_MEMBER_DEAD ||
+            peer->member.state == NODE_MEMBER_UNKNOWN);
 }
 
 static void step_probe(struct node *node, struct probe *probe,
@@ -156,8 +160,8 @@ static void step_probe(struct node *node, struct probe *probe,
     if (node->now_ms >= probe->end_ms) {
         /* Who signed something new meanwhile lives, whatever was lost. */
         end(node, probe,
-            record_order_compare(probe->peer->incarnation, probe->incarnation) >
-                    0
+            record_order_compare(probe->peer->member.incarnation,
+                                 probe->incarnation) > 0
                 ? PROBE_INDIRECT
                 : PROBE_FAILED,
             actions);
@@ -189,27 +193,27 @@ static void step_probe(struct node *node, struct probe *probe,
 
 static bool is_regular(const struct node *node, const struct peer *peer)
 {
-    return !peer->is_self && !peer->is_probed &&
-           (peer->state == NODE_MEMBER_ALIVE ||
-            peer->state == NODE_MEMBER_SUSPECT ||
-            (peer->state == NODE_MEMBER_PAUSED &&
-             node->now_ms >= peer->paused_until_ms));
+    return !peer->is_self && !peer->probe.is_probed &&
+           (peer->member.state == NODE_MEMBER_ALIVE ||
+            peer->member.state == NODE_MEMBER_SUSPECT ||
+            (peer->member.state == NODE_MEMBER_PAUSED &&
+             node->now_ms >= peer->member.paused_until_ms));
 }
 
 /* A new round in a new order; members that came since are in it. */
 static bool shuffle(struct node *node)
 {
     struct peer **order =
-        reallocarray(node->order, node->n_peers, sizeof(struct peer *));
+        reallocarray(node->probes.order, node->peers.n, sizeof(struct peer *));
 
     if (order == NULL) {
         return false;
     }
-    node->order = order;
-    memcpy(order, node->peers, node->n_peers * sizeof(struct peer *));
-    node->n_order = node->n_peers;
-    node->order_index = 0;
-    for (size_t i = node->n_order; i > 1; i--) {
+    node->probes.order = order;
+    memcpy(order, node->peers.all, node->peers.n * sizeof(struct peer *));
+    node->probes.n_order = node->peers.n;
+    node->probes.order_index = 0;
+    for (size_t i = node->probes.n_order; i > 1; i--) {
         size_t j = (size_t)rng_below(&node->rng, i);
         struct peer *swap = order[i - 1];
 
@@ -221,14 +225,15 @@ static bool shuffle(struct node *node)
 
 static struct peer *next_regular(struct node *node)
 {
-    for (size_t tried = 0; tried <= node->n_peers; tried++) {
-        if (node->order_index >= node->n_order && !shuffle(node)) {
+    for (size_t tried = 0; tried <= node->peers.n; tried++) {
+        if (node->probes.order_index >= node->probes.n_order &&
+            !shuffle(node)) {
             return NULL;
         }
-        if (node->n_order == 0) {
+        if (node->probes.n_order == 0) {
             return NULL;
         }
-        struct peer *peer = node->order[node->order_index++];
+        struct peer *peer = node->probes.order[node->probes.order_index++];
 
         if (is_regular(node, peer)) {
             return peer;
@@ -241,12 +246,13 @@ static struct peer *next_regular(struct node *node)
  * partition is noticed. */
 static void probe_down(struct node *node, struct node_actions *actions)
 {
-    uint64_t wanted = rng_below(&node->rng, MAX_OF(node->n_down, 1u));
+    uint64_t wanted =
+        rng_below(&node->rng, MAX_OF(node->suspicions.n_down, 1u));
 
-    for (size_t i = 0; i < node->n_peers; i++) {
-        struct peer *peer = node->peers[i];
+    for (size_t i = 0; i < node->peers.n; i++) {
+        struct peer *peer = node->peers.all[i];
 
-        if (is_down(peer) && !peer->is_probed && wanted-- == 0) {
+        if (is_down(peer) && !peer->probe.is_probed && wanted-- == 0) {
             begin(node, peer, actions);
             return;
         }
@@ -255,26 +261,27 @@ static void probe_down(struct node *node, struct node_actions *actions)
 
 static uint64_t down_interval(const struct node *node)
 {
-    return node->n_down <= 4 ? MIN_OF(node->tuning.dead_probe_ms, 2000u)
-                             : node->tuning.dead_probe_ms;
+    return node->suspicions.n_down <= 4
+               ? MIN_OF(node->tuning.dead_probe_ms, 2000u)
+               : node->tuning.dead_probe_ms;
 }
 
 void probe_confirm(struct node *node, struct peer *peer, uint64_t at_ms)
 {
-    peer->confirm_ms = MIN_OF(peer->confirm_ms, at_ms);
-    node->confirm_ms = MIN_OF(node->confirm_ms, at_ms);
+    peer->probe.confirm_ms = MIN_OF(peer->probe.confirm_ms, at_ms);
+    node->probes.confirm_ms = MIN_OF(node->probes.confirm_ms, at_ms);
 }
 
 void probe_look_around(struct node *node, const struct peer *except)
 {
-    struct peer *peers[NODE_PROBES_MAX - 4];
+    struct peer *peers[LIMIT_PROBES - 4];
     size_t n;
 
-    if (node->looked_ms != 0 &&
-        node->now_ms - node->looked_ms < interval(node)) {
+    if (node->probes.looked_ms != 0 &&
+        node->now_ms - node->probes.looked_ms < interval(node)) {
         return;
     }
-    node->looked_ms = node->now_ms;
+    node->probes.looked_ms = node->now_ms;
     n = peers_random(node, peers, ARRAY_SIZE(peers), except);
     for (size_t i = 0; i < n; i++) {
         probe_confirm(
@@ -290,26 +297,26 @@ static void confirm_due(struct node *node, struct node_actions *actions)
 {
     uint64_t next_ms = NODE_NEVER;
 
-    for (size_t i = 0; i < node->n_peers; i++) {
-        struct peer *peer = node->peers[i];
+    for (size_t i = 0; i < node->peers.n; i++) {
+        struct peer *peer = node->peers.all[i];
 
-        if (peer->confirm_ms <= node->now_ms) {
-            peer->confirm_ms = NODE_NEVER;
-            if (!peer->is_probed) {
+        if (peer->probe.confirm_ms <= node->now_ms) {
+            peer->probe.confirm_ms = NODE_NEVER;
+            if (!peer->probe.is_probed) {
                 begin(node, peer, actions);
             }
         }
-        next_ms = MIN_OF(next_ms, peer->confirm_ms);
+        next_ms = MIN_OF(next_ms, peer->probe.confirm_ms);
     }
-    node->confirm_ms = next_ms;
+    node->probes.confirm_ms = next_ms;
 }
 
 void probe_start(struct node *node)
 {
     /* Not everybody at once after a common power cut. */
-    node->next_probe_ms =
+    node->probes.next_ms =
         node->now_ms + rng_below(&node->rng, node->tuning.probe_interval_ms);
-    node->next_down_probe_ms =
+    node->probes.next_down_ms =
         node->now_ms + rng_below(&node->rng, down_interval(node));
 }
 
@@ -323,68 +330,70 @@ static void end_relay(struct node *node, struct relay *relay, bool is_answered,
         if (is_answered) {
             /* The fingerprint of a relayed answer is our own. */
             message_put_ping(&outgoing.writer, MESSAGE_ACK, relay->asker_nonce,
-                             node->fingerprint);
+                             node->view.fingerprint);
         } else {
             message_put_nack(&outgoing.writer, relay->asker_nonce);
         }
         outgoing_flush(&outgoing);
     }
     relay->target = NULL;
-    node->n_relays--;
+    node->probes.n_relays--;
 }
 
 void probe_tick(struct node *node, struct node_actions *actions)
 {
-    for (size_t i = 0; i < NODE_PROBES_MAX && node->n_probes > 0; i++) {
-        if (node->probes[i].peer != NULL) {
-            step_probe(node, &node->probes[i], actions);
+    for (size_t i = 0; i < LIMIT_PROBES && node->probes.n_probes > 0; i++) {
+        if (node->probes.probes[i].peer != NULL) {
+            step_probe(node, &node->probes.probes[i], actions);
         }
     }
-    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
-        struct relay *relay = &node->relays[i];
+    for (size_t i = 0; i < LIMIT_RELAYS && node->probes.n_relays > 0; i++) {
+        struct relay *relay = &node->probes.relays[i];
 
         if (relay->target != NULL && node->now_ms >= relay->end_ms) {
             end_relay(node, relay, false, actions);
         }
     }
-    if (node->now_ms >= node->confirm_ms) {
+    if (node->now_ms >= node->probes.confirm_ms) {
         confirm_due(node, actions);
     }
-    if (node->now_ms >= node->next_probe_ms) {
+    if (node->now_ms >= node->probes.next_ms) {
         struct peer *peer = next_regular(node);
 
         if (peer != NULL) {
             begin(node, peer, actions);
         }
-        node->next_probe_ms = node->now_ms + interval(node);
+        node->probes.next_ms = node->now_ms + interval(node);
     }
-    if (node->n_down > 0 && node->now_ms >= node->next_down_probe_ms) {
+    if (node->suspicions.n_down > 0 &&
+        node->now_ms >= node->probes.next_down_ms) {
         probe_down(node, actions);
-        node->next_down_probe_ms = node->now_ms + down_interval(node);
+        node->probes.next_down_ms = node->now_ms + down_interval(node);
     }
 }
 
 uint64_t probe_deadline(const struct node *node)
 {
-    uint64_t deadline =
-        node->n_alive + node->n_paused > 1 ? node->next_probe_ms : NODE_NEVER;
+    uint64_t deadline = node->suspicions.n_alive + node->suspicions.n_paused > 1
+                            ? node->probes.next_ms
+                            : NODE_NEVER;
 
-    if (node->n_down > 0) {
-        deadline = MIN_OF(deadline, node->next_down_probe_ms);
+    if (node->suspicions.n_down > 0) {
+        deadline = MIN_OF(deadline, node->probes.next_down_ms);
     }
-    for (size_t i = 0; i < NODE_PROBES_MAX && node->n_probes > 0; i++) {
-        const struct probe *probe = &node->probes[i];
+    for (size_t i = 0; i < LIMIT_PROBES && node->probes.n_probes > 0; i++) {
+        const struct probe *probe = &node->probes.probes[i];
 
         if (probe->peer != NULL) {
             deadline = MIN_OF(deadline, MIN_OF(probe->next_ms, probe->end_ms));
         }
     }
-    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
-        if (node->relays[i].target != NULL) {
-            deadline = MIN_OF(deadline, node->relays[i].end_ms);
+    for (size_t i = 0; i < LIMIT_RELAYS && node->probes.n_relays > 0; i++) {
+        if (node->probes.relays[i].target != NULL) {
+            deadline = MIN_OF(deadline, node->probes.relays[i].end_ms);
         }
     }
-    return MIN_OF(deadline, node->confirm_ms);
+    return MIN_OF(deadline, node->probes.confirm_ms);
 }
 
 /* --- Messages --------------------------------------------------------------
@@ -411,8 +420,8 @@ static void note_answer(struct node *node, struct peer *peer, uint64_t sent_ms)
     uint32_t sample =
         (uint32_t)MIN_OF(MAX_OF(sample_us, (uint64_t)500), (uint64_t)60000000);
 
-    note_rtt(&peer->rtt, sample);
-    note_rtt(&node->rtt, sample);
+    note_rtt(&peer->probe.rtt, sample);
+    note_rtt(&node->probes.rtt, sample);
 }
 
 void probe_on_ping(struct node *node, struct peer *peer,
@@ -422,17 +431,17 @@ void probe_on_ping(struct node *node, struct peer *peer,
 
     if (outgoing_begin(&outgoing, node, peer, actions)) {
         message_put_ping(&outgoing.writer, MESSAGE_ACK, message->nonce,
-                         node->fingerprint);
+                         node->view.fingerprint);
         spread_piggyback(&outgoing);
         outgoing_flush(&outgoing);
     }
     /* Somebody we hold for down speaks: it shall know, and refute. */
-    if ((peer->state == NODE_MEMBER_DEAD ||
-         peer->state == NODE_MEMBER_SUSPECT) &&
-        node->now_ms - peer->nudge_ms >= node->tuning.probe_interval_ms) {
+    if ((peer->member.state == NODE_MEMBER_DEAD ||
+         peer->member.state == NODE_MEMBER_SUSPECT) &&
+        node->now_ms - peer->probe.nudge_ms >= node->tuning.probe_interval_ms) {
         const struct accusation *accusation = suspicion_accusation(peer);
 
-        peer->nudge_ms = node->now_ms;
+        peer->probe.nudge_ms = node->now_ms;
         if (accusation != NULL &&
             outgoing_begin(&outgoing, node, peer, actions)) {
             message_put_record(&outgoing.writer, accusation->bytes,
@@ -446,8 +455,8 @@ void probe_on_ping(struct node *node, struct peer *peer,
 void probe_on_ack(struct node *node, struct peer *peer,
                   const struct message *message, struct node_actions *actions)
 {
-    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
-        struct probe *probe = &node->probes[i];
+    for (size_t i = 0; i < LIMIT_PROBES; i++) {
+        struct probe *probe = &node->probes.probes[i];
 
         if (probe->peer == peer && probe->nonce == message->nonce) {
             /* After a second ping it is not known which one was answered
@@ -458,16 +467,16 @@ void probe_on_ack(struct node *node, struct peer *peer,
             end(node, probe, PROBE_ANSWERED, actions);
         }
     }
-    for (size_t i = 0; i < NODE_RELAYS_MAX && node->n_relays > 0; i++) {
-        struct relay *relay = &node->relays[i];
+    for (size_t i = 0; i < LIMIT_RELAYS && node->probes.n_relays > 0; i++) {
+        struct relay *relay = &node->probes.relays[i];
 
         if (relay->target == peer && relay->nonce == message->nonce) {
             end_relay(node, relay, true, actions);
         }
     }
     /* A relayed answer comes from the helper, with the probe's nonce. */
-    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
-        struct probe *probe = &node->probes[i];
+    for (size_t i = 0; i < LIMIT_PROBES; i++) {
+        struct probe *probe = &node->probes.probes[i];
 
         if (probe->peer != NULL && probe->peer != peer && probe->n_asked > 0 &&
             probe->nonce == message->nonce) {
@@ -480,8 +489,8 @@ void probe_on_ack(struct node *node, struct peer *peer,
 void probe_on_nack(struct node *node, struct peer *peer,
                    const struct message *message)
 {
-    for (size_t i = 0; i < NODE_PROBES_MAX; i++) {
-        struct probe *probe = &node->probes[i];
+    for (size_t i = 0; i < LIMIT_PROBES; i++) {
+        struct probe *probe = &node->probes.probes[i];
 
         if (probe->peer != NULL && probe->peer != peer &&
             probe->nonce == message->nonce) {
@@ -499,8 +508,8 @@ void probe_on_request(struct node *node, struct peer *peer,
     if (target == NULL || target->is_self || target == peer) {
         return;
     }
-    for (size_t i = 0; i < NODE_RELAYS_MAX; i++) {
-        struct relay *relay = &node->relays[i];
+    for (size_t i = 0; i < LIMIT_RELAYS; i++) {
+        struct relay *relay = &node->probes.relays[i];
 
         if (relay->target == NULL) {
             *relay = (struct relay){
@@ -512,7 +521,7 @@ void probe_on_request(struct node *node, struct peer *peer,
                     node->now_ms + (uint64_t)node->tuning.probe_timeout_ms *
                                        PROBE_NACK_PERCENT / 100,
             };
-            node->n_relays++;
+            node->probes.n_relays++;
             send_ping(node, target, relay->nonce, actions);
             return;
         }

@@ -8,10 +8,6 @@
 
 #include "gossip/base/unpack.h"
 
-/* A certificate may be this much younger than our clock says: skew between
- * issuer and receiver must not keep a node out. */
-#define RIGHTS_SKEW_S 86400
-
 int rights_check_certificate(struct node *node, const struct record *record,
                              struct body_certificate *ret)
 {
@@ -35,7 +31,7 @@ int rights_check_certificate(struct node *node, const struct record *record,
     /* Before the first event no time is known; the own certificate, the only
      * one then, is judged again when it is used. */
     if (now_s != 0 && (now_s > body.not_after_s ||
-                       now_s + RIGHTS_SKEW_S < body.not_before_s)) {
+                       now_s + LIMIT_CERT_EARLY_S < body.not_before_s)) {
         node->counters.refused_expired++;
         return RECORD_E_BODY;
     }
@@ -226,7 +222,8 @@ int node_check_certificate(const struct node *node, const uint8_t *bytes,
     if (error != 0) {
         return error;
     }
-    if (now_s > body.not_after_s || now_s + RIGHTS_SKEW_S < body.not_before_s ||
+    if (now_s > body.not_after_s ||
+        now_s + LIMIT_CERT_EARLY_S < body.not_before_s ||
         (!writer->is_root && (body.roles & BODY_ROLE_ISSUER) != 0)) {
         return NODE_E_NOT_ALLOWED;
     }

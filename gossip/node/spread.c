@@ -17,8 +17,7 @@
 #define SPREAD_LAZY_PEERS 5
 #define SPREAD_LAZY_MS    20
 /* Announcements added to a packet that leaves anyway, and per message. */
-#define SPREAD_PIGGYBACK  8
-#define SPREAD_HASHES_MAX 128
+#define SPREAD_PIGGYBACK 8
 /* What was asked for is asked for again after this time, so often. */
 #define SPREAD_WANT_MS    100
 #define SPREAD_WANT_AGAIN 4
@@ -27,16 +26,16 @@
 /* News is offered again after this when nobody could be told. */
 #define SPREAD_RETRY_MS 100
 /* Packets of one burst to one peer, for each of the two budgets. */
-#define SPREAD_BUDGET (NODE_BURST_PACKETS / 2)
+#define SPREAD_BUDGET (LIMIT_BURST_PACKETS / 2)
 
 static struct news *news_at(const struct node *node, size_t index)
 {
-    return &node->news[(node->news_first + index) % NODE_NEWS_MAX];
+    return &node->spread.news[(node->spread.news_first + index) % LIMIT_NEWS];
 }
 
 const struct news *spread_find(const struct node *node, uint64_t hash)
 {
-    for (size_t i = node->n_news; i > 0; i--) {
+    for (size_t i = node->spread.n_news; i > 0; i--) {
         const struct news *news = news_at(node, i - 1);
 
         if (news->hash == hash) {
@@ -52,23 +51,23 @@ static void drop_first(struct node *node)
 
     free(news->bytes);
     *news = (struct news){0};
-    node->news_first = (node->news_first + 1) % NODE_NEWS_MAX;
-    node->n_news--;
+    node->spread.news_first = (node->spread.news_first + 1) % LIMIT_NEWS;
+    node->spread.n_news--;
 }
 
 void spread_done(struct node *node)
 {
-    while (node->n_news > 0) {
+    while (node->spread.n_news > 0) {
         drop_first(node);
     }
-    free(node->news);
+    free(node->spread.news);
 }
 
 static unsigned copies(const struct node *node)
 {
     unsigned digits = 1;
 
-    for (size_t n = node->n_alive + 1; n > 10; n = (n + 9) / 10) {
+    for (size_t n = node->suspicions.n_alive + 1; n > 10; n = (n + 9) / 10) {
         digits++;
     }
     return node->tuning.retransmit_mult * digits;
@@ -84,11 +83,11 @@ uint8_t *spread_copy(const uint8_t *bytes, size_t size)
 void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
                 struct peer *source, bool is_membership)
 {
-    if (node->n_news == NODE_NEWS_MAX) {
+    if (node->spread.n_news == LIMIT_NEWS) {
         drop_first(node);
     }
-    node->n_news++;
-    *news_at(node, node->n_news - 1) = (struct news){
+    node->spread.n_news++;
+    *news_at(node, node->spread.n_news - 1) = (struct news){
         .hash = hash,
         .bytes = bytes,
         .size = size,
@@ -97,8 +96,8 @@ void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
         .is_fresh = true,
         .copies_left = copies(node),
     };
-    node->flush_ms =
-        MIN_OF(node->flush_ms, node->now_ms + node->tuning.coalesce_ms);
+    node->spread.flush_ms =
+        MIN_OF(node->spread.flush_ms, node->now_ms + node->tuning.coalesce_ms);
 }
 
 /* --- Going out --------------------------------------------------------------
@@ -109,7 +108,7 @@ static void send_fresh(struct outgoing *outgoing, bool is_membership)
     struct node *node = outgoing->node;
     unsigned budget = outgoing->n_packets + SPREAD_BUDGET;
 
-    for (size_t i = 0; i < node->n_news; i++) {
+    for (size_t i = 0; i < node->spread.n_news; i++) {
         const struct news *news = news_at(node, i);
 
         if (!news->is_fresh || news->is_membership != is_membership ||
@@ -126,11 +125,11 @@ static void send_fresh(struct outgoing *outgoing, bool is_membership)
 static void announce_recent(struct outgoing *outgoing)
 {
     struct node *node = outgoing->node;
-    uint64_t hashes[SPREAD_HASHES_MAX];
+    uint64_t hashes[LIMIT_ANNOUNCED];
     size_t n = 0;
 
     /* The newest when there are too many. */
-    for (size_t i = node->n_news; i > 0 && n < ARRAY_SIZE(hashes); i--) {
+    for (size_t i = node->spread.n_news; i > 0 && n < ARRAY_SIZE(hashes); i--) {
         const struct news *news = news_at(node, i - 1);
 
         if (news->is_recent && news->source != outgoing->peer) {
@@ -149,8 +148,8 @@ static void prefer_near(struct peer **peers, size_t n)
     for (size_t i = 0; i + n / 2 < n; i += 2) {
         size_t other = i + n / 2;
 
-        if (peers[other]->rtt.us != 0 &&
-            peers[other]->rtt.us < peers[i]->rtt.us) {
+        if (peers[other]->probe.rtt.us != 0 &&
+            peers[other]->probe.rtt.us < peers[i]->probe.rtt.us) {
             struct peer *swap = peers[i];
 
             peers[i] = peers[other];
@@ -181,10 +180,10 @@ static void send_out(struct node *node, size_t n_peers,
     }
     if (n > 0 && n_told == 0) {
         /* Hellos went out instead; their answers are back by then. */
-        node->flush_ms = node->now_ms + SPREAD_RETRY_MS;
+        node->spread.flush_ms = node->now_ms + SPREAD_RETRY_MS;
         return;
     }
-    for (size_t i = 0; i < node->n_news; i++) {
+    for (size_t i = 0; i < node->spread.n_news; i++) {
         struct news *news = news_at(node, i);
 
         if (news->is_fresh) {
@@ -194,9 +193,9 @@ static void send_out(struct node *node, size_t n_peers,
             node->counters.records_forwarded++;
         }
     }
-    node->flush_ms = NODE_NEVER;
-    node->announce_ms =
-        MIN_OF(node->announce_ms, node->now_ms + SPREAD_LAZY_MS);
+    node->spread.flush_ms = NODE_NEVER;
+    node->spread.announce_ms =
+        MIN_OF(node->spread.announce_ms, node->now_ms + SPREAD_LAZY_MS);
 }
 
 static void announce(struct node *node, struct node_actions *actions)
@@ -212,7 +211,7 @@ static void announce(struct node *node, struct node_actions *actions)
             outgoing_flush(&outgoing);
         }
     }
-    for (size_t i = 0; i < node->n_news; i++) {
+    for (size_t i = 0; i < node->spread.n_news; i++) {
         struct news *news = news_at(node, i);
 
         if (news->is_recent) {
@@ -220,7 +219,7 @@ static void announce(struct node *node, struct node_actions *actions)
             news->copies_left -= MIN_OF(news->copies_left, (unsigned)n);
         }
     }
-    node->announce_ms = NODE_NEVER;
+    node->spread.announce_ms = NODE_NEVER;
 }
 
 void spread_to_many(struct node *node, size_t n, struct node_actions *actions)
@@ -235,7 +234,7 @@ void spread_piggyback(struct outgoing *outgoing)
     size_t room = outgoing_left(outgoing), n = 0;
 
     room = room < MESSAGE_HEADER_SIZE ? 0 : (room - MESSAGE_HEADER_SIZE) / 8;
-    for (size_t i = 0; i < node->n_news; i++) {
+    for (size_t i = 0; i < node->spread.n_news; i++) {
         struct news *news = news_at(node, i);
 
         if (n == ARRAY_SIZE(hashes) || n == room) {
@@ -257,9 +256,10 @@ void spread_piggyback(struct outgoing *outgoing)
 
 static struct wanted *find_wanted(struct node *node, uint64_t hash)
 {
-    for (size_t i = 0; i < NODE_WANTED_MAX; i++) {
-        if (node->wanted[i].peer != NULL && node->wanted[i].hash == hash) {
-            return &node->wanted[i];
+    for (size_t i = 0; i < LIMIT_WANTED; i++) {
+        if (node->spread.wanted[i].peer != NULL &&
+            node->spread.wanted[i].hash == hash) {
+            return &node->spread.wanted[i];
         }
     }
     return NULL;
@@ -268,11 +268,11 @@ static struct wanted *find_wanted(struct node *node, uint64_t hash)
 static struct wanted *add_wanted(struct node *node, uint64_t hash,
                                  struct peer *peer, uint64_t again_ms)
 {
-    struct wanted *wanted = &node->wanted[node->wanted_next];
+    struct wanted *wanted = &node->spread.wanted[node->spread.wanted_next];
 
     *wanted = (struct wanted){.hash = hash, .peer = peer, .again_ms = again_ms};
-    node->wanted_next = (node->wanted_next + 1) % NODE_WANTED_MAX;
-    node->want_ms = MIN_OF(node->want_ms, again_ms);
+    node->spread.wanted_next = (node->spread.wanted_next + 1) % LIMIT_WANTED;
+    node->spread.want_ms = MIN_OF(node->spread.want_ms, again_ms);
     return wanted;
 }
 
@@ -315,9 +315,9 @@ static void want(struct node *node, struct peer *peer, const uint64_t *hashes,
  * ever, since it may be something that we refuse. */
 static void want_again(struct node *node, struct node_actions *actions)
 {
-    node->want_ms = NODE_NEVER;
-    for (size_t i = 0; i < NODE_WANTED_MAX; i++) {
-        struct wanted *wanted = &node->wanted[i];
+    node->spread.want_ms = NODE_NEVER;
+    for (size_t i = 0; i < LIMIT_WANTED; i++) {
+        struct wanted *wanted = &node->spread.wanted[i];
 
         if (wanted->peer == NULL) {
             continue;
@@ -333,7 +333,7 @@ static void want_again(struct node *node, struct node_actions *actions)
             wanted->again_ms = node->now_ms + SPREAD_WANT_MS;
             want(node, wanted->peer, &wanted->hash, 1, actions);
         }
-        node->want_ms = MIN_OF(node->want_ms, wanted->again_ms);
+        node->spread.want_ms = MIN_OF(node->spread.want_ms, wanted->again_ms);
     }
 }
 
@@ -341,7 +341,7 @@ void spread_on_ihave(struct node *node, struct peer *peer,
                      const struct message *message,
                      struct node_actions *actions)
 {
-    uint64_t hashes[SPREAD_HASHES_MAX];
+    uint64_t hashes[LIMIT_ANNOUNCED];
     size_t n = 0, n_items = MIN_OF(message->n_items, ARRAY_SIZE(hashes));
 
     for (size_t i = 0; i < n_items; i++) {
@@ -374,7 +374,7 @@ void spread_on_want(struct node *node, struct peer *peer,
             continue;
         }
         if (!outgoing_reserve(&outgoing, MESSAGE_HEADER_SIZE + size,
-                              NODE_BURST_PACKETS)) {
+                              LIMIT_BURST_PACKETS)) {
             needs_stream = true;
             continue;
         }
@@ -391,16 +391,16 @@ void spread_on_want(struct node *node, struct peer *peer,
 
 void spread_tick(struct node *node, struct node_actions *actions)
 {
-    if (node->now_ms >= node->flush_ms) {
+    if (node->now_ms >= node->spread.flush_ms) {
         send_out(node, node->tuning.eager_peers, actions);
     }
-    if (node->now_ms >= node->announce_ms) {
+    if (node->now_ms >= node->spread.announce_ms) {
         announce(node, actions);
     }
-    if (node->now_ms >= node->want_ms) {
+    if (node->now_ms >= node->spread.want_ms) {
         want_again(node, actions);
     }
-    while (node->n_news > 0 && !news_at(node, 0)->is_fresh &&
+    while (node->spread.n_news > 0 && !news_at(node, 0)->is_fresh &&
            !news_at(node, 0)->is_recent && news_at(node, 0)->copies_left == 0) {
         drop_first(node);
     }
@@ -408,5 +408,6 @@ void spread_tick(struct node *node, struct node_actions *actions)
 
 uint64_t spread_deadline(const struct node *node)
 {
-    return MIN_OF(MIN_OF(node->flush_ms, node->announce_ms), node->want_ms);
+    return MIN_OF(MIN_OF(node->spread.flush_ms, node->spread.announce_ms),
+                  node->spread.want_ms);
 }

@@ -40,17 +40,17 @@ static void count(struct node *node, const struct peer *peer,
 {
     size_t step = (size_t)(by < 0 ? -1 : 1); /* wraps on purpose */
 
-    node->n_alive += is_counted_alive(state) ? step : 0;
-    node->n_suspect += state == NODE_MEMBER_SUSPECT ? step : 0;
-    node->n_down += is_counted_down(peer, state) ? step : 0;
-    node->n_paused += state == NODE_MEMBER_PAUSED ? step : 0;
+    node->suspicions.n_alive += is_counted_alive(state) ? step : 0;
+    node->suspicions.n_suspect += state == NODE_MEMBER_SUSPECT ? step : 0;
+    node->suspicions.n_down += is_counted_down(peer, state) ? step : 0;
+    node->suspicions.n_paused += state == NODE_MEMBER_PAUSED ? step : 0;
 }
 
 void suspicion_set_state(struct node *node, struct peer *peer,
                          enum node_member_state state,
                          struct node_actions *actions)
 {
-    enum node_member_state old_state = peer->state;
+    enum node_member_state old_state = peer->member.state;
     struct node_action *action;
 
     if (state == old_state) {
@@ -58,8 +58,8 @@ void suspicion_set_state(struct node *node, struct peer *peer,
     }
     count(node, peer, old_state, -1);
     count(node, peer, state, 1);
-    peer->state = state;
-    peer->state_since_ms = node->now_ms;
+    peer->member.state = state;
+    peer->member.state_since_ms = node->now_ms;
     if (state == NODE_MEMBER_DEAD) {
         node->counters.deaths++;
     }
@@ -86,10 +86,10 @@ static void set_reachable(struct peer *peer, bool is_reachable,
 {
     struct node_action *action;
 
-    if (peer->is_reachable == is_reachable) {
+    if (peer->member.is_reachable == is_reachable) {
         return;
     }
-    peer->is_reachable = is_reachable;
+    peer->member.is_reachable = is_reachable;
     action = actions_add(actions, NODE_ACTION_REACHABLE, NULL, 0);
     if (action != NULL) {
         memcpy(action->peer, peer->key, 32);
@@ -98,13 +98,15 @@ static void set_reachable(struct peer *peer, bool is_reachable,
 
 const struct accusation *suspicion_accusation(const struct peer *peer)
 {
-    return peer->n_accusations == 0 ? NULL : &peer->accusations[0];
+    return peer->member.n_accusations == 0 ? NULL
+                                           : &peer->member.accusations[0];
 }
 
 bool node_is_cut_off(const struct node *node)
 {
-    return node->n_alive >= SUSPICION_CUT_OFF_FROM &&
-           node->n_suspect * 100 >= node->n_alive * SUSPICION_CUT_OFF_PERCENT;
+    return node->suspicions.n_alive >= SUSPICION_CUT_OFF_FROM &&
+           node->suspicions.n_suspect * 100 >=
+               node->suspicions.n_alive * SUSPICION_CUT_OFF_PERCENT;
 }
 
 /* --- The member's own word --------------------------------------------------
@@ -113,10 +115,10 @@ bool node_is_cut_off(const struct node *node)
 static enum node_member_state stated(const struct node *node,
                                      const struct peer *peer)
 {
-    if (peer->is_self && node->phase != NODE_PHASE_READY) {
+    if (peer->is_self && node->own.phase != NODE_PHASE_READY) {
         return NODE_MEMBER_ALIVE; /* what an earlier run of ours said */
     }
-    switch (peer->body.state) {
+    switch (peer->member.body.state) {
     case BODY_MEMBER_PAUSED:
         return NODE_MEMBER_PAUSED;
     case BODY_MEMBER_LEFT:
@@ -132,25 +134,26 @@ void suspicion_on_member(struct node *node, struct peer *peer,
 {
     uint32_t boot = (uint32_t)(record->order.epoch >> 32);
     enum node_member_state state;
-    bool was_down = !is_counted_alive(peer->state);
+    bool was_down = !is_counted_alive(peer->member.state);
 
     /* The rights were checked with this very decoder. */
-    if (body_get_member(record, &peer->body) != 0) {
+    if (body_get_member(record, &peer->member.body) != 0) {
         return;
     }
-    peer->has_body = true;
-    peer->incarnation = record->order;
-    peer->n_accusations = 0;
-    peer->review_ms = NODE_NEVER;
-    peer->confirm_ms = NODE_NEVER;
-    if (boot > peer->boot && !peer->is_self) {
-        peer->boot = boot;
+    peer->member.has_body = true;
+    peer->member.incarnation = record->order;
+    peer->member.n_accusations = 0;
+    peer->member.review_ms = NODE_NEVER;
+    peer->probe.confirm_ms = NODE_NEVER;
+    if (boot > peer->link.boot && !peer->is_self) {
+        peer->link.boot = boot;
     }
     state = stated(node, peer);
     if (state == NODE_MEMBER_PAUSED) {
-        uint32_t pause_s = MIN_OF(peer->body.pause_s, node->tuning.pause_max_s);
+        uint32_t pause_s =
+            MIN_OF(peer->member.body.pause_s, node->tuning.pause_max_s);
 
-        peer->paused_until_ms = node->now_ms + (uint64_t)pause_s * 1000;
+        peer->member.paused_until_ms = node->now_ms + (uint64_t)pause_s * 1000;
     }
     suspicion_set_state(node, peer, state, actions);
     if (state == NODE_MEMBER_LEFT) {
@@ -159,10 +162,10 @@ void suspicion_on_member(struct node *node, struct peer *peer,
     if (state == NODE_MEMBER_ALIVE && !peer->is_self && was_down) {
         /* It has just spoken: usable until a probe says otherwise, and that
          * probe is made soon. */
-        peer->has_failed = false;
-        peer->n_indirect = 0;
+        peer->member.has_failed = false;
+        peer->member.n_indirect = 0;
         set_reachable(peer, true, actions);
-        if (node->phase == NODE_PHASE_READY) {
+        if (node->own.phase == NODE_PHASE_READY) {
             probe_confirm(
                 node, peer,
                 node->now_ms +
@@ -176,8 +179,8 @@ void suspicion_on_member(struct node *node, struct peer *peer,
 
 static bool has_accuser(const struct peer *peer, const struct peer *accuser)
 {
-    for (size_t i = 0; i < peer->n_accusations; i++) {
-        if (peer->accusations[i].accuser == accuser) {
+    for (size_t i = 0; i < peer->member.n_accusations; i++) {
+        if (peer->member.accusations[i].accuser == accuser) {
             return true;
         }
     }
@@ -187,15 +190,15 @@ static bool has_accuser(const struct peer *peer, const struct peer *accuser)
 /* Time of the suspicion with what is known now. */
 static uint64_t suspicion_ms(const struct node *node, const struct peer *peer)
 {
-    double n = (double)MAX_OF(node->n_alive, (size_t)1);
+    double n = (double)MAX_OF(node->suspicions.n_alive, (size_t)1);
     double min_ms = (double)node->tuning.suspicion_mult * fmax(1.0, log10(n)) *
                     (double)node->tuning.probe_interval_ms;
     double max_ms = min_ms * (double)node->tuning.suspicion_max_mult;
-    size_t voices = peer->n_accusations;
+    size_t voices = peer->member.n_accusations;
     double share;
 
     /* Our own failed probe is a confirmation like an accuser's. */
-    if (peer->has_failed && !has_accuser(peer, node->self)) {
+    if (peer->member.has_failed && !has_accuser(peer, node->self)) {
         voices++;
     }
     /* The first voice made the suspicion; the others confirm it. */
@@ -207,24 +210,24 @@ static uint64_t suspicion_ms(const struct node *node, const struct peer *peer)
 
 static void set_review(struct node *node, struct peer *peer, uint64_t at_ms)
 {
-    peer->review_ms = at_ms;
-    node->review_ms = MIN_OF(node->review_ms, at_ms);
+    peer->member.review_ms = at_ms;
+    node->suspicions.review_ms = MIN_OF(node->suspicions.review_ms, at_ms);
 }
 
 /* When the suspicion's time is over.  Each accusation, our own too, leaves
  * time for an answer to it. */
 static uint64_t review_at(const struct node *node, const struct peer *peer)
 {
-    return MAX_OF(peer->state_since_ms + suspicion_ms(node, peer),
-                  peer->accused_ms + node->tuning.probe_timeout_ms);
+    return MAX_OF(peer->member.state_since_ms + suspicion_ms(node, peer),
+                  peer->member.accused_ms + node->tuning.probe_timeout_ms);
 }
 
 static void plan_review(struct node *node, struct peer *peer)
 {
-    if (peer->state == NODE_MEMBER_SUSPECT) {
+    if (peer->member.state == NODE_MEMBER_SUSPECT) {
         set_review(node, peer, review_at(node, peer));
     } else {
-        peer->review_ms = NODE_NEVER;
+        peer->member.review_ms = NODE_NEVER;
     }
 }
 
@@ -249,15 +252,16 @@ struct prepared {
 static int prepare(struct peer *accused, struct peer *accuser,
                    struct node_actions *actions, struct prepared *ret)
 {
-    if (accused->accusations == NULL) {
-        accused->accusations =
-            calloc(LIMIT_ACCUSERS, sizeof(accused->accusations[0]));
+    if (accused->member.accusations == NULL) {
+        accused->member.accusations =
+            calloc(LIMIT_ACCUSERS, sizeof(accused->member.accusations[0]));
     }
-    if (accused->accusations == NULL || !actions_reserve(actions, 1, 0)) {
+    if (accused->member.accusations == NULL ||
+        !actions_reserve(actions, 1, 0)) {
         return -ENOMEM;
     }
-    *ret = (struct prepared){accused, accuser,
-                             malloc(sizeof(accused->accusations[0].bytes))};
+    *ret = (struct prepared){
+        accused, accuser, malloc(sizeof(accused->member.accusations[0].bytes))};
     return ret->news == NULL ? -ENOMEM : 0;
 }
 
@@ -267,12 +271,12 @@ static void add_accusation(struct node *node, const struct prepared *prepared,
 {
     struct peer *accused = prepared->accused;
     struct accusation *accusation =
-        &accused->accusations[accused->n_accusations++];
+        &accused->member.accusations[accused->member.n_accusations++];
 
-    accused->accused_ms = node->now_ms;
+    accused->member.accused_ms = node->now_ms;
     *accusation = (struct accusation){
         .accuser = prepared->accuser,
-        .incarnation = accused->incarnation,
+        .incarnation = accused->member.incarnation,
         .hash = hash_of(record),
         .size = record->size,
     };
@@ -284,10 +288,10 @@ static void add_accusation(struct node *node, const struct prepared *prepared,
 
 static bool can_be_suspected(const struct node *node, const struct peer *peer)
 {
-    return peer->state == NODE_MEMBER_ALIVE ||
-           peer->state == NODE_MEMBER_SUSPECT ||
-           (peer->state == NODE_MEMBER_PAUSED &&
-            node->now_ms >= peer->paused_until_ms);
+    return peer->member.state == NODE_MEMBER_ALIVE ||
+           peer->member.state == NODE_MEMBER_SUSPECT ||
+           (peer->member.state == NODE_MEMBER_PAUSED &&
+            node->now_ms >= peer->member.paused_until_ms);
 }
 
 static void become_suspect(struct node *node, struct peer *peer,
@@ -296,7 +300,7 @@ static void become_suspect(struct node *node, struct peer *peer,
     if (!can_be_suspected(node, peer)) {
         return;
     }
-    if (peer->state != NODE_MEMBER_SUSPECT) {
+    if (peer->member.state != NODE_MEMBER_SUSPECT) {
         node->counters.suspicions++;
         suspicion_set_state(node, peer, NODE_MEMBER_SUSPECT, actions);
     }
@@ -308,16 +312,16 @@ static void become_suspect(struct node *node, struct peer *peer,
 static int accuse(struct node *node, struct peer *peer,
                   struct node_actions *actions)
 {
-    struct body_accusation body = {.incarnation = peer->incarnation};
-    uint8_t bytes[sizeof(peer->accusations[0].bytes)];
+    struct body_accusation body = {.incarnation = peer->member.incarnation};
+    uint8_t bytes[sizeof(peer->member.accusations[0].bytes)];
     uint8_t packed[64];
     struct prepared prepared;
     struct record record;
     size_t size;
 
-    if (node->phase != NODE_PHASE_READY || !peer->has_body ||
+    if (node->own.phase != NODE_PHASE_READY || !peer->member.has_body ||
         has_accuser(peer, node->self) ||
-        peer->n_accusations >= SUSPICION_ACCUSERS ||
+        peer->member.n_accusations >= SUSPICION_ACCUSERS ||
         body_put_accusation(&body, packed, sizeof(packed), &size) != 0) {
         return 0;
     }
@@ -337,13 +341,13 @@ static int accuse(struct node *node, struct peer *peer,
 
 static void refute(struct node *node, struct node_actions *actions)
 {
-    if (node->is_member_pending || node->phase != NODE_PHASE_READY ||
-        node->own_state == BODY_MEMBER_LEFT) {
+    if (node->own.is_member_pending || node->own.phase != NODE_PHASE_READY ||
+        node->own.state == BODY_MEMBER_LEFT) {
         return;
     }
     node->counters.refutations++;
     /* Others had reason to doubt us: be slower to doubt them (Lifeguard). */
-    node->health = MIN_OF(node->health + 1, 8u);
+    node->probes.health = MIN_OF(node->probes.health + 1, 8u);
     own_write_member(node, actions);
 }
 
@@ -352,7 +356,7 @@ static void refute(struct node *node, struct node_actions *actions)
 static void tell_refutation(struct node *node, const struct peer *accused,
                             struct peer *source, struct node_actions *actions)
 {
-    const struct entry *entry = accused->member_entry;
+    const struct entry *entry = accused->records.member_entry;
     struct outgoing outgoing;
 
     if (source != NULL && entry != NULL &&
@@ -382,22 +386,24 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
         return VIEW_REFUSED;
     }
     accused = peers_find(node, record->key);
-    if (accused == NULL || accused == accuser || !accused->has_body ||
-        record->size > sizeof(accused->accusations[0].bytes) ||
+    if (accused == NULL || accused == accuser || !accused->member.has_body ||
+        record->size > sizeof(accused->member.accusations[0].bytes) ||
         body_get_accusation(record, &body) != 0) {
         node->counters.refused_body++;
         return VIEW_REFUSED;
     }
     /* Only the incarnation that the accused itself signed last. */
-    if (record_order_compare(body.incarnation, accused->incarnation) != 0) {
+    if (record_order_compare(body.incarnation, accused->member.incarnation) !=
+        0) {
         node->counters.refused_old++;
-        if (record_order_compare(body.incarnation, accused->incarnation) < 0) {
+        if (record_order_compare(body.incarnation,
+                                 accused->member.incarnation) < 0) {
             tell_refutation(node, accused, source, actions);
         }
         return VIEW_REFUSED;
     }
     if (has_accuser(accused, accuser) ||
-        accused->n_accusations == LIMIT_ACCUSERS) {
+        accused->member.n_accusations == LIMIT_ACCUSERS) {
         node->counters.records_known++;
         return VIEW_KNOWN;
     }
@@ -415,7 +421,8 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
         return VIEW_ACCEPTED;
     }
     become_suspect(node, accused, actions);
-    if (!accused->has_failed && accused->state == NODE_MEMBER_SUSPECT) {
+    if (!accused->member.has_failed &&
+        accused->member.state == NODE_MEMBER_SUSPECT) {
         probe_confirm(
             node, accused,
             node->now_ms +
@@ -436,12 +443,12 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
         return;
     }
     if (result == PROBE_FAILED) {
-        bool is_new = !peer->has_failed;
+        bool is_new = !peer->member.has_failed;
 
-        peer->has_failed = true;
+        peer->member.has_failed = true;
         set_reachable(peer, false, actions);
         if (can_be_suspected(node, peer)) {
-            if (is_new && node->n_alive >= SUSPICION_CUT_OFF_FROM) {
+            if (is_new && node->suspicions.n_alive >= SUSPICION_CUT_OFF_FROM) {
                 probe_look_around(node, peer);
             }
             if (accuse(node, peer, actions) != 0) {
@@ -451,14 +458,15 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
         }
         return;
     }
-    peer->has_failed = false;
-    peer->n_indirect = result == PROBE_ANSWERED ? 0 : peer->n_indirect + 1;
+    peer->member.has_failed = false;
+    peer->member.n_indirect =
+        result == PROBE_ANSWERED ? 0 : peer->member.n_indirect + 1;
     /* One lost packet must not move traffic: three in a row mean that the
      * direct way is cut. */
-    if (peer->n_indirect == 0 || peer->n_indirect >= 3) {
-        set_reachable(peer, peer->n_indirect == 0, actions);
+    if (peer->member.n_indirect == 0 || peer->member.n_indirect >= 3) {
+        set_reachable(peer, peer->member.n_indirect == 0, actions);
     }
-    if (peer->state == NODE_MEMBER_SUSPECT) {
+    if (peer->member.state == NODE_MEMBER_SUSPECT) {
         uint64_t at_ms = review_at(node, peer);
 
         /* One who answers but cannot refute stays suspect past the time: it is
@@ -474,21 +482,23 @@ void suspicion_on_probe(struct node *node, struct peer *peer,
 static void judge(struct node *node, struct peer *peer,
                   struct node_actions *actions)
 {
-    size_t wanted =
-        node->n_alive >= SUSPICION_TWO_ACCUSERS_FROM ? SUSPICION_ACCUSERS : 1;
+    size_t wanted = node->suspicions.n_alive >= SUSPICION_TWO_ACCUSERS_FROM
+                        ? SUSPICION_ACCUSERS
+                        : 1;
     bool is_cut_off = node_is_cut_off(node);
     bool has_failed;
 
     if (is_cut_off) {
-        node->cut_off_ms = node->now_ms;
+        node->suspicions.cut_off_ms = node->now_ms;
     }
     /* When the way is open again, a failure from before says nothing. */
     has_failed =
-        peer->has_failed && (is_cut_off || peer->failed_ms > node->cut_off_ms);
-    if (has_failed && peer->n_accusations >= wanted && !is_cut_off &&
+        peer->member.has_failed &&
+        (is_cut_off || peer->member.failed_ms > node->suspicions.cut_off_ms);
+    if (has_failed && peer->member.n_accusations >= wanted && !is_cut_off &&
         actions_reserve(actions, 1, 0)) {
         suspicion_set_state(node, peer, NODE_MEMBER_DEAD, actions);
-        peer->review_ms = NODE_NEVER;
+        peer->member.review_ms = NODE_NEVER;
         return;
     }
     if (!has_failed) {
@@ -501,27 +511,29 @@ static void judge(struct node *node, struct peer *peer,
 
 void suspicion_tick(struct node *node, struct node_actions *actions)
 {
-    if (node->n_suspect == 0 || node->now_ms < node->review_ms) {
+    if (node->suspicions.n_suspect == 0 ||
+        node->now_ms < node->suspicions.review_ms) {
         return;
     }
-    node->review_ms = NODE_NEVER;
-    for (size_t i = 0; i < node->n_peers; i++) {
-        struct peer *peer = node->peers[i];
+    node->suspicions.review_ms = NODE_NEVER;
+    for (size_t i = 0; i < node->peers.n; i++) {
+        struct peer *peer = node->peers.all[i];
 
-        if (peer->state != NODE_MEMBER_SUSPECT || peer->is_self) {
+        if (peer->member.state != NODE_MEMBER_SUSPECT || peer->is_self) {
             continue;
         }
-        if (node->now_ms >= peer->review_ms) {
+        if (node->now_ms >= peer->member.review_ms) {
             judge(node, peer, actions);
         } else {
-            set_review(node, peer, peer->review_ms);
+            set_review(node, peer, peer->member.review_ms);
         }
     }
 }
 
 uint64_t suspicion_deadline(const struct node *node)
 {
-    return node->n_suspect == 0 ? NODE_NEVER : node->review_ms;
+    return node->suspicions.n_suspect == 0 ? NODE_NEVER
+                                           : node->suspicions.review_ms;
 }
 
 const char *node_member_state_name(enum node_member_state state)

@@ -71,7 +71,7 @@ struct writer *sync_channel_room(struct sync_channel *channel, size_t size)
         }
         return &channel->writer;
     }
-    if (!outgoing_reserve(&channel->outgoing, size, NODE_BURST_PACKETS)) {
+    if (!outgoing_reserve(&channel->outgoing, size, LIMIT_BURST_PACKETS)) {
         channel->is_full = true;
         return NULL;
     }
@@ -100,10 +100,10 @@ static struct message_head head_of(const struct node *node, uint64_t first,
     struct message_head head = {.first = first, .last = last};
 
     for (size_t i = peers_ring_index(node, first);
-         i < node->n_peers && node->ring[i]->id <= last; i++) {
-        if (!node->ring[i]->is_frozen) {
-            head.n_records += (uint32_t)node->ring[i]->n_entries;
-            head.fingerprint += node->ring[i]->fingerprint;
+         i < node->peers.n && node->peers.ring[i]->id <= last; i++) {
+        if (!node->peers.ring[i]->records.is_frozen) {
+            head.n_records += (uint32_t)node->peers.ring[i]->records.n_entries;
+            head.fingerprint += node->peers.ring[i]->records.fingerprint;
         }
     }
     return head;
@@ -130,7 +130,7 @@ static void split(struct sync_channel *channel, uint64_t first, uint64_t last)
     size_t begin = peers_ring_index(node, first), end = begin, n = 0;
     uint64_t from = first;
 
-    while (end < node->n_peers && node->ring[end]->id <= last) {
+    while (end < node->peers.n && node->peers.ring[end]->id <= last) {
         end++;
     }
     size_t n_writers = end - begin;
@@ -139,7 +139,8 @@ static void split(struct sync_channel *channel, uint64_t first, uint64_t last)
     for (size_t part = 0; part < n_parts; part++) {
         size_t next = begin + n_writers * (part + 1) / n_parts;
         /* A part ends with its last writer's id. */
-        uint64_t to = part + 1 == n_parts ? last : node->ring[next - 1]->id;
+        uint64_t to =
+            part + 1 == n_parts ? last : node->peers.ring[next - 1]->id;
 
         heads[n++] = head_of(node, from, to);
         from = to + 1;
@@ -175,11 +176,12 @@ static uint64_t *own_hashes(const struct node *node, uint64_t first,
         return NULL;
     }
     for (size_t i = peers_ring_index(node, first);
-         i < node->n_peers && node->ring[i]->id <= last; i++) {
-        const struct peer *peer = node->ring[i];
+         i < node->peers.n && node->peers.ring[i]->id <= last; i++) {
+        const struct peer *peer = node->peers.ring[i];
 
-        for (size_t j = 0; j < peer->n_entries && !peer->is_frozen; j++) {
-            hashes[n++] = peer->entries[j]->hash;
+        for (size_t j = 0;
+             j < peer->records.n_entries && !peer->records.is_frozen; j++) {
+            hashes[n++] = peer->records.entries[j]->hash;
         }
     }
     qsort(hashes, n, sizeof(hashes[0]), compare_hashes);
@@ -243,11 +245,13 @@ static void push_missing(struct sync_channel *channel,
 
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = peers_ring_index(node, message->first);
-             i < node->n_peers && node->ring[i]->id <= message->last; i++) {
-            const struct peer *peer = node->ring[i];
+             i < node->peers.n && node->peers.ring[i]->id <= message->last;
+             i++) {
+            const struct peer *peer = node->peers.ring[i];
 
-            for (size_t j = 0; j < peer->n_entries && !peer->is_frozen; j++) {
-                const struct entry *entry = peer->entries[j];
+            for (size_t j = 0;
+                 j < peer->records.n_entries && !peer->records.is_frozen; j++) {
+                const struct entry *entry = peer->records.entries[j];
                 bool is_first = entry->record.kind == RECORD_CERTIFICATE;
 
                 if (is_first == (pass == 0) && entry->hash >= message->lowest &&
@@ -296,8 +300,9 @@ static void on_head(struct sync_channel *channel,
     struct message nothing = {
         .first = theirs->first, .last = theirs->last, .highest = UINT64_MAX};
     size_t begin = peers_ring_index(channel->node, theirs->first);
-    bool is_one_writer = begin + 1 >= channel->node->n_peers ||
-                         channel->node->ring[begin + 1]->id > theirs->last;
+    bool is_one_writer =
+        begin + 1 >= channel->node->peers.n ||
+        channel->node->peers.ring[begin + 1]->id > theirs->last;
 
     if (theirs->first > theirs->last ||
         (ours.n_records == theirs->n_records &&
@@ -371,8 +376,9 @@ void sync_begin(struct node *node, struct peer *peer,
 static void start(struct node *node, struct peer *peer,
                   struct node_actions *actions)
 {
-    if (peer->sync_ms == 0 || node->now_ms - peer->sync_ms >= SYNC_AGAIN_MS) {
-        peer->sync_ms = node->now_ms;
+    if (peer->sync.started_ms == 0 ||
+        node->now_ms - peer->sync.started_ms >= SYNC_AGAIN_MS) {
+        peer->sync.started_ms = node->now_ms;
         node->counters.syncs_started++;
         sync_begin(node, peer, NULL, actions);
     }
@@ -381,7 +387,7 @@ static void start(struct node *node, struct peer *peer,
 void sync_greet(struct node *node, struct peer *peer,
                 struct node_actions *actions)
 {
-    if (node->phase == NODE_PHASE_READY) {
+    if (node->own.phase == NODE_PHASE_READY) {
         start(node, peer, actions);
     }
 }
@@ -390,17 +396,18 @@ void sync_on_fingerprint(struct node *node, struct peer *peer,
                          uint64_t fingerprint, struct node_actions *actions)
 {
     bool is_quiet =
-        node->now_ms - node->view_changed_ms >= node->tuning.sync_delay_ms;
+        node->now_ms - node->view.changed_ms >= node->tuning.sync_delay_ms;
 
-    if (fingerprint == node->fingerprint) {
-        peer->differs_ms = 0;
+    if (fingerprint == node->view.fingerprint) {
+        peer->sync.differs_ms = 0;
         return;
     }
-    if (peer->differs_ms == 0) {
-        peer->differs_ms = node->now_ms;
+    if (peer->sync.differs_ms == 0) {
+        peer->sync.differs_ms = node->now_ms;
     }
-    if (node->phase != NODE_PHASE_READY ||
-        (!is_quiet && node->now_ms - peer->differs_ms < SYNC_PATIENCE_MS)) {
+    if (node->own.phase != NODE_PHASE_READY ||
+        (!is_quiet &&
+         node->now_ms - peer->sync.differs_ms < SYNC_PATIENCE_MS)) {
         return;
     }
     start(node, peer, actions);

@@ -16,8 +16,8 @@
 struct sync_stream *sync_find_stream(struct node *node, uint32_t stream)
 {
     for (size_t i = 0; i < LIMIT_SYNC_STREAMS && stream != 0; i++) {
-        if (node->streams[i].stream == stream) {
-            return &node->streams[i];
+        if (node->sync.streams[i].stream == stream) {
+            return &node->sync.streams[i];
         }
     }
     return NULL;
@@ -31,18 +31,19 @@ void sync_ask_stream(struct node *node, struct peer *peer,
     size_t n_streams = 0;
 
     for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
-        n_streams += node->streams[i].stream != 0;
-        if (node->streams[i].stream != 0 && node->streams[i].peer == peer) {
+        n_streams += node->sync.streams[i].stream != 0;
+        if (node->sync.streams[i].stream != 0 &&
+            node->sync.streams[i].peer == peer) {
             return;
         }
     }
     if (n_streams == LIMIT_SYNC_STREAMS ||
         !transport_endpoint(peer, &endpoint) ||
-        (peer->stream_ms != 0 &&
-         node->now_ms - peer->stream_ms < SYNC_STREAM_AGAIN_MS)) {
+        (peer->sync.stream_ms != 0 &&
+         node->now_ms - peer->sync.stream_ms < SYNC_STREAM_AGAIN_MS)) {
         return;
     }
-    peer->stream_ms = node->now_ms;
+    peer->sync.stream_ms = node->now_ms;
     action = actions_add(actions, NODE_ACTION_STREAM_OPEN, NULL, 0);
     if (action != NULL) {
         memcpy(action->peer, peer->key, 32);
@@ -58,7 +59,7 @@ static void on_opened(struct node *node, const struct node_event *event,
     struct node_action *action;
 
     for (size_t i = 0; i < LIMIT_SYNC_STREAMS && peer != NULL; i++) {
-        struct sync_stream *stream = &node->streams[i];
+        struct sync_stream *stream = &node->sync.streams[i];
 
         if (stream->stream == 0) {
             *stream = (struct sync_stream){
@@ -171,7 +172,7 @@ static void end_stream(struct node *node, struct sync_stream *stream,
 void sync_tick(struct node *node, struct node_actions *actions)
 {
     for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
-        struct sync_stream *stream = &node->streams[i];
+        struct sync_stream *stream = &node->sync.streams[i];
 
         if (stream->stream != 0 &&
             (node->now_ms >= stream_end(stream) ||
@@ -186,8 +187,8 @@ uint64_t sync_deadline(const struct node *node)
     uint64_t deadline = NODE_NEVER;
 
     for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
-        if (node->streams[i].stream != 0) {
-            deadline = MIN_OF(deadline, stream_end(&node->streams[i]));
+        if (node->sync.streams[i].stream != 0) {
+            deadline = MIN_OF(deadline, stream_end(&node->sync.streams[i]));
         }
     }
     return deadline;

@@ -24,7 +24,7 @@ bool transport_endpoint(const struct peer *peer, struct endpoint *ret)
 
 static uint32_t own_boot(const struct node *node)
 {
-    return (uint32_t)(node->epoch >> 32);
+    return (uint32_t)(node->own.epoch >> 32);
 }
 
 static void send_packet(struct node *node, struct peer *peer, uint8_t type,
@@ -35,9 +35,9 @@ static void send_packet(struct node *node, struct peer *peer, uint8_t type,
     struct packet_header header = {
         .type = type,
         .source_boot = own_boot(node),
-        .destination_boot = type == PACKET_HELLO ? 0 : peer->boot,
+        .destination_boot = type == PACKET_HELLO ? 0 : peer->link.boot,
         .source_id = node->self->id,
-        .counter = ++peer->counter,
+        .counter = ++peer->link.counter,
         .payload = payload,
         .payload_size = payload_size,
     };
@@ -49,7 +49,7 @@ static void send_packet(struct node *node, struct peer *peer, uint8_t type,
     if (!peers_need_keys(node, peer) || !transport_endpoint(peer, &endpoint)) {
         return;
     }
-    size = packet_build(&header, &context, &peer->keys, datagram);
+    size = packet_build(&header, &context, &peer->link.keys, datagram);
     action = actions_add(actions, NODE_ACTION_SEND, datagram, size);
     if (action != NULL) {
         action->endpoint = endpoint;
@@ -67,7 +67,7 @@ static void hello_with(struct node *node, struct peer *peer, bool is_answer,
         .is_answer = is_answer,
         .protocol_min = PACKET_VERSION,
         .protocol_max = PACKET_VERSION,
-        .epoch = node->epoch,
+        .epoch = node->own.epoch,
         .your_epoch = your_epoch,
     };
     size_t size;
@@ -79,7 +79,7 @@ static void hello_with(struct node *node, struct peer *peer, bool is_answer,
     hello.certificate_size = own->record.size;
     size = packet_build_hello(&hello, payload, sizeof(payload));
     if (size > 0) {
-        peer->hello_ms = node->now_ms;
+        peer->link.hello_ms = node->now_ms;
         send_packet(node, peer, PACKET_HELLO, payload, size, actions);
     }
 }
@@ -87,9 +87,9 @@ static void hello_with(struct node *node, struct peer *peer, bool is_answer,
 void transport_hello(struct node *node, struct peer *peer, bool is_answer,
                      struct node_actions *actions)
 {
-    if (is_answer || peer->hello_ms == 0 ||
-        node->now_ms - peer->hello_ms >= TRANSPORT_HELLO_MS) {
-        hello_with(node, peer, is_answer, peer->high.epoch, actions);
+    if (is_answer || peer->link.hello_ms == 0 ||
+        node->now_ms - peer->link.hello_ms >= TRANSPORT_HELLO_MS) {
+        hello_with(node, peer, is_answer, peer->records.high.epoch, actions);
     }
 }
 
@@ -107,7 +107,7 @@ bool outgoing_begin(struct outgoing *outgoing, struct node *node,
     if (peer->is_self || peer->certificate == NULL) {
         return false;
     }
-    if (peer->boot == 0) {
+    if (peer->link.boot == 0) {
         transport_hello(node, peer, false, actions);
         return false;
     }
@@ -173,7 +173,8 @@ static bool is_authentic(struct node *node, struct peer *peer,
     struct packet_context context = {node->cluster, peer->key, node->self->key};
 
     if (!peers_need_keys(node, peer) ||
-        packet_verify(event->bytes, event->size, &context, &peer->keys) != 0) {
+        packet_verify(event->bytes, event->size, &context, &peer->link.keys) !=
+            0) {
         node->counters.dropped_tag++;
         return false;
     }
@@ -184,23 +185,23 @@ static bool is_authentic(struct node *node, struct peer *peer,
 static bool is_fresh(struct node *node, struct peer *peer,
                      const struct packet_header *header)
 {
-    if (header->source_boot < peer->window_boot) {
+    if (header->source_boot < peer->link.window_boot) {
         node->counters.dropped_stale_boot++;
         return false;
     }
-    if (header->source_boot > peer->window_boot) {
-        peer->window_boot = header->source_boot;
-        peer->window = (struct packet_window){0};
+    if (header->source_boot > peer->link.window_boot) {
+        peer->link.window_boot = header->source_boot;
+        peer->link.window = (struct packet_window){0};
     }
-    if (packet_window_accept(&peer->window, header->counter) != 0) {
+    if (packet_window_accept(&peer->link.window, header->counter) != 0) {
         node->counters.dropped_replay++;
         return false;
     }
-    if (header->source_boot > peer->boot) {
-        peer->boot = header->source_boot;
+    if (header->source_boot > peer->link.boot) {
+        peer->link.boot = header->source_boot;
     }
     peers_heard(node, peer);
-    peer->n_stale = 0;
+    peer->link.n_stale = 0;
     return true;
 }
 
@@ -267,14 +268,14 @@ static void tell_set_back(struct node *node, struct peer *peer, uint64_t epoch,
                           const struct packet_header *header,
                           struct node_actions *actions)
 {
-    uint64_t known = MAX_OF(peer->high.epoch, peer->hello_epoch);
+    uint64_t known = MAX_OF(peer->records.high.epoch, peer->link.hello_epoch);
 
-    if (peer->window_boot > header->source_boot) {
-        known = MAX_OF(known, (uint64_t)peer->window_boot << 32);
+    if (peer->link.window_boot > header->source_boot) {
+        known = MAX_OF(known, (uint64_t)peer->link.window_boot << 32);
     }
     if (known != epoch && known >> 32 >= header->source_boot &&
-        (peer->hello_ms == 0 ||
-         node->now_ms - peer->hello_ms >= TRANSPORT_HELLO_MS)) {
+        (peer->link.hello_ms == 0 ||
+         node->now_ms - peer->link.hello_ms >= TRANSPORT_HELLO_MS)) {
         hello_with(node, peer, true, known, actions);
     }
 }
@@ -315,17 +316,17 @@ static int receive_hello(struct node *node, const struct node_event *event,
     if (!is_authentic(node, peer, event)) {
         return 0;
     }
-    is_first = peer->boot == 0;
+    is_first = peer->link.boot == 0;
     if (!is_fresh(node, peer, header)) {
         tell_set_back(node, peer, hello.epoch, header, actions);
         return 0;
     }
-    peer->hello_epoch = hello.epoch;
+    peer->link.hello_epoch = hello.epoch;
     if (hello.your_epoch != 0) {
         own_heard_epoch(node, hello.your_epoch, actions);
     }
     if (hello.is_answer) {
-        node->n_answers++;
+        node->own.n_answers++;
     } else {
         transport_hello(node, peer, true, actions);
     }
@@ -378,8 +379,8 @@ int transport_receive(struct node *node, const struct node_event *event,
     }
     if (is_fresh(node, peer, &header)) {
         receive_messages(node, peer, &header, actions);
-    } else if (++peer->n_stale >= TRANSPORT_STALE_MAX) {
-        peer->n_stale = 0;
+    } else if (++peer->link.n_stale >= TRANSPORT_STALE_MAX) {
+        peer->link.n_stale = 0;
         transport_hello(node, peer, false, actions);
     }
     return 0;

@@ -31,7 +31,7 @@ struct entry *view_find_hash(const struct node *node, uint64_t hash)
 {
     struct entry *entry = NULL;
 
-    HASH_FIND(hh_hash, node->by_hash, &hash, sizeof(hash), entry);
+    HASH_FIND(hh_hash, node->view.by_hash, &hash, sizeof(hash), entry);
     return entry;
 }
 
@@ -42,7 +42,7 @@ struct entry *view_find(const struct node *node, const struct peer *writer,
     size_t slot_size = make_slot(slot, writer->id, kind, key, key_size);
     struct entry *entry = NULL;
 
-    HASH_FIND(hh_slot, node->by_slot, slot, slot_size, entry);
+    HASH_FIND(hh_slot, node->view.by_slot, slot, slot_size, entry);
     return entry;
 }
 
@@ -76,24 +76,26 @@ static int compare_hash(const void *key, const void *element)
 
 static size_t entries_index(const struct peer *peer, uint64_t hash)
 {
-    return search_index(&hash, peer->entries, peer->n_entries,
-                        sizeof(*peer->entries), compare_hash, NULL);
+    return search_index(&hash, peer->records.entries, peer->records.n_entries,
+                        sizeof(*peer->records.entries), compare_hash, NULL);
 }
 
 static bool entries_reserve(struct peer *peer)
 {
-    size_t capacity = peer->capacity == 0 ? 4 : peer->capacity * 2;
+    size_t capacity =
+        peer->records.capacity == 0 ? 4 : peer->records.capacity * 2;
     struct entry **entries;
 
-    if (peer->n_entries < peer->capacity) {
+    if (peer->records.n_entries < peer->records.capacity) {
         return true;
     }
-    entries = reallocarray(peer->entries, capacity, sizeof(struct entry *));
+    entries =
+        reallocarray(peer->records.entries, capacity, sizeof(struct entry *));
     if (entries == NULL) {
         return false;
     }
-    peer->entries = entries;
-    peer->capacity = capacity;
+    peer->records.entries = entries;
+    peer->records.capacity = capacity;
     return true;
 }
 
@@ -101,24 +103,24 @@ static void entries_insert(struct peer *peer, struct entry *entry)
 {
     size_t index = entries_index(peer, entry->hash);
 
-    memmove(&peer->entries[index + 1], &peer->entries[index],
-            (peer->n_entries - index) * sizeof(struct entry *));
-    peer->entries[index] = entry;
-    peer->n_entries++;
-    peer->fingerprint += entry->hash;
+    memmove(&peer->records.entries[index + 1], &peer->records.entries[index],
+            (peer->records.n_entries - index) * sizeof(struct entry *));
+    peer->records.entries[index] = entry;
+    peer->records.n_entries++;
+    peer->records.fingerprint += entry->hash;
 }
 
 static void entries_remove(struct peer *peer, const struct entry *entry)
 {
     size_t index = entries_index(peer, entry->hash);
 
-    while (peer->entries[index] != entry) {
+    while (peer->records.entries[index] != entry) {
         index++;
     }
-    peer->n_entries--;
-    memmove(&peer->entries[index], &peer->entries[index + 1],
-            (peer->n_entries - index) * sizeof(struct entry *));
-    peer->fingerprint -= entry->hash;
+    peer->records.n_entries--;
+    memmove(&peer->records.entries[index], &peer->records.entries[index + 1],
+            (peer->records.n_entries - index) * sizeof(struct entry *));
+    peer->records.fingerprint -= entry->hash;
 }
 
 /* --- In and out ------------------------------------------------------------
@@ -166,20 +168,20 @@ int view_entry_link(struct node *node, struct entry *entry)
     if (!entries_reserve(writer)) {
         return -ENOMEM;
     }
-    HASH_ADD_KEYPTR(hh_slot, node->by_slot, entry->slot, entry->slot_size,
+    HASH_ADD_KEYPTR(hh_slot, node->view.by_slot, entry->slot, entry->slot_size,
                     entry);
     if (entry->hh_slot.tbl == NULL) {
         return -ENOMEM;
     }
-    HASH_ADD(hh_hash, node->by_hash, hash, sizeof(entry->hash), entry);
+    HASH_ADD(hh_hash, node->view.by_hash, hash, sizeof(entry->hash), entry);
     if (entry->hh_hash.tbl == NULL) {
-        HASH_DELETE(hh_slot, node->by_slot, entry);
+        HASH_DELETE(hh_slot, node->view.by_slot, entry);
         return -ENOMEM;
     }
     entries_insert(writer, entry);
-    node->n_records++;
-    node->fingerprint += writer->is_frozen ? 0 : entry->hash;
-    node->view_changed_ms = node->now_ms;
+    node->view.n_records++;
+    node->view.fingerprint += writer->records.is_frozen ? 0 : entry->hash;
+    node->view.changed_ms = node->now_ms;
     return 0;
 }
 
@@ -187,17 +189,17 @@ void view_entry_unlink(struct node *node, struct entry *entry)
 {
     struct peer *writer = entry->writer;
 
-    HASH_DELETE(hh_slot, node->by_slot, entry);
-    HASH_DELETE(hh_hash, node->by_hash, entry);
+    HASH_DELETE(hh_slot, node->view.by_slot, entry);
+    HASH_DELETE(hh_hash, node->view.by_hash, entry);
     entries_remove(writer, entry);
-    node->n_records--;
-    node->fingerprint -= writer->is_frozen ? 0 : entry->hash;
-    node->view_changed_ms = node->now_ms;
-    if (writer->member_entry == entry) {
-        writer->member_entry = NULL;
+    node->view.n_records--;
+    node->view.fingerprint -= writer->records.is_frozen ? 0 : entry->hash;
+    node->view.changed_ms = node->now_ms;
+    if (writer->records.member_entry == entry) {
+        writer->records.member_entry = NULL;
     }
-    if (writer->manifest_entry == entry) {
-        writer->manifest_entry = NULL;
+    if (writer->records.manifest_entry == entry) {
+        writer->records.manifest_entry = NULL;
     }
     if (entry->record.kind == RECORD_CERTIFICATE) {
         struct peer *subject = peers_find(node, entry->record.key);
@@ -207,7 +209,7 @@ void view_entry_unlink(struct node *node, struct entry *entry)
         }
     }
     if (writer->is_self && entry->record.kind == RECORD_TOMBSTONE) {
-        node->n_tombstones--;
+        node->own.n_tombstones--;
     }
 }
 
@@ -238,8 +240,8 @@ void view_remove(struct node *node, struct entry *entry, bool is_announced,
 void view_drop_member(struct node *node, struct peer *peer,
                       struct node_actions *actions)
 {
-    for (size_t i = peer->n_entries; i > 0; i--) {
-        struct entry *entry = peer->entries[i - 1];
+    for (size_t i = peer->records.n_entries; i > 0; i--) {
+        struct entry *entry = peer->records.entries[i - 1];
         uint8_t kind = entry->record.kind;
 
         if (kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
@@ -251,12 +253,12 @@ void view_drop_member(struct node *node, struct peer *peer,
 
 void view_done(struct node *node)
 {
-    HASH_CLEAR(hh_slot, node->by_slot);
-    HASH_CLEAR(hh_hash, node->by_hash);
-    for (size_t i = 0; i < node->n_peers; i++) {
-        for (size_t j = 0; j < node->peers[i]->n_entries; j++) {
-            view_entry_free(node->peers[i]->entries[j]);
+    HASH_CLEAR(hh_slot, node->view.by_slot);
+    HASH_CLEAR(hh_hash, node->view.by_hash);
+    for (size_t i = 0; i < node->peers.n; i++) {
+        for (size_t j = 0; j < node->peers.all[i]->records.n_entries; j++) {
+            view_entry_free(node->peers.all[i]->records.entries[j]);
         }
-        node->peers[i]->n_entries = 0;
+        node->peers.all[i]->records.n_entries = 0;
     }
 }

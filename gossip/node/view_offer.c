@@ -31,8 +31,10 @@ static bool is_ended(const struct peer *writer, const struct record *record,
 {
     struct body_manifest manifest;
 
-    if (writer->manifest_entry == NULL || rights_is_exempt(record->kind) ||
-        body_get_manifest(&writer->manifest_entry->record, &manifest) != 0) {
+    if (writer->records.manifest_entry == NULL ||
+        rights_is_exempt(record->kind) ||
+        body_get_manifest(&writer->records.manifest_entry->record, &manifest) !=
+            0) {
         return false;
     }
     return record_order_compare(record->order, manifest.upto) <= 0 &&
@@ -42,8 +44,8 @@ static bool is_ended(const struct peer *writer, const struct record *record,
 static void apply_manifest(struct node *node, struct peer *writer,
                            struct node_actions *actions)
 {
-    for (size_t i = writer->n_entries; i > 0; i--) {
-        struct entry *entry = writer->entries[i - 1];
+    for (size_t i = writer->records.n_entries; i > 0; i--) {
+        struct entry *entry = writer->records.entries[i - 1];
 
         if (is_ended(writer, &entry->record, entry->id)) {
             view_remove(node, entry, true, actions);
@@ -89,11 +91,11 @@ static struct entry *find_contradiction(const struct peer *writer,
                                         const struct record *record,
                                         const uint8_t *id)
 {
-    if (record_order_compare(record->order, writer->high) > 0) {
+    if (record_order_compare(record->order, writer->records.high) > 0) {
         return NULL;
     }
-    for (size_t i = 0; i < writer->n_entries; i++) {
-        struct entry *entry = writer->entries[i];
+    for (size_t i = 0; i < writer->records.n_entries; i++) {
+        struct entry *entry = writer->records.entries[i];
 
         if (record_order_compare(entry->record.order, record->order) == 0) {
             return memcmp(entry->id, id, sizeof(entry->id)) != 0 ? entry : NULL;
@@ -113,7 +115,7 @@ static int freeze(struct node *node, struct incoming *in,
     uint8_t *first;
     uint8_t *second;
 
-    if (writer->is_frozen) {
+    if (writer->records.is_frozen) {
         return 0;
     }
     first = spread_copy(other->bytes, other->record.size);
@@ -123,9 +125,9 @@ static int freeze(struct node *node, struct incoming *in,
         free(second);
         return -ENOMEM;
     }
-    writer->is_frozen = true;
-    node->fingerprint -= writer->fingerprint;
-    writer->frozen_generation =
+    writer->records.is_frozen = true;
+    node->view.fingerprint -= writer->records.fingerprint;
+    writer->records.frozen_generation =
         writer->certificate == NULL ? 0 : writer->certificate->generation;
     spread_add(node, first, other->record.size, other->hash, NULL, false);
     spread_add(node, second, in->record.size, view_hash_of_id(in->id), source,
@@ -135,9 +137,9 @@ static int freeze(struct node *node, struct incoming *in,
 
 void view_unfreeze(struct node *node, struct peer *writer)
 {
-    if (writer->is_frozen) {
-        writer->is_frozen = false;
-        node->fingerprint += writer->fingerprint;
+    if (writer->records.is_frozen) {
+        writer->records.is_frozen = false;
+        node->view.fingerprint += writer->records.fingerprint;
     }
 }
 
@@ -146,29 +148,30 @@ void view_unfreeze(struct node *node, struct peer *writer)
 static bool is_from_before_leaving(const struct peer *writer,
                                    const struct record *record)
 {
-    return writer->has_body && writer->body.state == BODY_MEMBER_LEFT &&
+    return writer->member.has_body &&
+           writer->member.body.state == BODY_MEMBER_LEFT &&
            record->kind != RECORD_MEMBER && record->kind != RECORD_REVOCATION &&
-           record_order_compare(record->order, writer->incarnation) < 0;
+           record_order_compare(record->order, writer->member.incarnation) < 0;
 }
 
 static bool is_over_limit(const struct node *node, const struct peer *writer,
                           const struct record *record)
 {
     if (record->kind == RECORD_CERTIFICATE) {
-        return node->n_peers >= LIMIT_WRITERS &&
+        return node->peers.n >= LIMIT_WRITERS &&
                peers_find(node, record->key) == NULL;
     }
     if (record->kind == RECORD_MEMBER || record->kind == RECORD_MANIFEST) {
         return false;
     }
-    if (writer->n_entries < LIMIT_RECORDS_PER_WRITER) {
+    if (writer->records.n_entries < LIMIT_RECORDS_PER_WRITER) {
         return false;
     }
     /* An issuer's certificates do not count against its other records. */
     size_t n_counted = 0;
 
-    for (size_t i = 0; i < writer->n_entries; i++) {
-        n_counted += !rights_is_exempt(writer->entries[i]->record.kind);
+    for (size_t i = 0; i < writer->records.n_entries; i++) {
+        n_counted += !rights_is_exempt(writer->records.entries[i]->record.kind);
     }
     return n_counted >= LIMIT_RECORDS_PER_WRITER;
 }
@@ -261,7 +264,8 @@ static int check(struct node *node, const struct view_offer *offer,
             return VIEW_ACCEPTED;
         }
     }
-    if (in->writer->is_frozen && in->record.kind != RECORD_CERTIFICATE) {
+    if (in->writer->records.is_frozen &&
+        in->record.kind != RECORD_CERTIFICATE) {
         return refuse(&node->counters.refused_frozen);
     }
     return VIEW_ACCEPTED;
@@ -288,17 +292,17 @@ static void take_effect(struct node *node, struct incoming *in,
         take_certificate(node, in->subject, entry);
         break;
     case RECORD_MEMBER:
-        in->writer->member_entry = entry;
+        in->writer->records.member_entry = entry;
         suspicion_on_member(node, in->writer, &entry->record, actions);
         break;
     case RECORD_MANIFEST:
-        in->writer->manifest_entry = entry;
+        in->writer->records.manifest_entry = entry;
         apply_manifest(node, in->writer, actions);
         break;
     case RECORD_TOMBSTONE:
         if (in->writer->is_self) {
-            if (node->n_tombstones++ == 0) {
-                node->first_tombstone_ms = node->now_ms;
+            if (node->own.n_tombstones++ == 0) {
+                node->own.first_tombstone_ms = node->now_ms;
             }
         }
         break;
@@ -329,9 +333,9 @@ static bool reserve_actions(const struct incoming *in,
 
     if (in->record.kind == RECORD_MANIFEST ||
         suspicion_is_departure(&in->record)) {
-        for (size_t i = 0; i < in->writer->n_entries; i++) {
+        for (size_t i = 0; i < in->writer->records.n_entries; i++) {
             n += 2;
-            size += 2 * in->writer->entries[i]->record.size;
+            size += 2 * in->writer->records.entries[i]->record.size;
         }
     }
     return actions_reserve(actions, n, size);
@@ -390,8 +394,8 @@ static void take(struct node *node, const struct view_offer *offer,
         view_entry_free(in->old);
         in->old = NULL;
     }
-    if (record_order_compare(in->record.order, in->writer->high) > 0) {
-        in->writer->high = in->record.order;
+    if (record_order_compare(in->record.order, in->writer->records.high) > 0) {
+        in->writer->records.high = in->record.order;
     }
     own_merge_hlc(node, in->record.hlc);
     node->counters.records_accepted++;

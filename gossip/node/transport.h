@@ -1,0 +1,61 @@
+/*
+ * Packets to and from one peer.  The fields are transport.c's; peers.c derives
+ * and forgets the keys, suspicion.c raises `boot` when a member record tells a
+ * newer one, own.c makes a hello due, peers_heard notes who was heard.
+ */
+#ifndef SOCKETNET_GOSSIP_NODE_TRANSPORT_H
+#define SOCKETNET_GOSSIP_NODE_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gossip/base/cursor.h"
+#include "gossip/base/limits.h"
+#include "gossip/node/node.h"
+#include "gossip/wire/packet.h"
+
+struct peer;
+
+struct transport_peer {
+    bool has_keys;
+    struct packet_keys keys;
+    uint32_t boot; /* of the peer, 0: unknown */
+    uint32_t window_boot;
+    struct packet_window window;
+    unsigned n_stale;     /* old packets since the last new one */
+    uint64_t counter;     /* of our last packet */
+    uint64_t hello_epoch; /* of the peer's last hello, 0: none */
+    uint64_t hello_ms;    /* last hello sent, 0: never */
+    uint64_t last_heard_ms;
+};
+
+/* A packet to a peer under construction; messages go to `writer`. */
+struct outgoing {
+    struct node *node;
+    struct peer *peer;
+    struct node_actions *actions;
+    uint8_t buffer[LIMIT_DATAGRAM_SIZE];
+    struct writer writer;
+    unsigned n_packets; /* finished so far */
+};
+
+/* False when no packet can be made now: no certificate, or its boot is not
+ * known; a hello is on its way then. */
+bool outgoing_begin(struct outgoing *outgoing, struct node *node,
+                    struct peer *peer, struct node_actions *actions);
+size_t outgoing_left(const struct outgoing *outgoing);
+/* Sends what was written, if anything, and starts the next packet. */
+void outgoing_flush(struct outgoing *outgoing);
+/* Makes room for `size` more bytes of messages, flushing if need be; false
+ * past the packet budget. */
+bool outgoing_reserve(struct outgoing *outgoing, size_t size, unsigned budget);
+
+void transport_hello(struct node *node, struct peer *peer, bool is_answer,
+                     struct node_actions *actions);
+int transport_receive(struct node *node, const struct node_event *event,
+                      struct node_actions *actions);
+/* Endpoint for packets and streams: the first certified mesh endpoint. */
+bool transport_endpoint(const struct peer *peer, struct endpoint *ret);
+
+#endif
