@@ -11,8 +11,8 @@
 
 #include "agent/config/config.h"
 #include "agent/ctl/ctl.h"
-#include "agent/worker/desired_file.h"
-#include "agent/worker/switch_sync.h"
+#include "agent/offline/desired_file.h"
+#include "agent/offline/switch_sync.h"
 #include "agent/worker/worker.h"
 #include "agent/worker/worker_neighbors.h"
 #include "agent/worker/worker_text.h"

@@ -16,7 +16,7 @@
 #include "agent/config/config.h"
 #include "agent/ctl/ctl.h"
 #include "agent/launcher/launcher.h"
-#include "agent/worker/switch_sync.h"
+#include "agent/offline/switch_sync.h"
 #include "agent/worker/worker.h"
 #include "agent/worker/worker_text.h"
 #include "reconcilers/kernel/netlink.h"

@@ -16,10 +16,23 @@
 #include <unistd.h>
 
 #include "agent/identity/identity.h"
+#include "agent/ipc/ipc.h"
 #include "agent/system/log.h"
 #include "agent/system/memory.h"
 #include "agent/system/privileges.h"
+#include "agent/system/watch.h"
+#include "agent/worker/worker_core.h"
+#include "agent/worker/worker_hold.h"
+#include "agent/worker/worker_kernel.h"
+#include "agent/worker/worker_learn.h"
+#include "agent/worker/worker_observe.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_probe.h"
+#include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_removal.h"
+#include "agent/worker/worker_revive.h"
+#include "agent/worker/worker_switch.h"
 
 /* Used while there is no genesis: agent/identity/identity.h. */
 #define SERVICE_RANGE_DEFAULT "100.80.0.0/12"
@@ -113,6 +126,15 @@ int worker_policy(const struct config *config, struct plan_policy *ret,
 
 /* --- the launcher's socket --- */
 
+/* The worker and what holds its process together. */
+struct process {
+    struct worker worker;
+    struct watch *control;
+    uv_signal_t signal; /* SIGTERM */
+    uv_signal_t reload; /* SIGHUP */
+    uv_prepare_t prepare;
+};
+
 static void on_control(short events, void *data)
 {
     struct worker *worker = data;
@@ -168,86 +190,105 @@ static void on_prepare(uv_prepare_t *handle)
 
 /* --- start and end --- */
 
-static int start(struct worker *worker)
+/* Every part is there before the first of them hears of anything. */
+static int make_parts(struct worker *worker)
 {
-    struct ipc_message ready = {.type = IPC_READY, .fd = -1};
-    int error;
+    static int (*const makers[])(struct worker *) = {
+        worker_core_new,    worker_ports_new,  worker_learn_new,
+        worker_removal_new, worker_probe_new,  worker_reconcile_new,
+        worker_kernel_new,  worker_switch_new,
+    };
+    int error = 0;
 
     worker->buffer = malloc(IPC_MESSAGE_MAX);
     if (worker->buffer == NULL) {
         return -ENOMEM;
     }
     worker_state_init(&worker->state, &worker->policy);
-    worker_reconcile_start(worker);
+    for (size_t i = 0; i < ARRAY_SIZE(makers) && error == 0; i++) {
+        error = makers[i](worker);
+    }
+    return error;
+}
+
+static int start(struct process *process)
+{
+    struct worker *worker = &process->worker;
+    struct ipc_message ready = {.type = IPC_READY, .fd = -1};
+    int error = make_parts(worker);
+
+    if (error < 0) {
+        return error;
+    }
     /* None of these fails on an open loop. */
-    (void)uv_prepare_init(&worker->loop, &worker->prepare);
-    (void)uv_signal_init(&worker->loop, &worker->signal);
-    (void)uv_signal_init(&worker->loop, &worker->reload);
-    worker->prepare.data = worker;
-    worker->signal.data = worker;
-    worker->reload.data = worker;
-    (void)uv_prepare_start(&worker->prepare, on_prepare);
-    error = uv_signal_start(&worker->signal, on_signal, SIGTERM);
+    (void)uv_prepare_init(&worker->loop, &process->prepare);
+    (void)uv_signal_init(&worker->loop, &process->signal);
+    (void)uv_signal_init(&worker->loop, &process->reload);
+    process->prepare.data = worker;
+    process->signal.data = worker;
+    process->reload.data = worker;
+    (void)uv_prepare_start(&process->prepare, on_prepare);
+    error = uv_signal_start(&process->signal, on_signal, SIGTERM);
     if (error == 0) {
-        error = uv_signal_start(&worker->reload, on_reload, SIGHUP);
-    }
-    if (error == 0) {
-        error = worker_probe_new(worker);
-    }
-    if (error == 0) {
-        error = worker_switch_start(worker);
+        error = uv_signal_start(&process->reload, on_reload, SIGHUP);
     }
     if (error == 0) {
         error = watch_new(&worker->loop, IPC_CONTROL_FD, on_control, worker,
-                          &worker->control);
+                          &process->control);
     }
     if (error < 0) {
         return error;
     }
-    watch_want(worker->control, POLLIN);
+    watch_want(process->control, POLLIN);
     error = ipc_send(IPC_CONTROL_FD, &ready);
     return error > 0 ? -EPIPE : error;
 }
 
-static void stop(struct worker *worker)
+static void stop(struct process *process)
 {
-    worker->control = watch_free(worker->control);
+    struct worker *worker = &process->worker;
+
+    process->control = watch_free(process->control);
     worker_core_detach(worker);
     worker_switch_stop(worker);
-    worker_probe_free(worker);
-    worker_hold_free(worker);
     worker_reconcile_stop(worker);
-    worker_kernel_done(worker);
-    uv_close((uv_handle_t *)&worker->prepare, NULL);
-    uv_close((uv_handle_t *)&worker->signal, NULL);
-    uv_close((uv_handle_t *)&worker->reload, NULL);
+    worker_kernel_free(worker);
+    worker_probe_free(worker);
+    worker_core_free(worker);
+    uv_close((uv_handle_t *)&process->prepare, NULL);
+    uv_close((uv_handle_t *)&process->signal, NULL);
+    uv_close((uv_handle_t *)&process->reload, NULL);
     /* Runs the close callbacks; nothing else is left. */
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&worker->loop); /* all handles are closed */
+    worker_switch_free(worker);
+    worker_reconcile_free(worker);
+    worker_removal_free(worker);
+    worker_learn_free(worker);
+    worker_ports_free(worker);
+    worker_revive_free(worker);
+    worker_hold_free(worker);
+    worker_observe_done(worker);
     worker_state_done(&worker->state);
-    worker_neighbors_done(&worker->neighbors);
-    worker_holddown_done(&worker->holddown);
-    free(worker->told_ports);
-    free(worker->told_neighbors);
     free(worker->buffer);
 }
 
 static int run(struct config *config, bool observe,
                const struct plan_policy *policy)
 {
-    struct worker *worker = calloc(1, sizeof(*worker));
+    struct process *process = calloc(1, sizeof(*process));
+    struct worker *worker = process != NULL ? &process->worker : NULL;
     int error = worker == NULL ? -ENOMEM : uv_loop_init(&worker->loop);
 
     if (error < 0) {
-        free(worker);
+        free(process);
         log_error("cannot start: %s", strerror(-error));
         return WORKER_EXIT_FAILED;
     }
     worker->config = config;
     worker->observe = observe;
     worker->policy = *policy;
-    worker->core_fd = -1;
-    error = start(worker);
+    error = start(process);
     if (error < 0) {
         log_error("cannot start: %s", strerror(-error));
         return WORKER_EXIT_FAILED; /* the process ends, and with it all that was
@@ -257,8 +298,8 @@ static int run(struct config *config, bool observe,
              observe ? ", observing only" : "");
     memory_trim(); /* the configuration is read, the loop needs little */
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT); /* until uv_stop */
-    stop(worker);
-    free(worker);
+    stop(process);
+    free(process);
     return WORKER_EXIT_OK;
 }
 

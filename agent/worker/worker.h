@@ -4,15 +4,24 @@
  *
  *   worker.c            start, the uv loop, the control socket
  *   worker_core.c       the socketpair to core: messages in and out
- *   worker_switch.c     connections to Open vSwitch and rtnetlink
- *   worker_reconcile.c  observe, plan, diff, apply
- *   worker_state.c      the desired set and its numbering (pure)
- *   worker_holddown.c   who keeps rewriting what is ours (pure)
- *   worker_neighbors.c  containers' addresses learned from ARP (pure)
+ *   worker_switch.c     connections to Open vSwitch
+ *   worker_kernel.c     the kernel's side, the tunnel's port
+ *   worker_ports.c      the bridge's ports and what became of their devices
+ *   worker_learn.c      where containers are; worker_neighbors.c (pure)
  *   worker_probe.c      asking for addresses by ARP
  *   worker_hold.c       packets for containers not known yet
+ *   worker_reconcile.c  rounds: observe, plan, diff, apply
+ *   worker_state.c      the desired set and its numbering (pure)
+ *   worker_cache.c      what the switch holds, as we know it (pure)
+ *   worker_holddown.c   who keeps rewriting what is ours (pure)
+ *   worker_revive.c     ports whose container was started again
+ *   worker_removal.c    taking everything away
  *   worker_query.c      JSON answers to core
  *   worker_observe.c    printing the plan for --observe
+ *   worker_text.c       flows, groups and changes as lines
+ *
+ * worker_private.h has the struct that joins them; what a part keeps is seen by
+ * its own file alone, and its header says what the others may ask of it.
  */
 #ifndef SOCKETNET_AGENT_WORKER_WORKER_H
 #define SOCKETNET_AGENT_WORKER_WORKER_H
@@ -36,10 +45,10 @@ enum worker_exit {
 int worker_main(struct config *config, bool observe);
 
 /* The policy as the configuration file says it, strings borrowed from
- * `config`.  The service range is the genesis', when there is one, else the
- * default; 0, or negative errno and a malloc'd text. */
-/* The same without a service range: enough to find what is ours. */
+ * `config`, without a service range: enough to find what is ours. */
 void worker_policy_base(const struct config *config, struct plan_policy *ret);
+/* The same with the service range: the genesis', when there is one, else the
+ * default.  0, or negative errno and a malloc'd text. */
 _must_check_ int worker_policy(const struct config *config,
                                struct plan_policy *ret, char **ret_error);
 

@@ -2,12 +2,14 @@
  * What the switch holds, as we know it: kept from the last dump, moved on by
  * our own changes, compared with a new dump after somebody else's.  Pure.
  */
+#include "agent/worker/worker_cache.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/worker/worker_private.h"
+#include "agent/worker/worker_holddown.h"
 #include "reconcilers/openflow/openflow.h"
 
 static bool group_is_ours(const struct group *group)

@@ -3,6 +3,8 @@
  * out.  When core is gone the data plane stays as it is and goes on being
  * repaired; a new core gets everything told again.
  */
+#include "agent/worker/worker_core.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -11,21 +13,87 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/system/clock.h"
-#include "agent/system/log.h"
+#include "agent/ipc/ipc.h"
+#include "agent/ipc/ipc_queue.h"
+#include "agent/system/watch.h"
+#include "agent/worker/worker_learn.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_probe.h"
+#include "agent/worker/worker_query.h"
+#include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_switch.h"
 
 /* Messages of one turn of the loop; the rest stays readable. */
 #define MESSAGES_PER_TURN 1024
+
+/* A port as core was last told. */
+struct told_port {
+    char name[DESIRED_PORT_SIZE];
+    uint32_t ofport;
+    enum worker_device device;
+};
+
+/* Behind which port a container was seen, as core was last told. */
+struct told_neighbor {
+    struct address address;
+    char port_name[DESIRED_PORT_SIZE];
+};
+
+struct worker_core {
+    int fd; /* -1: no core now */
+    struct watch *watch;
+    struct ipc_queue queue;
+    struct told_port *ports; /* owned, sorted by name */
+    size_t n_ports;
+    struct told_neighbor *neighbors; /* owned, sorted by address */
+    size_t n_neighbors;
+    bool is_tunnel_up;
+    char tunnel_text[256];
+    char last_note[256];
+    uint64_t applied_number;
+};
+
+int worker_core_new(struct worker *worker)
+{
+    worker->core = calloc(1, sizeof(*worker->core));
+    if (worker->core == NULL) {
+        return -ENOMEM;
+    }
+    worker->core->fd = -1;
+    return 0;
+}
+
+/* A new core is told everything again. */
+static void forget_told(struct worker_core *core)
+{
+    free(core->ports);
+    core->ports = NULL;
+    core->n_ports = 0;
+    free(core->neighbors);
+    core->neighbors = NULL;
+    core->n_neighbors = 0;
+    core->applied_number = 0;
+}
+
+void worker_core_free(struct worker *worker)
+{
+    if (worker->core != NULL) {
+        worker_core_detach(worker);
+        forget_told(worker->core);
+    }
+    free(worker->core);
+    worker->core = NULL;
+}
 
 void worker_core_send(struct worker *worker, const struct ipc_message *message)
 {
     int error;
 
-    if (worker->core_fd < 0) {
+    if (worker->core->fd < 0) {
         return;
     }
-    error = ipc_queue_send(&worker->core_queue, worker->core_fd, message);
+    error = ipc_queue_send(&worker->core->queue, worker->core->fd, message);
     if (error != 0 && error != IPC_E_CLOSED) {
         log_warning("core does not keep up error=%d, a message is lost", error);
     }
@@ -34,23 +102,23 @@ void worker_core_send(struct worker *worker, const struct ipc_message *message)
 void worker_core_send_ovs(struct worker *worker)
 {
     struct ipc_message message = {.type = IPC_OVS,
-                                  .flag = worker->is_ovs_up,
-                                  .text = worker->ovs_text,
-                                  .text_len = strlen(worker->ovs_text),
+                                  .flag = worker_switch_is_up(worker),
+                                  .text = worker_switch_text(worker),
                                   .fd = -1};
 
+    message.text_len = strlen(message.text);
     worker_core_send(worker, &message);
 }
 
 static void send_tunnel(struct worker *worker)
 {
     struct ipc_message message = {.type = IPC_TUNNEL,
-                                  .flag = worker->told_tunnel_up,
+                                  .flag = worker->core->is_tunnel_up,
                                   .name = worker->policy.tunnel_device,
                                   .name_len =
                                       strlen(worker->policy.tunnel_device),
-                                  .text = worker->told_tunnel,
-                                  .text_len = strlen(worker->told_tunnel),
+                                  .text = worker->core->tunnel_text,
+                                  .text_len = strlen(worker->core->tunnel_text),
                                   .fd = -1};
 
     worker_core_send(worker, &message);
@@ -59,13 +127,13 @@ static void send_tunnel(struct worker *worker)
 void worker_core_send_tunnel(struct worker *worker, bool is_up,
                              const char *text)
 {
-    if (worker->told_tunnel_up == is_up &&
-        strcmp(worker->told_tunnel, text) == 0) {
+    if (worker->core->is_tunnel_up == is_up &&
+        strcmp(worker->core->tunnel_text, text) == 0) {
         return;
     }
-    worker->told_tunnel_up = is_up;
-    (void)snprintf(worker->told_tunnel, sizeof(worker->told_tunnel), "%s",
-                   text);
+    worker->core->is_tunnel_up = is_up;
+    (void)snprintf(worker->core->tunnel_text, sizeof(worker->core->tunnel_text),
+                   "%s", text);
     log_info("tunnel device=%s up=%d%s%s", worker->policy.tunnel_device, is_up,
              text[0] != '\0' ? " why=" : "", text);
     send_tunnel(worker);
@@ -97,51 +165,61 @@ static void note_device(struct worker *worker, const char *name,
     }
 }
 
+static enum worker_device find_device(const struct worker *worker,
+                                      const char *name)
+{
+    const struct ovsdb_port *port = worker_switch_port(worker, name);
+
+    return port != NULL ? worker_ports_device(port) : WORKER_DEVICE_THERE;
+}
+
+/* What is said in place of a number, for a device that is not there. */
+static int64_t number_told(const struct told_port *port)
+{
+    return port->device == WORKER_DEVICE_ANEW   ? IPC_PORT_DEAD
+           : port->device == WORKER_DEVICE_GONE ? IPC_PORT_GONE
+                                                : (int64_t)port->ofport;
+}
+
 void worker_core_send_ports(struct worker *worker)
 {
-    struct worker_port *told = NULL;
+    struct worker_core *core = worker->core;
+    size_t n_ports;
+    const struct plan_port *ports = worker_ports_list(worker, &n_ports);
+    struct told_port *told = calloc(n_ports + 1, sizeof(*told));
     size_t i = 0;
 
-    if (worker->n_ports > 0) {
-        told = calloc(worker->n_ports, sizeof(*told));
-        if (told == NULL) {
-            return; /* said at the next change */
-        }
+    if (told == NULL) {
+        return; /* said at the next change */
     }
     /* Both lists are sorted by name. */
-    for (size_t j = 0; j < worker->n_ports; j++) {
-        const struct plan_port *new = &worker->ports[j];
-        enum worker_device device =
-            worker_kernel_port_device(worker, new->name);
-        bool is_known;
+    for (size_t j = 0; j < n_ports; j++) {
+        const struct told_port *old = NULL;
 
-        while (i < worker->n_told_ports &&
-               strcmp(worker->told_ports[i].name, new->name) < 0) {
-            send_port(worker, worker->told_ports[i++].name, -1);
+        memcpy(told[j].name, ports[j].name, sizeof(told[j].name));
+        told[j].ofport = ports[j].ofport;
+        told[j].device = find_device(worker, ports[j].name);
+        while (i < core->n_ports &&
+               strcmp(core->ports[i].name, told[j].name) < 0) {
+            send_port(worker, core->ports[i++].name, -1);
         }
-        is_known = i < worker->n_told_ports &&
-                   strcmp(worker->told_ports[i].name, new->name) == 0;
-        memcpy(told[j].name, new->name, sizeof(told[j].name));
-        told[j].ofport = new->ofport;
-        told[j].device = device;
-        if (is_known && worker->told_ports[i].device != device) {
-            note_device(worker, new->name, device);
+        if (i < core->n_ports &&
+            strcmp(core->ports[i].name, told[j].name) == 0) {
+            old = &core->ports[i++];
         }
-        if (!is_known || worker->told_ports[i].ofport != told[j].ofport ||
-            worker->told_ports[i].device != device) {
-            send_port(worker, new->name,
-                      device == WORKER_DEVICE_ANEW   ? IPC_PORT_DEAD
-                      : device == WORKER_DEVICE_GONE ? IPC_PORT_GONE
-                                                     : told[j].ofport);
+        if (old != NULL && old->device != told[j].device) {
+            note_device(worker, told[j].name, told[j].device);
         }
-        i += is_known;
+        if (old == NULL || number_told(old) != number_told(&told[j])) {
+            send_port(worker, told[j].name, number_told(&told[j]));
+        }
     }
-    while (i < worker->n_told_ports) {
-        send_port(worker, worker->told_ports[i++].name, -1);
+    while (i < core->n_ports) {
+        send_port(worker, core->ports[i++].name, -1);
     }
-    free(worker->told_ports);
-    worker->told_ports = told;
-    worker->n_told_ports = worker->n_ports;
+    free(core->ports);
+    core->ports = told;
+    core->n_ports = n_ports;
 }
 
 static void send_neighbor(struct worker *worker, const struct address *address,
@@ -160,8 +238,8 @@ static void send_neighbor(struct worker *worker, const struct address *address,
 
 void worker_core_send_neighbors(struct worker *worker)
 {
-    const struct worker_neighbors *neighbors = &worker->neighbors;
-    struct worker_told_neighbor *told =
+    const struct worker_neighbors *neighbors = worker_learn_neighbors(worker);
+    struct told_neighbor *told =
         calloc(neighbors->n_entries + 1, sizeof(*told));
     size_t n_told = 0;
     size_t i = 0;
@@ -173,20 +251,20 @@ void worker_core_send_neighbors(struct worker *worker)
     for (size_t j = 0; j < neighbors->n_entries; j++) {
         const struct plan_neighbor *entry = &neighbors->entries[j];
         const char *port_name = neighbors->port_names[j];
-        const struct worker_told_neighbor *old = NULL;
+        const struct told_neighbor *old = NULL;
 
         if (entry->ofport == 0) {
             continue; /* its port is away, and it with it */
         }
-        while (i < worker->n_told_neighbors &&
-               address_compare(&worker->told_neighbors[i].address,
+        while (i < worker->core->n_neighbors &&
+               address_compare(&worker->core->neighbors[i].address,
                                &entry->address) < 0) {
-            send_neighbor(worker, &worker->told_neighbors[i++].address, "");
+            send_neighbor(worker, &worker->core->neighbors[i++].address, "");
         }
-        if (i < worker->n_told_neighbors &&
-            address_equal(&worker->told_neighbors[i].address,
+        if (i < worker->core->n_neighbors &&
+            address_equal(&worker->core->neighbors[i].address,
                           &entry->address)) {
-            old = &worker->told_neighbors[i++];
+            old = &worker->core->neighbors[i++];
         }
         if (old == NULL || strcmp(old->port_name, port_name) != 0) {
             send_neighbor(worker, &entry->address, port_name);
@@ -195,19 +273,19 @@ void worker_core_send_neighbors(struct worker *worker)
         memcpy(told[n_told].port_name, port_name, DESIRED_PORT_SIZE);
         n_told++;
     }
-    while (i < worker->n_told_neighbors) {
-        send_neighbor(worker, &worker->told_neighbors[i++].address, "");
+    while (i < worker->core->n_neighbors) {
+        send_neighbor(worker, &worker->core->neighbors[i++].address, "");
     }
-    free(worker->told_neighbors);
-    worker->told_neighbors = told;
-    worker->n_told_neighbors = n_told;
+    free(worker->core->neighbors);
+    worker->core->neighbors = told;
+    worker->core->n_neighbors = n_told;
 }
 
 void worker_core_send_refusals(struct worker *worker)
 {
     struct worker_state_refusal refusal;
 
-    while (worker->core_fd >= 0 &&
+    while (worker->core->fd >= 0 &&
            worker_state_next_refusal(&worker->state, &refusal)) {
         struct ipc_message message = {.type = IPC_REFUSED,
                                       .name = refusal.key,
@@ -225,11 +303,12 @@ void worker_core_send_refusals(struct worker *worker)
 }
 
 void worker_core_send_applied(struct worker *worker, size_t n_changes,
-                              const char *error)
+                              uint64_t duration_us, const char *error)
 {
     struct ipc_message message = {.type = IPC_APPLIED,
                                   .number = worker->state.number,
                                   .value = (int64_t)n_changes,
+                                  .duration_us = duration_us,
                                   .text = error,
                                   .text_len = strlen(error),
                                   .fd = -1};
@@ -238,12 +317,11 @@ void worker_core_send_applied(struct worker *worker, size_t n_changes,
         return; /* the number says nothing until a snapshot came */
     }
     if (n_changes == 0 && error[0] == '\0' &&
-        worker->applied_number == worker->state.number) {
+        worker->core->applied_number == worker->state.number) {
         return; /* nothing new to tell */
     }
-    message.duration_us = (clock_now_ns() - worker->dirty_ns) / 1000;
     if (error[0] == '\0') {
-        worker->applied_number = worker->state.number;
+        worker->core->applied_number = worker->state.number;
     }
     worker_core_send(worker, &message);
 }
@@ -251,7 +329,7 @@ void worker_core_send_applied(struct worker *worker, size_t n_changes,
 void worker_core_note(struct worker *worker, enum log_level level,
                       const char *format, ...)
 {
-    char text[sizeof(worker->last_note)];
+    char text[sizeof(worker->core->last_note)];
     struct ipc_message message = {
         .type = IPC_NOTE, .value = level, .text = text, .fd = -1};
     va_list arguments;
@@ -259,10 +337,10 @@ void worker_core_note(struct worker *worker, enum log_level level,
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    if (strcmp(text, worker->last_note) == 0) {
+    if (strcmp(text, worker->core->last_note) == 0) {
         return;
     }
-    memcpy(worker->last_note, text, sizeof(text));
+    memcpy(worker->core->last_note, text, sizeof(text));
     if (level <= LOG_LEVEL_WARNING) {
         log_warning("%s", text);
     } else {
@@ -274,12 +352,12 @@ void worker_core_note(struct worker *worker, enum log_level level,
 
 void worker_core_detach(struct worker *worker)
 {
-    worker->core_watch = watch_free(worker->core_watch);
-    if (worker->core_fd >= 0) {
-        (void)close(worker->core_fd); /* nobody reads what is unsent */
+    worker->core->watch = watch_free(worker->core->watch);
+    if (worker->core->fd >= 0) {
+        (void)close(worker->core->fd); /* nobody reads what is unsent */
     }
-    worker->core_fd = -1;
-    ipc_queue_done(&worker->core_queue);
+    worker->core->fd = -1;
+    ipc_queue_done(&worker->core->queue);
     worker_query_core_lost(worker);
 }
 
@@ -323,7 +401,7 @@ static void on_watch(short events, void *data)
 
     for (size_t i = 0; i < MESSAGES_PER_TURN && (events & POLLIN) != 0; i++) {
         struct ipc_message message;
-        int error = ipc_receive(worker->core_fd, worker->buffer,
+        int error = ipc_receive(worker->core->fd, worker->buffer,
                                 IPC_MESSAGE_MAX, &message);
 
         if (error == IPC_E_AGAIN) {
@@ -343,40 +421,34 @@ static void on_watch(short events, void *data)
         }
         take(worker, &message);
     }
-    if (!ipc_queue_is_empty(&worker->core_queue) &&
-        ipc_queue_flush(&worker->core_queue, worker->core_fd) < 0) {
+    if (!ipc_queue_is_empty(&worker->core->queue) &&
+        ipc_queue_flush(&worker->core->queue, worker->core->fd) < 0) {
         worker_core_detach(worker);
     }
 }
 
 void worker_core_settle(struct worker *worker)
 {
-    watch_want(worker->core_watch, ipc_queue_is_empty(&worker->core_queue)
-                                       ? POLLIN
-                                       : POLLIN | POLLOUT);
+    watch_want(worker->core->watch, ipc_queue_is_empty(&worker->core->queue)
+                                        ? POLLIN
+                                        : POLLIN | POLLOUT);
 }
 
 void worker_core_attach(struct worker *worker, int fd)
 {
-    if (worker->core_fd >= 0) {
+    if (worker->core->fd >= 0) {
         worker_core_detach(worker);
     }
-    if (watch_new(&worker->loop, fd, on_watch, worker, &worker->core_watch) <
+    if (watch_new(&worker->loop, fd, on_watch, worker, &worker->core->watch) <
         0) {
         log_error("cannot watch the socket to core");
         (void)close(fd); /* core sees it closed */
         return;
     }
-    worker->core_fd = fd;
+    worker->core->fd = fd;
     worker_state_reconnected(&worker->state);
-    worker->applied_number = 0;
+    forget_told(worker->core);
     send_number(worker, IPC_HELLO, IPC_VERSION, (int64_t)getpid());
-    free(worker->told_ports);
-    worker->told_ports = NULL;
-    worker->n_told_ports = 0;
-    free(worker->told_neighbors);
-    worker->told_neighbors = NULL;
-    worker->n_told_neighbors = 0;
     worker_core_send_ports(worker);
     worker_core_send_neighbors(worker);
     worker_core_send_ovs(worker);

@@ -5,12 +5,18 @@
  * section 2.3.2.2).  Without that the first answer to a container that has
  * just appeared is lost, and TCP repeats it a second later.
  */
+#include "agent/worker/worker_hold.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
+#include "agent/worker/worker_learn.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_switch.h"
 #include "reconcilers/openflow/openflow.h"
 
 /* Frames kept at once and how long; the oldest makes room. */
@@ -30,30 +36,17 @@ struct worker_hold {
     size_t next;
 };
 
-static bool is_tunnel(const struct worker *worker, uint32_t ofport)
-{
-    for (size_t i = 0; i < worker->n_ports; i++) {
-        if (worker->ports[i].ofport == ofport) {
-            return strcmp(worker->ports[i].name,
-                          worker->policy.tunnel_device) == 0;
-        }
-    }
-    return false;
-}
-
 /* To the container's MAC, from the bridge's own. */
 static void hand_on(struct worker *worker, const struct plan_neighbor *neighbor,
                     uint8_t *frame, size_t size)
 {
-    const struct ofconn_dump *present = &worker->present;
+    struct ofconn *ofconn = worker_switch_ofconn(worker);
 
     memcpy(frame, neighbor->mac, 6);
-    for (size_t i = 0; i < present->n_ports; i++) {
-        if (present->ports[i].number == OPENFLOW_PORT_LOCAL) {
-            memcpy(frame + 6, present->ports[i].mac, 6);
-        }
-    }
-    if (ofconn_packet_out(worker->ofconn, neighbor->ofport, frame, size) != 0) {
+    /* Not known: from whom it came does as well. */
+    (void)worker_reconcile_local_mac(worker, frame + 6);
+    if (ofconn == NULL ||
+        ofconn_packet_out(ofconn, neighbor->ofport, frame, size) != 0) {
         log_debug("a held packet could not be sent");
     }
 }
@@ -66,7 +59,7 @@ void worker_hold_packet(struct worker *worker,
     struct address to;
 
     if (packet->frame_size > HOLD_FRAME_SIZE || worker->observe ||
-        !is_tunnel(worker, packet->in_port) ||
+        !worker_ports_is_tunnel(worker, packet->in_port) ||
         !worker_neighbors_destination(&worker->policy, packet->frame,
                                       packet->frame_size, &to)) {
         return;
@@ -82,7 +75,7 @@ void worker_hold_packet(struct worker *worker,
     held->until_ms = clock_now_ms() + HOLD_MS;
     held->size = packet->frame_size;
     memcpy(held->frame, packet->frame, packet->frame_size);
-    neighbor = worker_neighbors_find(&worker->neighbors, &to);
+    neighbor = worker_neighbors_find(worker_learn_neighbors(worker), &to);
     if (neighbor != NULL) {
         hand_on(worker, neighbor, held->frame, held->size);
         held->size = 0;
@@ -103,8 +96,9 @@ void worker_hold_release(struct worker *worker)
         if (held->size == 0) {
             continue;
         }
-        neighbor = worker_neighbors_find(&worker->neighbors, &held->to);
-        if (neighbor != NULL && now <= held->until_ms && worker->is_of_ready) {
+        neighbor =
+            worker_neighbors_find(worker_learn_neighbors(worker), &held->to);
+        if (neighbor != NULL && now <= held->until_ms) {
             hand_on(worker, neighbor, held->frame, held->size);
         }
         if (neighbor != NULL || now > held->until_ms) {

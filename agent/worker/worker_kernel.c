@@ -2,17 +2,113 @@
  * The kernel's side and the tunnel's port.  Nothing is asked of the kernel
  * while neither it nor the plan changed.
  */
+#include "agent/worker/worker_kernel.h"
+
+#include <errno.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/system/log.h"
 #include "agent/system/clock.h"
+#include "agent/system/log.h"
+#include "agent/system/watch.h"
+#include "agent/worker/worker_core.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_removal.h"
+#include "agent/worker/worker_switch.h"
 
 /* external_ids:socketnet of our port. */
 #define TUNNEL_OWNER "tunnel"
+
+struct worker_kernel {
+    struct netlink *netlink;
+    struct watch *watch;
+    bool is_port_link_changed; /* while notifications are read */
+    bool needs_look;
+    bool is_dirty; /* it changed, or the last apply is to be done again */
+    bool has_failed;
+    uint32_t mesh_mtu;
+    struct plan made;    /* what netlink_apply made last: no flows in it */
+    bool is_porting;     /* a change of the tunnel's port is on its way ... */
+    bool is_adding_port; /* ... which is an addition */
+    char problem[160];   /* of the tunnel, "" none */
+};
+
+/* --- what the kernel says --- */
+
+/* The database says only later, and then as of the device's name, what became
+ * of a port's device. */
+static void on_link(const char *name, int ifindex, void *data)
+{
+    struct worker *worker = data;
+    const struct ovsdb *ovsdb = worker_switch_ovsdb(worker);
+    size_t n = ovsdb != NULL ? ovsdb_n_ports(ovsdb) : 0;
+
+    for (size_t i = 0; i < n && !worker->kernel->is_port_link_changed; i++) {
+        const struct ovsdb_port *port = ovsdb_port_at(ovsdb, i);
+
+        worker->kernel->is_port_link_changed =
+            strcmp(port->name, name) == 0 || port->ifindex == ifindex;
+    }
+}
+
+static void on_watch(short events, void *data)
+{
+    struct worker *worker = data;
+    struct worker_kernel *kernel = worker->kernel;
+
+    (void)events; /* only ever readable */
+    kernel->is_port_link_changed = false;
+    if (netlink_run(kernel->netlink)) {
+        kernel->is_dirty = true;
+        kernel->needs_look = true;
+        worker_reconcile_soon(worker);
+    }
+    if (kernel->is_port_link_changed) {
+        worker_ports_changed(worker);
+    }
+}
+
+int worker_kernel_new(struct worker *worker)
+{
+    struct worker_kernel *kernel = calloc(1, sizeof(*kernel));
+    int error;
+
+    if (kernel == NULL) {
+        return -ENOMEM;
+    }
+    kernel->is_dirty = true;
+    kernel->needs_look = true;
+    worker->kernel = kernel;
+    error = netlink_open(&kernel->netlink);
+    if (error == 0) {
+        error = watch_new(&worker->loop, netlink_fd(kernel->netlink), on_watch,
+                          worker, &kernel->watch);
+    }
+    if (error == 0) {
+        netlink_on_link(kernel->netlink, on_link, worker);
+        watch_want(kernel->watch, POLLIN);
+    }
+    return error;
+}
+
+void worker_kernel_free(struct worker *worker)
+{
+    struct worker_kernel *kernel = worker->kernel;
+
+    if (kernel == NULL) {
+        return;
+    }
+    kernel->watch = watch_free(kernel->watch);
+    kernel->netlink = netlink_close(kernel->netlink);
+    plan_done(&kernel->made);
+    free(kernel);
+    worker->kernel = NULL;
+}
 
 static void on_note(const char *text, void *data)
 {
@@ -22,21 +118,38 @@ static void on_note(const char *text, void *data)
 
 void worker_kernel_look(struct worker *worker)
 {
+    struct worker_kernel *kernel = worker->kernel;
     struct address address;
     uint32_t mtu;
     int ifindex;
 
-    if (!worker->is_kernel_dirty) {
+    if (!kernel->needs_look) {
         return;
     }
-    worker_reconcile_ports(worker); /* a device may be another one now */
-    worker_core_send_ports(worker);
-    worker->mesh_mtu = 0;
+    kernel->needs_look = false;
+    kernel->mesh_mtu = 0;
     if (worker->policy.mesh_interface[0] != '\0' &&
-        netlink_interface(worker->netlink, worker->policy.mesh_interface,
+        netlink_interface(kernel->netlink, worker->policy.mesh_interface,
                           &address, &mtu, &ifindex) == 0) {
-        worker->mesh_mtu = mtu;
+        kernel->mesh_mtu = mtu;
     }
+    worker_ports_look(worker); /* a device may be another one now */
+}
+
+uint32_t worker_kernel_mesh_mtu(const struct worker *worker)
+{
+    return worker->kernel->mesh_mtu;
+}
+
+bool worker_kernel_has_failed(const struct worker *worker)
+{
+    return worker->kernel->has_failed;
+}
+
+void worker_kernel_retry(struct worker *worker)
+{
+    worker->kernel->is_dirty |= worker->kernel->has_failed;
+    worker->kernel->needs_look |= worker->kernel->has_failed;
 }
 
 static bool routes_equal(const struct plan *a, const struct plan *b)
@@ -87,10 +200,10 @@ static bool kernel_equal(const struct plan *a, const struct plan *b)
 }
 
 /* Moves the kernel's part over. */
-static void remember(struct worker *worker, struct plan *plan)
+static void remember(struct worker_kernel *kernel, struct plan *plan)
 {
-    plan_done(&worker->kernel);
-    worker->kernel = (struct plan){
+    plan_done(&kernel->made);
+    kernel->made = (struct plan){
         .needs_tunnel = plan->needs_tunnel,
         .tunnel_mtu = plan->tunnel_mtu,
         .tunnel_local = plan->tunnel_local,
@@ -100,8 +213,7 @@ static void remember(struct worker *worker, struct plan *plan)
         .n_routes = plan->n_routes,
         .local_address = plan->local_address,
     };
-    memcpy(worker->kernel.tunnel_mac, plan->tunnel_mac,
-           sizeof(plan->tunnel_mac));
+    memcpy(kernel->made.tunnel_mac, plan->tunnel_mac, sizeof(plan->tunnel_mac));
     plan->forwards = NULL;
     plan->n_forwards = 0;
     plan->routes = NULL;
@@ -110,117 +222,85 @@ static void remember(struct worker *worker, struct plan *plan)
 
 size_t worker_kernel_apply(struct worker *worker, struct plan *plan)
 {
+    struct worker_kernel *kernel = worker->kernel;
     char text[160] = "";
     size_t n_changes = 0;
     int error;
 
-    if (worker->is_removed ||
-        (!worker->is_kernel_dirty && kernel_equal(plan, &worker->kernel))) {
+    if (worker_removal_is_asked(worker) ||
+        (!kernel->is_dirty && kernel_equal(plan, &kernel->made))) {
         return 0;
     }
-    worker->is_kernel_dirty = false;
-    error = netlink_apply(worker->netlink, plan, &worker->policy, false,
+    kernel->is_dirty = false;
+    error = netlink_apply(kernel->netlink, plan, &worker->policy, false,
                           on_note, NULL, &n_changes, text);
-    worker->is_kernel_failed = error < 0;
+    kernel->has_failed = error < 0;
     if (error < 0) {
-        (void)snprintf(worker->tunnel_problem, sizeof(worker->tunnel_problem),
-                       "%s", text);
+        (void)snprintf(kernel->problem, sizeof(kernel->problem), "%s", text);
         worker_core_note(worker, LOG_LEVEL_WARNING,
                          "the kernel cannot be set up: %s", text);
         worker_reconcile_retry(worker);
         return n_changes;
     }
-    worker->tunnel_problem[0] = '\0';
-    remember(worker, plan);
+    kernel->problem[0] = '\0';
+    remember(kernel, plan);
     return n_changes;
 }
 
-/* --- ports --- */
-
-enum worker_device worker_kernel_device(const struct ovsdb_port *port)
+int worker_kernel_preview(struct worker *worker, const struct plan *plan,
+                          netlink_note_fn note, void *data,
+                          size_t *ret_n_changes, char ret_text[160])
 {
-    unsigned ifindex = if_nametoindex(port->name);
-
-    if (ifindex == 0) {
-        return port->is_device && port->ofport > 0 ? WORKER_DEVICE_GONE
-                                                   : WORKER_DEVICE_THERE;
-    }
-    return port->ifindex > 0 && (int64_t)ifindex != port->ifindex
-               ? WORKER_DEVICE_ANEW
-               : WORKER_DEVICE_THERE;
+    return netlink_apply(worker->kernel->netlink, plan, &worker->policy, true,
+                         note, data, ret_n_changes, ret_text);
 }
 
-static const struct ovsdb_port *find_port(const struct worker *worker,
-                                          const char *name)
-{
-    for (size_t i = 0; i < ovsdb_n_ports(worker->ovsdb); i++) {
-        const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
-
-        if (strcmp(port->name, name) == 0) {
-            return port;
-        }
-    }
-    return NULL;
-}
-
-enum worker_device worker_kernel_port_device(const struct worker *worker,
-                                             const char *name)
-{
-    const struct ovsdb_port *port =
-        worker->is_ovsdb_synced ? find_port(worker, name) : NULL;
-
-    return port != NULL ? worker_kernel_device(port) : WORKER_DEVICE_THERE;
-}
+/* --- the tunnel's port --- */
 
 static void change_port(struct worker *worker, bool is_add);
-
-/* "remove" was asked: the port goes, and then the asker hears of it. */
-static void removal_goes_on(struct worker *worker, bool was_added)
-{
-    if (was_added) {
-        change_port(worker, false);
-    } else if (worker->is_flows_removed) {
-        worker_query_removed(worker, worker->n_removed_flows,
-                             worker->n_removed_groups, worker->remove_problem);
-    }
-}
 
 static void on_ported(int error, const char *text, void *data)
 {
     struct worker *worker = data;
-    bool was_added = worker->is_adding_port && error == 0;
+    struct worker_kernel *kernel = worker->kernel;
+    bool was_added = kernel->is_adding_port && error == 0;
 
-    worker->is_porting = false;
-    worker->is_adding_port = false;
+    kernel->is_porting = false;
+    kernel->is_adding_port = false;
     if (error != 0) {
-        (void)snprintf(worker->tunnel_problem, sizeof(worker->tunnel_problem),
+        (void)snprintf(kernel->problem, sizeof(kernel->problem),
                        "port %.15s: %.120s", worker->policy.tunnel_device,
                        text != NULL && text[0] != '\0' ? text
                                                        : strerror(-error));
-        worker_core_note(worker, LOG_LEVEL_WARNING, "%s",
-                         worker->tunnel_problem);
+        worker_core_note(worker, LOG_LEVEL_WARNING, "%s", kernel->problem);
         worker_reconcile_retry(worker);
     } else {
-        worker->tunnel_problem[0] = '\0';
+        kernel->problem[0] = '\0';
     }
-    if (worker->is_removed) {
-        removal_goes_on(worker, was_added);
+    if (worker_removal_is_asked(worker)) {
+        if (was_added) {
+            change_port(worker, false);
+        } else {
+            worker_removal_port_done(worker);
+        }
     }
     worker_reconcile_soon(worker);
 }
 
 static void change_port(struct worker *worker, bool is_add)
 {
+    struct ovsdb *ovsdb = worker_switch_ovsdb(worker);
     const char *name = worker->policy.tunnel_device;
     int error;
 
     log_info("port %s name=%s", is_add ? "add" : "remove", name);
-    worker->is_porting = true;
-    worker->is_adding_port = is_add;
-    error = is_add ? ovsdb_add_port(worker->ovsdb, clock_now_ms(), name,
-                                    TUNNEL_OWNER, on_ported, worker)
-                   : ovsdb_remove_port(worker->ovsdb, clock_now_ms(), name,
-                                       on_ported, worker);
+    worker->kernel->is_porting = true;
+    worker->kernel->is_adding_port = is_add;
+    error = ovsdb == NULL ? -ENOTCONN
+            : is_add ? ovsdb_add_port(ovsdb, clock_now_ms(), name, TUNNEL_OWNER,
+                                      on_ported, worker)
+                     : ovsdb_remove_port(ovsdb, clock_now_ms(), name, on_ported,
+                                         worker);
     if (error != 0) {
         on_ported(error, NULL, worker);
     }
@@ -229,7 +309,7 @@ static void change_port(struct worker *worker, bool is_add)
 static void report_tunnel(struct worker *worker, const struct plan *plan,
                           const struct ovsdb_port *port)
 {
-    const char *text = worker->tunnel_problem;
+    const char *text = worker->kernel->problem;
     bool is_up = false;
 
     if (!plan->needs_tunnel) {
@@ -244,13 +324,13 @@ static void report_tunnel(struct worker *worker, const struct plan *plan,
 void worker_kernel_tunnel_port(struct worker *worker, const struct plan *plan)
 {
     const char *name = worker->policy.tunnel_device;
-    const struct ovsdb_port *port;
+    const struct ovsdb_port *port = worker_switch_port(worker, name);
     bool has_device = if_nametoindex(name) != 0;
 
-    if (worker->is_porting || !worker->is_ovsdb_synced || worker->is_removed) {
+    if (worker->kernel->is_porting || worker_switch_ovsdb(worker) == NULL ||
+        worker_removal_is_asked(worker)) {
         return; /* seen again when that is over */
     }
-    port = find_port(worker, name);
     report_tunnel(worker, plan, port);
     if (port == NULL) {
         if (plan->needs_tunnel && has_device) {
@@ -264,36 +344,37 @@ void worker_kernel_tunnel_port(struct worker *worker, const struct plan *plan)
     /* A dead port comes back to life by two transactions only: removed here,
      * added in the round that follows. */
     if (!plan->needs_tunnel ||
-        worker_kernel_device(port) == WORKER_DEVICE_ANEW ||
+        worker_ports_device(port) == WORKER_DEVICE_ANEW ||
         (port->ofport < 0 && has_device)) {
         change_port(worker, false);
     }
 }
 
+bool worker_kernel_is_porting(const struct worker *worker)
+{
+    return worker->kernel->is_porting;
+}
+
+void worker_kernel_forget(struct worker *worker)
+{
+    worker->kernel->is_porting = false;
+}
+
 void worker_kernel_remove(struct worker *worker)
 {
+    struct worker_kernel *kernel = worker->kernel;
     const struct ovsdb_port *port =
-        worker->is_ovsdb_synced
-            ? find_port(worker, worker->policy.tunnel_device)
-            : NULL;
+        worker_switch_port(worker, worker->policy.tunnel_device);
     int error;
 
-    plan_done(&worker->kernel);
-    worker->kernel = (struct plan)PLAN_INIT;
-    if (port != NULL && port->is_ours && !worker->is_porting) {
+    plan_done(&kernel->made);
+    if (port != NULL && port->is_ours && !kernel->is_porting) {
         change_port(worker, false);
     }
-    error = netlink_remove_all(worker->netlink, &worker->policy, false, on_note,
+    error = netlink_remove_all(kernel->netlink, &worker->policy, false, on_note,
                                NULL);
     if (error < 0) {
         log_error("cannot remove device, routes or address: %s",
                   strerror(-error));
     }
-}
-
-void worker_kernel_done(struct worker *worker)
-{
-    worker_revive_done(worker);
-    plan_done(&worker->kernel);
-    worker->kernel = (struct plan)PLAN_INIT;
 }

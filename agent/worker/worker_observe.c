@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "agent/system/log.h"
+#include "agent/worker/worker_kernel.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
 #include "agent/worker/worker_text.h"
 
@@ -18,17 +20,8 @@ static void on_note(const char *text, void *data)
     (void)fprintf(out, "would %s\n", text);
 }
 
-static bool has_tunnel_port(const struct worker *worker)
-{
-    for (size_t i = 0; i < worker->n_ports; i++) {
-        if (strcmp(worker->ports[i].name, worker->policy.tunnel_device) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void print(FILE *out, struct worker *worker)
+static void print(FILE *out, struct worker *worker, const struct plan *plan,
+                  const struct diff *diff)
 {
     char text[160] = "";
     size_t n_kernel = 0;
@@ -38,27 +31,27 @@ static void print(FILE *out, struct worker *worker)
     (void)fprintf(out,
                   "plan for bridge %s: %zu flows, %zu groups, %zu routes, "
                   "tunnel %s\n",
-                  worker->policy.bridge, worker->plan.n_flows,
-                  worker->plan.n_groups, worker->plan.n_routes,
-                  worker->plan.needs_tunnel ? "needed" : "not needed");
-    error = netlink_apply(worker->netlink, &worker->plan, &worker->policy, true,
-                          on_note, out, &n_kernel, text);
+                  worker->policy.bridge, plan->n_flows, plan->n_groups,
+                  plan->n_routes, plan->needs_tunnel ? "needed" : "not needed");
+    error = worker_kernel_preview(worker, plan, on_note, out, &n_kernel, text);
     if (error < 0) {
         (void)fprintf(out, "would fail: %s\n", text);
     }
-    if (worker->plan.needs_tunnel && !has_tunnel_port(worker)) {
+    if (plan->needs_tunnel &&
+        worker_ports_find(worker, worker->policy.tunnel_device) == NULL) {
         (void)fprintf(out, "would add port %s to %s\n",
                       worker->policy.tunnel_device, worker->policy.bridge);
     }
-    n = worker_text_diff(out, "would ", &worker->diff);
-    worker_text_pending(out, &worker->plan);
+    n = worker_text_diff(out, "would ", diff);
+    worker_text_pending(out, plan);
     (void)fprintf(out,
                   "nothing was changed: %zu changes of flows and groups, "
                   "%zu of the kernel are due\n",
                   n, n_kernel);
 }
 
-void worker_observe(struct worker *worker)
+void worker_observe(struct worker *worker, const struct plan *plan,
+                    const struct diff *diff)
 {
     char *text = NULL;
     size_t size = 0;
@@ -67,20 +60,24 @@ void worker_observe(struct worker *worker)
     if (out == NULL) {
         return;
     }
-    print(out, worker);
+    print(out, worker, plan, diff);
     if (fclose(out) != 0) {
         free(text);
         return;
     }
-    worker->is_kernel_dirty = false;
-    if (worker->last_observed != NULL &&
-        strcmp(worker->last_observed, text) == 0) {
+    if (worker->observed != NULL && strcmp(worker->observed, text) == 0) {
         free(text);
         return;
     }
     if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
         log_warning("the plan could not be printed");
     }
-    free(worker->last_observed);
-    worker->last_observed = text;
+    free(worker->observed);
+    worker->observed = text;
+}
+
+void worker_observe_done(struct worker *worker)
+{
+    free(worker->observed);
+    worker->observed = NULL;
 }

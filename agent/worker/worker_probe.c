@@ -2,13 +2,19 @@
  * Asking for containers by ARP: for registered addresses that have not been
  * seen behind their port, and for addresses that packets are sent to.
  */
+#include "agent/worker/worker_probe.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
+#include "agent/worker/worker_learn.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_switch.h"
 #include "reconcilers/openflow/openflow.h"
 
 /* A registered address: five times at once, then slowly for as long as it
@@ -50,15 +56,12 @@ struct worker_probe {
 static bool find_sender(const struct worker *worker, struct address *ret_sender,
                         uint8_t ret_mac[6])
 {
-    const struct ofconn_dump *present = &worker->present;
     const struct desired *desired = &worker->state.desired;
 
     *ret_sender = worker->policy.gateway;
-    for (size_t i = 0; i < present->n_ports && ret_sender->family == 4; i++) {
-        if (present->ports[i].number == OPENFLOW_PORT_LOCAL) {
-            memcpy(ret_mac, present->ports[i].mac, 6);
-            return true;
-        }
+    if (ret_sender->family == 4 &&
+        worker_reconcile_local_mac(worker, ret_mac)) {
+        return true;
     }
     *ret_sender = (struct address){0};
     for (size_t i = 0; i < desired->n_items; i++) {
@@ -75,16 +78,17 @@ static bool find_sender(const struct worker *worker, struct address *ret_sender,
 static void ask(struct worker *worker, const struct address *address,
                 uint32_t ofport)
 {
+    struct ofconn *ofconn = worker_switch_ofconn(worker);
     uint8_t frame[WORKER_ARP_SIZE];
     struct address sender;
     uint8_t mac[6] = {0};
 
-    if (!worker->is_of_ready || worker->observe ||
+    if (ofconn == NULL || worker->observe ||
         !find_sender(worker, &sender, mac)) {
         return;
     }
     worker_neighbors_request(address, &sender, mac, frame);
-    if (ofconn_packet_out(worker->ofconn, ofport, frame, sizeof(frame)) != 0) {
+    if (ofconn_packet_out(ofconn, ofport, frame, sizeof(frame)) != 0) {
         log_debug("an ARP request could not be sent");
     }
 }
@@ -115,9 +119,11 @@ static void ask_all(struct worker *worker, const struct address *address,
                     uint32_t except)
 {
     size_t n_asked = 0;
+    size_t n_ports;
+    const struct plan_port *ports = worker_ports_list(worker, &n_ports);
 
-    for (size_t i = 0; i < worker->n_ports && n_asked < PROBE_PORTS_MAX; i++) {
-        const struct plan_port *port = &worker->ports[i];
+    for (size_t i = 0; i < n_ports && n_asked < PROBE_PORTS_MAX; i++) {
+        const struct plan_port *port = &ports[i];
 
         if (port->ofport != 0 && port->ofport != except &&
             strcmp(port->name, worker->policy.tunnel_device) != 0) {
@@ -154,16 +160,6 @@ static void on_timer(uv_timer_t *timer)
     arm(worker);
 }
 
-static uint32_t find_ofport(const struct worker *worker, const char *name)
-{
-    for (size_t i = 0; i < worker->n_ports; i++) {
-        if (strcmp(worker->ports[i].name, name) == 0) {
-            return worker->ports[i].ofport;
-        }
-    }
-    return 0;
-}
-
 static const struct probe_target *find_target(const struct worker_probe *probe,
                                               const struct address *address)
 {
@@ -180,18 +176,21 @@ static bool is_wanted(const struct worker *worker,
                       const struct desired_item *item,
                       struct probe_target *ret_target)
 {
+    const struct worker_neighbors *neighbors = worker_learn_neighbors(worker);
     const struct desired_local *local = &item->local;
     const struct plan_neighbor *neighbor;
+    const struct plan_port *port;
     struct probe_target target = {0};
 
     if (item->type != DESIRED_LOCAL || local->address.family != 4) {
         return false;
     }
     target.address = local->address;
-    target.ofport = find_ofport(worker, local->port_name);
+    port = worker_ports_find(worker, local->port_name);
+    target.ofport = port != NULL ? port->ofport : 0;
     target.is_seen_nowhere =
-        worker_neighbors_port(&worker->neighbors, &local->address) == NULL;
-    neighbor = worker_neighbors_find(&worker->neighbors, &local->address);
+        worker_neighbors_port(neighbors, &local->address) == NULL;
+    neighbor = worker_neighbors_find(neighbors, &local->address);
     *ret_target = target;
     /* One seen behind another port may have moved to its own since. */
     return target.is_seen_nowhere ||
@@ -268,7 +267,7 @@ void worker_probe_unknown(struct worker *worker, uint32_t in_port,
     struct address to;
 
     if (!worker_neighbors_destination(&worker->policy, frame, size, &to) ||
-        worker_neighbors_find(&worker->neighbors, &to) != NULL ||
+        worker_neighbors_find(worker_learn_neighbors(worker), &to) != NULL ||
         !may_ask(worker->probe, &to)) {
         return;
     }

@@ -2,14 +2,24 @@
  * JSON answers to core's queries.  "flows" and "diff" dump the switch anew,
  * for the counters; the others answer from what is known.
  */
+#include "agent/worker/worker_query.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
+#include "agent/ipc/ipc.h"
 #include "agent/system/log.h"
+#include "agent/worker/worker_core.h"
+#include "agent/worker/worker_kernel.h"
+#include "agent/worker/worker_learn.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_removal.h"
+#include "agent/worker/worker_switch.h"
 #include "agent/worker/worker_text.h"
 #include "gossip/base/search.h"
 #include "reconcilers/openflow/openflow.h"
@@ -237,15 +247,15 @@ static json_t *diff_json(struct worker *worker, struct ofconn_dump *dump,
     size_t n_kernel = 0;
     char text[160] = "";
 
-    if (worker->state.is_synced || worker->is_removed) {
+    if (worker->state.is_synced || worker_removal_is_asked(worker)) {
         if (diff_make(plan, dump->flows, dump->n_flows, dump->groups,
                       dump->n_groups, &diff) == 0) {
             add_diff(changes, conflicts, &diff);
             diff_done(&diff);
         }
-        if (!worker->is_removed &&
-            netlink_apply(worker->netlink, plan, &worker->policy, true,
-                          add_note, changes, &n_kernel, text) < 0) {
+        if (!worker_removal_is_asked(worker) &&
+            worker_kernel_preview(worker, plan, add_note, changes, &n_kernel,
+                                  text) < 0) {
             add_note(text, conflicts);
         }
     }
@@ -292,7 +302,7 @@ static void on_dumped(int error, struct ofconn_dump *dump, void *data)
 
 static const char *port_problem(const struct ovsdb_port *port)
 {
-    switch (worker_kernel_device(port)) {
+    switch (worker_ports_device(port)) {
     case WORKER_DEVICE_ANEW:
         return "its device was made anew: remove the port and add it again";
     case WORKER_DEVICE_GONE:
@@ -305,15 +315,17 @@ static const char *port_problem(const struct ovsdb_port *port)
 
 static json_t *ports_json(struct worker *worker)
 {
+    const struct worker_neighbors *known = worker_learn_neighbors(worker);
+    const struct ovsdb *ovsdb = worker_switch_ovsdb(worker);
     json_t *ports = json_array();
-    size_t n = worker->is_ovsdb_synced ? ovsdb_n_ports(worker->ovsdb) : 0;
+    size_t n = ovsdb != NULL ? ovsdb_n_ports(ovsdb) : 0;
 
     for (size_t i = 0; i < n; i++) {
-        const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
+        const struct ovsdb_port *port = ovsdb_port_at(ovsdb, i);
         json_t *neighbors = json_array();
 
-        for (size_t j = 0; j < worker->neighbors.n_entries; j++) {
-            const struct plan_neighbor *entry = &worker->neighbors.entries[j];
+        for (size_t j = 0; j < known->n_entries; j++) {
+            const struct plan_neighbor *entry = &known->entries[j];
             char text[ADDRESS_TEXT_SIZE];
 
             if (entry->ofport != 0 && entry->ofport == port->ofport) {
@@ -336,12 +348,13 @@ static json_t *status_json(const struct worker *worker)
 {
     return json_pack(
         "{s:i, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "schema", 1,
-        "bridge", worker->policy.bridge, "ovs_up", worker->is_ovs_up,
-        "ovs_text", worker->ovs_text, "observing", worker->observe, "removed",
-        worker->is_removed, "number", (json_int_t)worker->state.number, "items",
+        "bridge", worker->policy.bridge, "ovs_up", worker_switch_is_up(worker),
+        "ovs_text", worker_switch_text(worker), "observing", worker->observe,
+        "removed", worker_removal_is_asked(worker), "number",
+        (json_int_t)worker->state.number, "items",
         (json_int_t)worker->state.desired.n_items, "neighbors",
-        (json_int_t)worker->neighbors.n_entries, "flows_in_switch",
-        (json_int_t)worker->present.n_flows);
+        (json_int_t)worker_learn_neighbors(worker)->n_entries,
+        "flows_in_switch", (json_int_t)worker_reconcile_n_flows(worker));
 }
 
 static void start_remove(struct worker *worker, uint64_t id)
@@ -358,15 +371,7 @@ static void start_remove(struct worker *worker, uint64_t id)
     *query =
         (struct worker_query){.worker = worker, .kind = QUERY_REMOVE, .id = id};
     add_query(worker, query);
-    log_info("removing everything of ours");
-    worker->is_removed = true;
-    worker_kernel_remove(worker);
-    if (!worker->is_of_ready) {
-        worker_reconcile_removed(worker, 0, 0, worker->ovs_text);
-        return;
-    }
-    /* With what is there now: nothing may be left behind. */
-    worker_reconcile_dump(worker);
+    worker_removal_start(worker);
 }
 
 void worker_query_removed(struct worker *worker, size_t n_flows,
@@ -395,23 +400,24 @@ void worker_query_removed(struct worker *worker, size_t n_flows,
 
 static void start_dump(struct worker *worker, enum query_kind kind, uint64_t id)
 {
+    struct ofconn *ofconn = worker_switch_ofconn(worker);
     struct worker_query *query = NULL;
     size_t n = 0;
 
     for (query = worker->queries; query != NULL; query = query->next) {
         n++;
     }
-    if (!worker->is_of_ready || n >= QUERIES_MAX) {
+    if (ofconn == NULL || n >= QUERIES_MAX) {
         reply_error(worker, id, kind,
                     n >= QUERIES_MAX ? "too many questions at once"
-                                     : worker->ovs_text);
+                                     : worker_switch_text(worker));
         return;
     }
     query = calloc(1, sizeof(*query));
     if (query != NULL) {
         *query =
             (struct worker_query){.worker = worker, .kind = kind, .id = id};
-        if (ofconn_dump(worker->ofconn, on_dumped, query) == 0) {
+        if (ofconn_dump(ofconn, on_dumped, query) == 0) {
             add_query(worker, query);
             return;
         }

@@ -2,72 +2,101 @@
  * One round: what is wanted, what is there, the difference, one bundle.  At
  * most one round is on its way; what changes meanwhile makes the next.
  */
+#include "agent/worker/worker_reconcile.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/system/memory.h"
+#include "agent/worker/worker_cache.h"
+#include "agent/worker/worker_core.h"
+#include "agent/worker/worker_holddown.h"
+#include "agent/worker/worker_kernel.h"
+#include "agent/worker/worker_learn.h"
 #include "agent/worker/worker_observe.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_removal.h"
+#include "agent/worker/worker_revive.h"
+#include "agent/worker/worker_switch.h"
 #include "reconcilers/openflow/openflow.h"
 
-struct worker_neighbors_rules
-worker_reconcile_rules(const struct worker *worker)
+/* Changes that come within this are applied together.  A registration waits
+ * for it, so it is short; a burst of records comes in one packet anyway. */
+#define COALESCE_MS 2
+/* After a refused or failed apply; doubled up to the maximum. */
+#define RETRY_MIN_MS 1000
+#define RETRY_MAX_MS 60000
+/* A round needs several times what is kept; without another one for so long
+ * the rest is given back. */
+#define IDLE_MS 1000
+
+struct worker_reconcile {
+    uv_timer_t cycle_timer; /* coalescing */
+    uv_timer_t later_timer; /* holds that end, retries */
+    uv_timer_t idle_timer;  /* memory is given back when nothing happens */
+    bool is_dirty;
+    uint64_t dirty_us; /* since when */
+    bool has_present;  /* `present` is what the switch holds */
+    bool needs_dump;
+    bool is_dumping;
+    bool is_applying;
+    struct ofconn_dump present;
+    struct plan plan; /* while applying, with `diff` */
+    struct diff diff;
+    struct worker_holddown holddown;
+    struct worker_state_flush *flushes; /* owned, due after the apply */
+    size_t n_flushes;
+    uint32_t retry_ms;
+    uint64_t retry_at_ms; /* 0: none */
+};
+
+bool worker_reconcile_local_mac(const struct worker *worker, uint8_t ret_mac[6])
 {
-    return (struct worker_neighbors_rules){.policy = &worker->policy,
-                                           .desired = &worker->state.desired,
-                                           .ports = worker->ports,
-                                           .n_ports = worker->n_ports};
+    const struct ofconn_dump *present = &worker->reconcile->present;
+
+    for (size_t i = 0; i < present->n_ports; i++) {
+        if (present->ports[i].number == OPENFLOW_PORT_LOCAL) {
+            memcpy(ret_mac, present->ports[i].mac, 6);
+            return true;
+        }
+    }
+    return false;
 }
 
-/* Who only observes plans as if the tunnel's port were there already, as it
- * would be: with a number that the switch may not give it.  Returns the number
- * of ports. */
-static size_t assume_tunnel_port(struct worker *worker)
+size_t worker_reconcile_n_flows(const struct worker *worker)
 {
-    size_t n = worker->n_ports;
-    uint32_t highest = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(worker->ports[i].name, worker->policy.tunnel_device) == 0) {
-            return n;
-        }
-        highest = MAX_OF(highest, worker->ports[i].ofport);
-    }
-    if (!worker->observe || !worker->has_ports) {
-        return n;
-    }
-    worker->ports[n] = (struct plan_port){.ofport = highest + 1};
-    (void)snprintf(worker->ports[n].name, sizeof(worker->ports[n].name), "%s",
-                   worker->policy.tunnel_device);
-    return n + 1;
+    return worker->reconcile->present.n_flows;
 }
 
 int worker_reconcile_plan(struct worker *worker, struct plan *ret)
 {
+    const struct worker_neighbors *neighbors = worker_learn_neighbors(worker);
     struct plan_observed observed = {
-        .is_bridge_up = worker->has_present,
-        .ports = worker->ports,
-        .n_ports = assume_tunnel_port(worker),
-        .neighbors = worker->neighbors.entries,
-        .n_neighbors = worker->neighbors.n_entries,
-        .mesh_mtu = worker->mesh_mtu,
+        .is_bridge_up = worker->reconcile->has_present,
+        .neighbors = neighbors->entries,
+        .n_neighbors = neighbors->n_entries,
+        .mesh_mtu = worker_kernel_mesh_mtu(worker),
     };
 
-    for (size_t i = 0; i < worker->present.n_ports; i++) {
-        if (worker->present.ports[i].number == OPENFLOW_PORT_LOCAL) {
-            memcpy(observed.local_mac, worker->present.ports[i].mac, 6);
-        }
-    }
-    if (worker->is_removed) {
+    if (worker_removal_is_asked(worker)) {
         /* No plan at all: not even the base flows stay. */
         *ret = (struct plan)PLAN_INIT;
         return 0;
     }
+    observed.ports = worker_ports_planned(worker, &observed.n_ports);
+    /* Without it the planner takes the tunnel's. */
+    (void)worker_reconcile_local_mac(worker, observed.local_mac);
     return plan_make(&worker->state.desired, &worker->policy, &observed, ret);
+}
+
+static void forget_plan(struct worker_reconcile *reconcile)
+{
+    plan_done(&reconcile->plan);
+    diff_done(&reconcile->diff);
 }
 
 /* --- flushes --- */
@@ -82,36 +111,41 @@ static void collect_flushes(struct worker *worker)
     if (n == 0) {
         return;
     }
-    grown =
-        reallocarray(worker->flushes, worker->n_flushes + n, sizeof(*grown));
+    grown = reallocarray(worker->reconcile->flushes,
+                         worker->reconcile->n_flushes + n, sizeof(*grown));
     if (grown == NULL) {
         log_error("out of memory: open connections to withdrawn instances "
                   "are not cut off");
         return;
     }
-    memcpy(grown + worker->n_flushes, more, n * sizeof(*more));
-    worker->flushes = grown;
-    worker->n_flushes += n;
+    memcpy(grown + worker->reconcile->n_flushes, more, n * sizeof(*more));
+    worker->reconcile->flushes = grown;
+    worker->reconcile->n_flushes += n;
 }
 
 /* The groups no longer lead there; now the open connections go. */
 static void flush(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->n_flushes; i++) {
-        const struct worker_state_flush *flush = &worker->flushes[i];
+    struct ofconn *ofconn = worker_switch_ofconn(worker);
+
+    for (size_t i = 0; i < worker->reconcile->n_flushes; i++) {
+        const struct worker_state_flush *flush = &worker->reconcile->flushes[i];
         char service[ADDRESS_TEXT_SIZE];
         char backend[ADDRESS_TEXT_SIZE];
-        int error = ofconn_flush_connections(worker->ofconn, &flush->service,
-                                             &flush->backend, flush->protocol);
+        int error =
+            ofconn == NULL
+                ? -ENOTCONN
+                : ofconn_flush_connections(ofconn, &flush->service,
+                                           &flush->backend, flush->protocol);
 
         log_info("cut off connections service=%s backend=%s%s",
                  address_text(&flush->service, service),
                  address_text(&flush->backend, backend),
                  error != 0 ? " (failed)" : "");
     }
-    free(worker->flushes);
-    worker->flushes = NULL;
-    worker->n_flushes = 0;
+    free(worker->reconcile->flushes);
+    worker->reconcile->flushes = NULL;
+    worker->reconcile->n_flushes = 0;
 }
 
 /* --- timers --- */
@@ -120,21 +154,21 @@ static void on_cycle(uv_timer_t *timer);
 
 void worker_reconcile_soon(struct worker *worker)
 {
-    if (!worker->is_dirty) {
-        worker->is_dirty = true;
-        worker->dirty_ns = clock_now_ns();
+    if (!worker->reconcile->is_dirty) {
+        worker->reconcile->is_dirty = true;
+        worker->reconcile->dirty_us = clock_now_us();
     }
-    if (!uv_is_active((const uv_handle_t *)&worker->cycle_timer)) {
+    if (!uv_is_active((const uv_handle_t *)&worker->reconcile->cycle_timer)) {
         uv_update_time(&worker->loop);
         /* Cannot fail on an open timer. */
-        (void)uv_timer_start(&worker->cycle_timer, on_cycle, WORKER_COALESCE_MS,
-                             0);
+        (void)uv_timer_start(&worker->reconcile->cycle_timer, on_cycle,
+                             COALESCE_MS, 0);
     }
 }
 
 void worker_reconcile_dump(struct worker *worker)
 {
-    worker->needs_dump = true;
+    worker->reconcile->needs_dump = true;
     worker_reconcile_soon(worker);
 }
 
@@ -142,36 +176,37 @@ static void on_later(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
 
-    worker->retry_at_ms = 0;
-    worker->is_kernel_dirty |= worker->is_kernel_failed;
+    worker->reconcile->retry_at_ms = 0;
+    worker_kernel_retry(worker);
     worker_reconcile_soon(worker);
 }
 
 static void arm_later(struct worker *worker)
 {
     uint64_t now = clock_now_ms();
-    uint64_t next = worker_holddown_next_ms(&worker->holddown, now);
+    uint64_t next = worker_holddown_next_ms(&worker->reconcile->holddown, now);
 
-    if (worker->retry_at_ms != 0) {
-        next = MIN_OF(next, worker->retry_at_ms);
+    if (worker->reconcile->retry_at_ms != 0) {
+        next = MIN_OF(next, worker->reconcile->retry_at_ms);
     }
     if (next == UINT64_MAX) {
-        (void)uv_timer_stop(&worker->later_timer); /* cannot fail */
+        (void)uv_timer_stop(&worker->reconcile->later_timer); /* cannot fail */
         return;
     }
     uv_update_time(&worker->loop);
     /* Cannot fail on an open timer. */
-    (void)uv_timer_start(&worker->later_timer, on_later,
+    (void)uv_timer_start(&worker->reconcile->later_timer, on_later,
                          next > now ? next - now : 0, 0);
 }
 
 void worker_reconcile_retry(struct worker *worker)
 {
-    worker->retry_ms =
-        worker->retry_ms == 0
-            ? WORKER_RETRY_MIN_MS
-            : MIN_OF(worker->retry_ms * 2, (uint32_t)WORKER_RETRY_MAX_MS);
-    worker->retry_at_ms = clock_now_ms() + worker->retry_ms;
+    worker->reconcile->retry_ms =
+        worker->reconcile->retry_ms == 0
+            ? RETRY_MIN_MS
+            : MIN_OF(worker->reconcile->retry_ms * 2, (uint32_t)RETRY_MAX_MS);
+    worker->reconcile->retry_at_ms =
+        clock_now_ms() + worker->reconcile->retry_ms;
 }
 
 /* --- the round --- */
@@ -187,33 +222,34 @@ static void on_dumped(int error, struct ofconn_dump *dump, void *data)
 {
     struct worker *worker = data;
 
-    worker->is_dumping = false;
+    worker->reconcile->is_dumping = false;
     if (error != 0) {
         log_warning("cannot dump the bridge error=%d", error);
-        worker->needs_dump = true;
+        worker->reconcile->needs_dump = true;
         worker_reconcile_retry(worker);
         arm_later(worker);
         return;
     }
-    if (worker->has_present) {
-        worker_cache_drift(&worker->present, dump, &worker->holddown,
-                           clock_now_ms(), on_held, worker);
+    if (worker->reconcile->has_present) {
+        worker_cache_drift(&worker->reconcile->present, dump,
+                           &worker->reconcile->holddown, clock_now_ms(),
+                           on_held, worker);
     }
-    ofconn_dump_done(&worker->present);
-    worker->present = *dump;
+    ofconn_dump_done(&worker->reconcile->present);
+    worker->reconcile->present = *dump;
     *dump = (struct ofconn_dump){0};
-    worker->has_present = true;
+    worker->reconcile->has_present = true;
     worker_reconcile_soon(worker);
 }
 
 static void start_dump(struct worker *worker)
 {
-    worker->needs_dump = false;
-    if (ofconn_dump(worker->ofconn, on_dumped, worker) == 0) {
-        worker->is_dumping = true;
+    worker->reconcile->needs_dump = false;
+    if (ofconn_dump(worker_switch_ofconn(worker), on_dumped, worker) == 0) {
+        worker->reconcile->is_dumping = true;
         return;
     }
-    worker->needs_dump = true;
+    worker->reconcile->needs_dump = true;
     worker_reconcile_retry(worker);
     arm_later(worker);
 }
@@ -229,63 +265,49 @@ static void finish_round(struct worker *worker, size_t n_changes,
 {
     if (error[0] == '\0') {
         flush(worker);
-        if (!worker->is_kernel_failed) {
-            worker->retry_ms = 0;
+        if (!worker_kernel_has_failed(worker)) {
+            worker->reconcile->retry_ms = 0;
         }
     }
-    worker_core_send_applied(worker, n_changes, error);
+    worker_core_send_applied(
+        worker, n_changes, clock_now_us() - worker->reconcile->dirty_us, error);
     arm_later(worker);
     /* Cannot fail on an open timer. */
-    (void)uv_timer_start(&worker->idle_timer, on_idle, WORKER_IDLE_MS, 0);
-    if (worker->is_dirty) {
+    (void)uv_timer_start(&worker->reconcile->idle_timer, on_idle, IDLE_MS, 0);
+    if (worker->reconcile->is_dirty) {
         worker_reconcile_soon(worker);
-    }
-}
-
-void worker_reconcile_removed(struct worker *worker, size_t n_flows,
-                              size_t n_groups, const char *problem)
-{
-    worker->is_flows_removed = true;
-    worker->n_removed_flows += n_flows;
-    worker->n_removed_groups += n_groups;
-    (void)snprintf(worker->remove_problem, sizeof(worker->remove_problem), "%s",
-                   problem);
-    if (!worker->is_porting) {
-        worker_query_removed(worker, worker->n_removed_flows,
-                             worker->n_removed_groups, worker->remove_problem);
     }
 }
 
 static void on_applied(int error, const char *text, void *data)
 {
     struct worker *worker = data;
-    size_t n_flows = worker->diff.n_flows;
-    size_t n_groups = worker->diff.n_groups;
+    size_t n_flows = worker->reconcile->diff.n_flows;
+    size_t n_groups = worker->reconcile->diff.n_groups;
 
-    worker->is_applying = false;
-    if (error == 0 && worker_cache_commit(&worker->present, &worker->plan,
-                                          &worker->diff) < 0) {
-        worker->has_present = false; /* dumped anew when it is needed */
-        worker->needs_dump = true;
+    worker->reconcile->is_applying = false;
+    if (error == 0 && worker_cache_commit(&worker->reconcile->present,
+                                          &worker->reconcile->plan,
+                                          &worker->reconcile->diff) < 0) {
+        worker->reconcile->has_present =
+            false; /* dumped anew when it is needed */
+        worker->reconcile->needs_dump = true;
     }
     if (error == 0) {
         log_info(
             "applied number=%llu flows=%zu groups=%zu us=%llu",
             (unsigned long long)worker->state.number, n_flows, n_groups,
-            (unsigned long long)((clock_now_ns() - worker->dirty_ns) / 1000));
+            (unsigned long long)(clock_now_us() - worker->reconcile->dirty_us));
     } else if (error != -ECONNRESET) {
         log_error("Open vSwitch refused the changes error=%d text=\"%s\"",
                   error, text != NULL ? text : "");
-        worker->needs_dump = true;
+        worker->reconcile->needs_dump = true;
         worker_reconcile_retry(worker);
     }
-    plan_done(&worker->plan);
-    diff_done(&worker->diff);
-    worker->plan = (struct plan)PLAN_INIT;
-    worker->diff = (struct diff)DIFF_INIT;
-    if (worker->is_removed) {
-        worker_reconcile_removed(worker, n_flows, n_groups,
-                                 error == 0 ? "" : "Open vSwitch refused it");
+    forget_plan(worker->reconcile);
+    if (worker_removal_is_asked(worker)) {
+        worker_removal_flows_done(worker, n_flows, n_groups,
+                                  error == 0 ? "" : "Open vSwitch refused it");
     }
     if (error != -ECONNRESET) {
         finish_round(worker, n_flows + n_groups,
@@ -315,23 +337,23 @@ static void apply_diff(struct worker *worker, size_t n_kernel)
 {
     int error;
 
-    report_conflicts(worker, &worker->diff);
-    worker_cache_hold(&worker->diff, &worker->holddown, clock_now_ms());
-    worker->is_applying = true;
-    if (worker->diff.n_flows + worker->diff.n_groups > 0) {
-        error = ofconn_apply(worker->ofconn, &worker->diff, on_applied, worker);
+    report_conflicts(worker, &worker->reconcile->diff);
+    worker_cache_hold(&worker->reconcile->diff, &worker->reconcile->holddown,
+                      clock_now_ms());
+    worker->reconcile->is_applying = true;
+    if (worker->reconcile->diff.n_flows + worker->reconcile->diff.n_groups >
+        0) {
+        error = ofconn_apply(worker_switch_ofconn(worker),
+                             &worker->reconcile->diff, on_applied, worker);
         if (error != 0) {
             on_applied(error, strerror(-error), worker);
         }
         return;
     }
-    worker->is_applying = false;
-    plan_done(&worker->plan);
-    diff_done(&worker->diff);
-    worker->plan = (struct plan)PLAN_INIT;
-    worker->diff = (struct diff)DIFF_INIT;
-    if (worker->is_removed) {
-        worker_reconcile_removed(worker, 0, 0, "");
+    worker->reconcile->is_applying = false;
+    forget_plan(worker->reconcile);
+    if (worker_removal_is_asked(worker)) {
+        worker_removal_flows_done(worker, 0, 0, "");
     }
     finish_round(worker, n_kernel, "");
 }
@@ -339,8 +361,7 @@ static void apply_diff(struct worker *worker, size_t n_kernel)
 static void round_failed(struct worker *worker, int error)
 {
     log_error("cannot plan: %s", strerror(-error));
-    plan_done(&worker->plan);
-    worker->plan = (struct plan)PLAN_INIT;
+    plan_done(&worker->reconcile->plan);
     worker_reconcile_retry(worker);
     arm_later(worker);
 }
@@ -348,19 +369,16 @@ static void round_failed(struct worker *worker, int error)
 /* Neighbours follow what is wanted now, and the plan what they say. */
 static int make_plan(struct worker *worker)
 {
-    struct worker_neighbors_rules rules = worker_reconcile_rules(worker);
     int error;
 
-    if (worker_neighbors_follow(&worker->neighbors, &rules)) {
-        worker_probe_update(worker);
-    }
+    worker_learn_follow(worker);
     worker_core_send_neighbors(worker);
-    error = worker_reconcile_plan(worker, &worker->plan);
+    error = worker_reconcile_plan(worker, &worker->reconcile->plan);
     if (error < 0) {
         return error;
     }
-    worker_state_judge(&worker->state, worker->plan.refused,
-                       worker->plan.n_refused);
+    worker_state_judge(&worker->state, worker->reconcile->plan.refused,
+                       worker->reconcile->plan.n_refused);
     worker_core_send_refusals(worker);
     return 0;
 }
@@ -370,33 +388,33 @@ static void run_round(struct worker *worker)
     size_t n_kernel;
     int error;
 
-    worker->is_dirty = false;
+    worker->reconcile->is_dirty = false;
     worker_kernel_look(worker);
     error = make_plan(worker);
     if (error < 0) {
         round_failed(worker, error);
         return;
     }
-    error = diff_make(&worker->plan, worker->present.flows,
-                      worker->present.n_flows, worker->present.groups,
-                      worker->present.n_groups, &worker->diff);
+    error = diff_make(
+        &worker->reconcile->plan, worker->reconcile->present.flows,
+        worker->reconcile->present.n_flows, worker->reconcile->present.groups,
+        worker->reconcile->present.n_groups, &worker->reconcile->diff);
     if (error < 0) {
         round_failed(worker, error);
         return;
     }
     if (worker->observe) {
-        worker_observe(worker);
-        diff_done(&worker->diff);
-        plan_done(&worker->plan);
-        worker->diff = (struct diff)DIFF_INIT;
-        worker->plan = (struct plan)PLAN_INIT;
-        worker_core_send_applied(worker, 0, "");
+        worker_observe(worker, &worker->reconcile->plan,
+                       &worker->reconcile->diff);
+        forget_plan(worker->reconcile);
+        worker_core_send_applied(
+            worker, 0, clock_now_us() - worker->reconcile->dirty_us, "");
         return;
     }
     collect_flushes(worker);
     /* Devices first: a flow may lead to the tunnel. */
-    n_kernel = worker_kernel_apply(worker, &worker->plan);
-    worker_kernel_tunnel_port(worker, &worker->plan);
+    n_kernel = worker_kernel_apply(worker, &worker->reconcile->plan);
+    worker_kernel_tunnel_port(worker, &worker->reconcile->plan);
     worker_revive_ports(worker);
     apply_diff(worker, n_kernel);
 }
@@ -405,96 +423,66 @@ static void on_cycle(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
 
-    if (worker->is_applying || worker->is_dumping || !worker->is_of_ready ||
-        !worker->has_ports) {
+    if (worker->reconcile->is_applying || worker->reconcile->is_dumping ||
+        worker_switch_ofconn(worker) == NULL ||
+        !worker_ports_are_known(worker)) {
         return; /* it ends, or comes back, and calls again */
     }
-    if (worker->needs_dump || !worker->has_present) {
+    if (worker->reconcile->needs_dump || !worker->reconcile->has_present) {
         start_dump(worker);
         return;
     }
-    if (worker->needs_recovery) {
-        struct worker_neighbors_rules rules = worker_reconcile_rules(worker);
-
-        worker->needs_recovery = false;
-        if (worker_neighbors_recover(&worker->neighbors, &rules,
-                                     worker->present.flows,
-                                     worker->present.n_flows) < 0) {
-            log_error("out of memory: containers are learned anew");
-        }
-        worker_probe_update(worker);
-    }
-    if (worker->state.is_synced || worker->is_removed) {
+    worker_learn_recover(worker, worker->reconcile->present.flows,
+                         worker->reconcile->present.n_flows);
+    if (worker->state.is_synced || worker_removal_is_asked(worker)) {
         run_round(worker);
     }
-}
-
-/* --- observations --- */
-
-void worker_reconcile_ports(struct worker *worker)
-{
-    struct worker_neighbors_rules rules;
-    struct plan_port *ports;
-    size_t n = ovsdb_n_ports(worker->ovsdb);
-
-    if (!worker->is_ovsdb_synced) {
-        return; /* as last seen */
-    }
-    ports = calloc(n + 1, sizeof(*ports)); /* see assume_tunnel_port */
-    if (ports == NULL) {
-        return; /* the old list stays until the next change */
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
-        enum worker_device device = worker_kernel_device(port);
-
-        memcpy(ports[i].name, port->name, sizeof(ports[i].name));
-        if (port->ofport > 0 && device == WORKER_DEVICE_THERE) {
-            ports[i].ofport = (uint32_t)port->ofport;
-        }
-    }
-    free(worker->ports);
-    worker->ports = ports;
-    worker->n_ports = n;
-    worker->has_ports = true;
-    rules = worker_reconcile_rules(worker);
-    (void)worker_neighbors_follow(&worker->neighbors, &rules); /* a round
-                                                          follows anyway */
 }
 
 void worker_reconcile_forget(struct worker *worker)
 {
     /* Whoever waited for these is not called any more. */
-    worker->is_dumping = false;
-    worker->is_applying = false;
-    worker->has_present = false;
-    worker->needs_dump = true;
-    ofconn_dump_done(&worker->present);
-    plan_done(&worker->plan);
-    diff_done(&worker->diff);
-    worker->plan = (struct plan)PLAN_INIT;
-    worker->diff = (struct diff)DIFF_INIT;
+    worker->reconcile->is_dumping = false;
+    worker->reconcile->is_applying = false;
+    worker->reconcile->has_present = false;
+    worker->reconcile->needs_dump = true;
+    ofconn_dump_done(&worker->reconcile->present);
+    forget_plan(worker->reconcile);
 }
 
-void worker_reconcile_start(struct worker *worker)
+int worker_reconcile_new(struct worker *worker)
 {
-    /* None of them fails on a running loop. */
-    (void)uv_timer_init(&worker->loop, &worker->cycle_timer);
-    (void)uv_timer_init(&worker->loop, &worker->later_timer);
-    (void)uv_timer_init(&worker->loop, &worker->idle_timer);
-    worker->cycle_timer.data = worker;
-    worker->later_timer.data = worker;
-    worker->needs_recovery = true;
-    worker->is_kernel_dirty = true;
+    struct worker_reconcile *reconcile = calloc(1, sizeof(*reconcile));
+
+    if (reconcile == NULL) {
+        return -ENOMEM;
+    }
+    /* None of them fails on an open loop. */
+    (void)uv_timer_init(&worker->loop, &reconcile->cycle_timer);
+    (void)uv_timer_init(&worker->loop, &reconcile->later_timer);
+    (void)uv_timer_init(&worker->loop, &reconcile->idle_timer);
+    reconcile->cycle_timer.data = worker;
+    reconcile->later_timer.data = worker;
+    worker->reconcile = reconcile;
+    return 0;
 }
 
 void worker_reconcile_stop(struct worker *worker)
 {
+    struct worker_reconcile *reconcile = worker->reconcile;
+
     worker_reconcile_forget(worker);
-    free(worker->ports);
-    free(worker->flushes);
-    free(worker->last_observed);
-    uv_close((uv_handle_t *)&worker->cycle_timer, NULL);
-    uv_close((uv_handle_t *)&worker->later_timer, NULL);
-    uv_close((uv_handle_t *)&worker->idle_timer, NULL);
+    uv_close((uv_handle_t *)&reconcile->cycle_timer, NULL);
+    uv_close((uv_handle_t *)&reconcile->later_timer, NULL);
+    uv_close((uv_handle_t *)&reconcile->idle_timer, NULL);
+}
+
+void worker_reconcile_free(struct worker *worker)
+{
+    if (worker->reconcile != NULL) {
+        free(worker->reconcile->flushes);
+        worker_holddown_done(&worker->reconcile->holddown);
+    }
+    free(worker->reconcile);
+    worker->reconcile = NULL;
 }

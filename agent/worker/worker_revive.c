@@ -6,14 +6,21 @@
  * nobody sees a difference but that it works.  Ports that nobody registered
  * are another's business: `status` names them.
  */
+#include "agent/worker/worker_revive.h"
+
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/system/log.h"
 #include "agent/system/clock.h"
+#include "agent/worker/worker_core.h"
+#include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_removal.h"
+#include "agent/worker/worker_switch.h"
 
 /* OpenFlow's own numbers start at 0xff00, ovs-vswitchd gives up to 0xfeff. */
 #define NUMBER_MAX 0xfeff
@@ -58,8 +65,11 @@ static void on_done(int error, const char *text, void *data)
 static void request(struct worker *worker, uint16_t number)
 {
     struct worker_revive *revive = worker->revive;
-    int error = ovsdb_request_number(worker->ovsdb, clock_now_ms(),
-                                     revive->name, number, on_done, worker);
+    struct ovsdb *ovsdb = worker_switch_ovsdb(worker);
+    int error = ovsdb == NULL
+                    ? -ENOTCONN
+                    : ovsdb_request_number(ovsdb, clock_now_ms(), revive->name,
+                                           number, on_done, worker);
 
     if (error != 0) {
         on_done(error, NULL, worker);
@@ -86,12 +96,12 @@ static void go_on(struct worker *worker)
     }
 }
 
-static uint16_t free_number(const struct worker *worker)
+static uint16_t free_number(const struct ovsdb *ovsdb)
 {
     int64_t highest = 0;
 
-    for (size_t i = 0; i < ovsdb_n_ports(worker->ovsdb); i++) {
-        const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
+    for (size_t i = 0; i < ovsdb_n_ports(ovsdb); i++) {
+        const struct ovsdb_port *port = ovsdb_port_at(ovsdb, i);
 
         highest = MAX_OF(highest, port->ofport);
         highest = MAX_OF(highest, port->request);
@@ -124,10 +134,11 @@ static bool is_new(struct worker_revive *revive, unsigned ifindex)
     return true;
 }
 
-static void start(struct worker *worker, const struct ovsdb_port *port)
+static void start(struct worker *worker, const struct ovsdb *ovsdb,
+                  const struct ovsdb_port *port)
 {
     struct worker_revive *revive = worker->revive;
-    uint16_t number = free_number(worker);
+    uint16_t number = free_number(ovsdb);
 
     if (number == 0) {
         return; /* 65,279 ports: `status` names this one */
@@ -141,15 +152,17 @@ static void start(struct worker *worker, const struct ovsdb_port *port)
 
 void worker_revive_ports(struct worker *worker)
 {
-    if (!worker->is_ovsdb_synced || worker->is_removed ||
+    const struct ovsdb *ovsdb = worker_switch_ovsdb(worker);
+
+    if (ovsdb == NULL || worker_removal_is_asked(worker) ||
         (worker->revive != NULL && worker->revive->step != STEP_IDLE)) {
         return; /* seen again when that is over */
     }
-    for (size_t i = 0; i < ovsdb_n_ports(worker->ovsdb); i++) {
-        const struct ovsdb_port *port = ovsdb_port_at(worker->ovsdb, i);
+    for (size_t i = 0; i < ovsdb_n_ports(ovsdb); i++) {
+        const struct ovsdb_port *port = ovsdb_port_at(ovsdb, i);
 
         if (port->is_ours || port->ofport <= 0 || port->ofport > NUMBER_MAX ||
-            worker_kernel_device(port) != WORKER_DEVICE_ANEW ||
+            worker_ports_device(port) != WORKER_DEVICE_ANEW ||
             !is_registered(worker, port->name)) {
             continue;
         }
@@ -160,7 +173,7 @@ void worker_revive_ports(struct worker *worker)
             return; /* in a later round */
         }
         if (is_new(worker->revive, if_nametoindex(port->name))) {
-            start(worker, port);
+            start(worker, ovsdb, port);
             return;
         }
     }
@@ -173,7 +186,7 @@ void worker_revive_forget(struct worker *worker)
     }
 }
 
-void worker_revive_done(struct worker *worker)
+void worker_revive_free(struct worker *worker)
 {
     free(worker->revive);
     worker->revive = NULL;

@@ -196,9 +196,9 @@ static int note_withdrawn(struct worker_state *state,
     return 0;
 }
 
-/* 1 when the item is allowed. */
-static int check_item(struct worker_state *state,
-                      const struct desired_item *item, size_t n_items)
+/* Whether the policy allows the item; says so. */
+static bool is_allowed(struct worker_state *state,
+                       const struct desired_item *item, size_t n_items)
 {
     char key[WORKER_STATE_KEY_SIZE];
     char reason[WORKER_STATE_KEY_SIZE] = "more items than a host can have";
@@ -207,10 +207,10 @@ static int check_item(struct worker_state *state,
     if (n_items >= WORKER_STATE_ITEMS_MAX ||
         plan_validate(item, state->policy, reason) != 0) {
         refuse(state, key, reason, false);
-        return 0;
+        return false;
     }
     accept_again(state, key);
-    return 1;
+    return true;
 }
 
 static int take_snapshot_item(struct worker_state *state,
@@ -223,7 +223,7 @@ static int take_snapshot_item(struct worker_state *state,
         return error < 0 ? error : WORKER_STATE_BAD;
     }
     error = 0;
-    if (check_item(state, &item, state->incoming.n_items) == 1) {
+    if (is_allowed(state, &item, state->incoming.n_items)) {
         error = desired_put(&state->incoming, &item);
     }
     desired_item_done(&item);
@@ -260,7 +260,7 @@ static int put_item(struct worker_state *state, struct desired_item *item)
     size_t n = old != NULL ? 0 : state->desired.n_items;
     int error;
 
-    if (check_item(state, item, n) != 1) {
+    if (!is_allowed(state, item, n)) {
         /* What it replaces is no longer wanted either. */
         error = note_withdrawn(state, old, NULL);
         (void)desired_remove(&state->desired, item); /* may not be there */

@@ -2,8 +2,8 @@
  * The switch asked and changed step by step, each call waiting for its answer:
  * for the commands that run without an agent.  The worker never uses it.
  */
-#ifndef SOCKETNET_AGENT_WORKER_SWITCH_SYNC_H
-#define SOCKETNET_AGENT_WORKER_SWITCH_SYNC_H
+#ifndef SOCKETNET_AGENT_OFFLINE_SWITCH_SYNC_H
+#define SOCKETNET_AGENT_OFFLINE_SWITCH_SYNC_H
 
 #include <stdbool.h>
 

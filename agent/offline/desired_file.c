@@ -1,7 +1,7 @@
 /*
  * Desired items from JSON.
  */
-#include "agent/worker/desired_file.h"
+#include "agent/offline/desired_file.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -40,8 +40,8 @@ static _printf_(2, 3) int fail(struct parse *parse, const char *format, ...)
 }
 
 /* Refuses keys that nobody knows: most often a slip of the pen. */
-static int check_keys(struct parse *parse, json_t *object,
-                      const char *const keys[])
+static int verify_keys(struct parse *parse, json_t *object,
+                       const char *const keys[])
 {
     const char *key;
     json_t *value;
@@ -145,7 +145,7 @@ static int read_host(struct parse *parse, json_t *object,
     const json_t *subnet;
     size_t i;
 
-    if (check_keys(parse, object, keys) < 0 ||
+    if (verify_keys(parse, object, keys) < 0 ||
         get_text(parse, object, "name", host->name, sizeof(host->name)) < 0 ||
         get_flag(parse, object, "self", false, &host->is_self) < 0 ||
         get_address(parse, object, "mesh", &host->mesh) < 0 ||
@@ -181,7 +181,7 @@ static int read_backend(struct parse *parse, json_t *object,
     if (!json_is_object(object)) {
         return fail(parse, "\"backends\" must hold objects");
     }
-    if (check_keys(parse, object, keys) < 0 ||
+    if (verify_keys(parse, object, keys) < 0 ||
         get_text(parse, object, "instance", backend->instance,
                  sizeof(backend->instance)) < 0 ||
         get_text(parse, object, "host", host, sizeof(host)) < 0 ||
@@ -209,7 +209,7 @@ static int read_function(struct parse *parse, json_t *object,
     json_t *backend;
     size_t i;
 
-    if (check_keys(parse, object, keys) < 0 ||
+    if (verify_keys(parse, object, keys) < 0 ||
         get_text(parse, object, "name", function->name,
                  sizeof(function->name)) < 0 ||
         get_number(parse, object, "port", 1, 65535, -1, &function->port) < 0 ||
@@ -248,7 +248,7 @@ static int read_local(struct parse *parse, json_t *object,
 {
     static const char *const keys[] = {"type", "address", "port_name", NULL};
 
-    return check_keys(parse, object, keys) < 0 ||
+    return verify_keys(parse, object, keys) < 0 ||
                    get_address(parse, object, "address", &local->address) < 0 ||
                    get_text(parse, object, "port_name", local->port_name,
                             sizeof(local->port_name)) < 0

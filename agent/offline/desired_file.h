@@ -10,8 +10,8 @@
  * "protocol" tcp, a backend's "port" the function's, "weight" 100 and
  * "accepts_new" true.
  */
-#ifndef SOCKETNET_AGENT_WORKER_DESIRED_FILE_H
-#define SOCKETNET_AGENT_WORKER_DESIRED_FILE_H
+#ifndef SOCKETNET_AGENT_OFFLINE_DESIRED_FILE_H
+#define SOCKETNET_AGENT_OFFLINE_DESIRED_FILE_H
 
 #include <stdio.h>
 

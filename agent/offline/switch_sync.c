@@ -1,7 +1,7 @@
 /*
  * A poll loop around one request at a time.
  */
-#include "agent/worker/switch_sync.h"
+#include "agent/offline/switch_sync.h"
 
 #include <errno.h>
 #include <limits.h>

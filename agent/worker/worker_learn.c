@@ -1,0 +1,120 @@
+/*
+ * Where the containers are: what is learned (worker_neighbors.c) at a bounded
+ * rate, and who is told.
+ */
+#include "agent/worker/worker_learn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agent/system/clock.h"
+#include "agent/system/log.h"
+#include "agent/worker/worker_hold.h"
+#include "agent/worker/worker_ports.h"
+#include "agent/worker/worker_private.h"
+#include "agent/worker/worker_probe.h"
+#include "agent/worker/worker_reconcile.h"
+#include "reconcilers/openflow/openflow.h"
+
+/* Changes of the table in a second; a host starts fewer containers. */
+#define LEARN_PER_S 200
+
+struct worker_learn {
+    struct worker_neighbors neighbors;
+    bool has_recovered;
+    uint64_t second; /* the one that n_learned counts in */
+    uint32_t n_learned;
+};
+
+int worker_learn_new(struct worker *worker)
+{
+    worker->learn = calloc(1, sizeof(*worker->learn));
+    return worker->learn != NULL ? 0 : -ENOMEM;
+}
+
+void worker_learn_free(struct worker *worker)
+{
+    if (worker->learn != NULL) {
+        worker_neighbors_done(&worker->learn->neighbors);
+    }
+    free(worker->learn);
+    worker->learn = NULL;
+}
+
+static struct worker_neighbors_rules find_rules(const struct worker *worker)
+{
+    struct worker_neighbors_rules rules = {.policy = &worker->policy,
+                                           .desired = &worker->state.desired};
+
+    rules.ports = worker_ports_list(worker, &rules.n_ports);
+    return rules;
+}
+
+/* A container that changes its address or MAC all the time must not keep us
+ * rewriting flows. */
+static bool may_learn(struct worker_learn *learn)
+{
+    uint64_t second = clock_now_ms() / 1000;
+
+    if (learn->second != second) {
+        learn->second = second;
+        learn->n_learned = 0;
+    }
+    return learn->n_learned < LEARN_PER_S;
+}
+
+void worker_learn_packet(struct worker *worker,
+                         const struct openflow_packet_in *packet)
+{
+    struct worker_neighbors_rules rules = find_rules(worker);
+    struct worker_learn *learn = worker->learn;
+    int result = 0;
+
+    if (may_learn(learn)) {
+        result =
+            worker_neighbors_learn(&learn->neighbors, &rules, packet->in_port,
+                                   packet->frame, packet->frame_size);
+    }
+    if (result == WORKER_NEIGHBORS_CHANGED) {
+        learn->n_learned++;
+        worker_hold_release(worker);
+        worker_probe_update(worker);
+        worker_reconcile_soon(worker);
+    } else if (result == 0) {
+        worker_hold_packet(worker, packet);
+        worker_probe_unknown(worker, packet->in_port, packet->frame,
+                             packet->frame_size);
+    }
+}
+
+void worker_learn_follow(struct worker *worker)
+{
+    struct worker_neighbors_rules rules = find_rules(worker);
+
+    if (worker_neighbors_follow(&worker->learn->neighbors, &rules)) {
+        worker_probe_update(worker);
+    }
+}
+
+void worker_learn_recover(struct worker *worker, const struct flow *flows,
+                          size_t n_flows)
+{
+    struct worker_neighbors_rules rules = find_rules(worker);
+    struct worker_learn *learn = worker->learn;
+
+    if (learn->has_recovered) {
+        return;
+    }
+    learn->has_recovered = true;
+    if (worker_neighbors_recover(&learn->neighbors, &rules, flows, n_flows) <
+        0) {
+        log_error("out of memory: containers are learned anew");
+    }
+    worker_probe_update(worker);
+}
+
+const struct worker_neighbors *
+worker_learn_neighbors(const struct worker *worker)
+{
+    return &worker->learn->neighbors;
+}
