@@ -108,6 +108,7 @@ def clean_fixture():
 def test_interrupt(clean, step, seconds):
     quickstart = Quickstart()
     quickstart.wait_for_step(step)
+    # sleeps on purpose: the moment within the step is what is tried.
     time.sleep(seconds)
     clean.update(inodes())
     os.killpg(quickstart.process.pid, signal.SIGINT)

@@ -95,6 +95,7 @@ static void run_and_kill(struct killing *killing)
     if (!take(killing, fd)) {
         die("the victim could not write");
     }
+    /* sleeps on purpose: the moment of its death is what is tried. */
     nanosleep(&life, NULL);
     kill(pid, SIGKILL);
     while (take(killing, fd)) {

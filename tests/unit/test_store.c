@@ -599,6 +599,7 @@ static void error_spoils_the_transaction(void **state)
     assert_int_equal(txn_put(&txn, TXN_SETTINGS, "", 0, "1", 1), -EINVAL);
     assert_int_equal(txn_put(&txn, TXN_SETTINGS, "b", 1, "1", 1), -EINVAL);
     assert_int_equal(txn_get(&txn, TXN_SETTINGS, "a", 1, &found), -EINVAL);
+    assert_int_equal(txn_get(&txn, TXN_SETTINGS, "b", 1, &found), -EINVAL);
     assert_int_equal(txn_erase(&txn, TXN_SETTINGS, "a", 1), -EINVAL);
     assert_int_equal(txn_each(&txn, TXN_SETTINGS, NULL, 0, visit_nothing, NULL),
                      -EINVAL);
