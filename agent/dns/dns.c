@@ -167,6 +167,11 @@ static void on_closed(uv_handle_t *handle)
     dns_release(listener->dns);
 }
 
+static void on_tcp_closed(void *data)
+{
+    dns_release(data);
+}
+
 static int open_udp(struct dns_listener *listener)
 {
     int fd = open_socket(&listener->endpoint, SOCK_DGRAM);
@@ -193,25 +198,15 @@ static int open_udp(struct dns_listener *listener)
 static int open_tcp(struct dns_listener *listener)
 {
     int fd = open_socket(&listener->endpoint, SOCK_STREAM);
-    int error;
 
     if (fd < 0) {
         return fd;
     }
-    error = uv_tcp_init(listener->dns->core->loop, &listener->tcp);
-    if (error != 0) {
-        (void)close(fd);
-        return error;
-    }
-    listener->tcp.data = listener;
+    listener_init(&listener->tcp, listener->dns->core->loop, dns_tcp_accept,
+                  listener->dns);
+    listener->has_tcp = true;
     dns_hold(listener->dns);
-    error = uv_tcp_open(&listener->tcp, fd);
-    if (error != 0) {
-        (void)close(fd);
-        return error;
-    }
-    return uv_listen((uv_stream_t *)&listener->tcp, DNS_TCP_BACKLOG,
-                     dns_tcp_accept);
+    return listener_start(&listener->tcp, fd, DNS_TCP_BACKLOG);
 }
 
 static int listen_error(const struct endpoint *endpoint, const char *protocol,
@@ -289,6 +284,7 @@ int dns_new(struct core *core, struct dns **ret, char **ret_error)
         return -ENOMEM;
     }
     dns->core = core;
+    dns->idle_ms = DNS_IDLE_MS;
     dns_hold(dns); /* until dns_free */
     add_own(dns, &config->gateway);
     add_own(dns, &config->mesh);
@@ -333,8 +329,8 @@ struct dns *dns_free(struct dns *dns)
         if (listener->udp.data != NULL) {
             uv_close((uv_handle_t *)&listener->udp, on_closed);
         }
-        if (listener->tcp.data != NULL) {
-            uv_close((uv_handle_t *)&listener->tcp, on_closed);
+        if (listener->has_tcp) {
+            listener_close(&listener->tcp, on_tcp_closed);
         }
     }
     dns_tcp_close_all(dns);

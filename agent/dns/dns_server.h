@@ -12,8 +12,11 @@
 #include "agent/config/config.h"
 #include "agent/dns/dns.h"
 #include "agent/dns/dns_answer.h"
+#include "agent/system/listener.h"
 
 #define DNS_CONNECTIONS_MAX 64
+/* A connection that asks nothing whole for so long is closed. */
+#define DNS_IDLE_MS 10000
 /* Queries that wait for the data plane at once, and their size at most. */
 #define DNS_WAIT_MAX        64
 #define DNS_WAIT_QUERY_SIZE 512
@@ -21,12 +24,13 @@
 struct dns_connection;
 struct dns_waiting;
 
-/* One listening address: two handles. */
+/* One listening address: by UDP and by TCP. */
 struct dns_listener {
     struct dns *dns;
     struct endpoint endpoint;
     uv_udp_t udp;
-    uv_tcp_t tcp;
+    struct listener tcp;
+    bool has_tcp; /* initialised */
 };
 
 struct dns {
@@ -38,6 +42,7 @@ struct dns {
     struct dns_listener listeners[CONFIG_LISTEN_MAX];
     struct dns_connection *connections;
     size_t n_connections;
+    uint32_t idle_ms;            /* DNS_IDLE_MS; a test may shorten it */
     struct dns_waiting *waiting; /* DNS_WAIT_MAX, allocated on use */
     size_t n_waiting;
     uv_timer_t wait_timer;
@@ -66,8 +71,8 @@ void dns_wait_done(struct dns *dns);
 bool dns_wait(struct dns_listener *listener, const struct sockaddr *from,
               const uint8_t *query, size_t size);
 
-/* uv_listen's callback of a listener's TCP handle. */
-void dns_tcp_accept(uv_stream_t *stream, int status);
+/* A connection that the listener of `data`, a dns, accepted. */
+_must_check_ int dns_tcp_accept(int fd, void *data);
 void dns_tcp_close_all(struct dns *dns);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * DNS over TCP (RFC 7766): two bytes of length before each message, several
  * queries on one connection, answered in their order.  A connection that asks
- * nothing whole for DNS_IDLE_MS is closed, as is one that asks more than it
+ * nothing whole for dns->idle_ms is closed, as is one that asks more than it
  * takes answers for.  Part of dns.c.
  */
 #include "agent/dns/dns_server.h"
@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/socket.h>
+
 #include "agent/core/core.h"
 #include "agent/system/sockaddr.h"
 
-#define DNS_IDLE_MS 10000
 /* A query with all that EDNS may carry; longer ones are nonsense. */
 #define DNS_TCP_QUERY_MAX 4096
 /* Answers waiting for a client that does not read. */
@@ -179,14 +180,13 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 }
 
 /* Who is at the other end.  False when it is gone already. */
-static bool connection_peer(struct dns_connection *connection)
+static bool connection_peer(struct dns_connection *connection, int fd)
 {
     struct sockaddr_storage address;
     struct endpoint endpoint;
-    int size = sizeof(address);
+    socklen_t size = sizeof(address);
 
-    if (uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&address,
-                           &size) != 0 ||
+    if (getpeername(fd, (struct sockaddr *)&address, &size) < 0 ||
         !sockaddr_get((struct sockaddr *)&address, &endpoint)) {
         return false;
     }
@@ -194,18 +194,12 @@ static bool connection_peer(struct dns_connection *connection)
     return true;
 }
 
-void dns_tcp_accept(uv_stream_t *stream, int status)
+static struct dns_connection *connection_new(struct dns *dns)
 {
-    struct dns_listener *listener = stream->data;
-    struct dns *dns = listener->dns;
-    struct dns_connection *connection;
+    struct dns_connection *connection = calloc(1, sizeof(*connection));
 
-    if (status != 0) {
-        return;
-    }
-    connection = calloc(1, sizeof(*connection));
     if (connection == NULL) {
-        return; /* the client waits, then gives up */
+        return NULL;
     }
     connection->dns = dns;
     /* On a loop of ours both only fill in the struct. */
@@ -218,14 +212,28 @@ void dns_tcp_accept(uv_stream_t *stream, int status)
     dns->connections = connection;
     dns->n_connections++;
     dns_hold(dns);
-    if (uv_accept(stream, (uv_stream_t *)&connection->tcp) != 0 ||
-        dns->n_connections > DNS_CONNECTIONS_MAX ||
-        !connection_peer(connection) ||
-        uv_timer_start(&connection->timer, on_idle, DNS_IDLE_MS, DNS_IDLE_MS) !=
-            0 ||
+    return connection;
+}
+
+int dns_tcp_accept(int fd, void *data)
+{
+    struct dns *dns = data;
+    struct dns_connection *connection = connection_new(dns);
+    int error;
+
+    if (connection == NULL) {
+        dns->counters.connections_refused++;
+        return -ENOMEM;
+    }
+    error = uv_tcp_open(&connection->tcp, fd);
+    if (error != 0 || dns->n_connections > DNS_CONNECTIONS_MAX ||
+        !connection_peer(connection, fd) ||
+        uv_timer_start(&connection->timer, on_idle, dns->idle_ms,
+                       dns->idle_ms) != 0 ||
         uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read) !=
             0) {
         dns->counters.connections_refused++;
         connection_close(connection);
     }
+    return error;
 }

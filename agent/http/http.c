@@ -20,17 +20,16 @@
 /* Frees a server whose last handle is gone. */
 static void server_release(struct http_server *server)
 {
-    if (server->is_closing && server->n_connections == 0 &&
-        server->pipe.data == NULL && !server->is_rejecting) {
+    if (server->is_closed && server->n_connections == 0) {
         free(server);
     }
 }
 
-static void on_server_closed(uv_handle_t *handle)
+static void on_server_closed(void *data)
 {
-    struct http_server *server = handle->data;
+    struct http_server *server = data;
 
-    handle->data = NULL;
+    server->is_closed = true;
     server_release(server);
 }
 
@@ -316,10 +315,9 @@ static bool take_slot(struct http_connection *connection)
     return false;
 }
 
-static void begin_connection(struct http_connection *connection)
+static void begin_connection(struct http_connection *connection, int fd)
 {
     struct http_server *server = connection->server;
-    int fd;
 
     if (!take_slot(connection)) {
         server->counters.connections_refused++;
@@ -332,8 +330,7 @@ static void begin_connection(struct http_connection *connection)
         return;
     }
     server->counters.connections++;
-    if (uv_fileno((const uv_handle_t *)&connection->pipe, &fd) < 0 ||
-        !http_socket_peer(fd, server->socket_gid, &connection->peer) ||
+    if (!http_socket_peer(fd, server->socket_gid, &connection->peer) ||
         uv_read_start((uv_stream_t *)&connection->pipe, on_buffer, on_read) <
             0) {
         http_connection_close(connection);
@@ -342,50 +339,16 @@ static void begin_connection(struct http_connection *connection)
     http_connection_arm(connection, server->config.idle_ms);
 }
 
-static void on_connection(uv_stream_t *stream, int status);
-
-static void on_rejected(uv_handle_t *handle)
+static int on_accepted(int fd, void *data)
 {
-    struct http_server *server = handle->data;
+    struct http_server *server = data;
+    struct http_connection *connection = calloc(1, sizeof(*connection));
+    int error;
 
-    server->is_rejecting = false;
-    if (server->is_accept_pending && !server->is_closing) {
-        server->is_accept_pending = false;
-        on_connection((uv_stream_t *)&server->pipe, 0);
-    }
-    server_release(server);
-}
-
-/* Without memory for a connection: libuv accepts no other one before this
- * one is taken, so it is taken and closed. */
-static void reject_connection(struct http_server *server)
-{
-    server->counters.connections_refused++;
-    if (server->is_rejecting) {
-        server->is_accept_pending = true;
-        return;
-    }
-    server->is_rejecting = true;
-    (void)uv_pipe_init(server->config.loop, &server->rejected, 0);
-    server->rejected.data = server;
-    (void)uv_accept((uv_stream_t *)&server->pipe,
-                    (uv_stream_t *)&server->rejected); /* closed anyway */
-    uv_close((uv_handle_t *)&server->rejected, on_rejected);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct http_server *server = stream->data;
-    struct http_connection *connection;
-
-    if (status < 0 || server->is_closing) {
-        return;
-    }
-    connection = calloc(1, sizeof(*connection));
     if (connection == NULL || http_reader_new(&connection->reader) != 0) {
+        server->counters.connections_refused++;
         free(connection);
-        reject_connection(server);
-        return;
+        return -ENOMEM;
     }
     connection->server = server;
     connection->slot = HTTP_CLIENTS_MAX;
@@ -396,11 +359,13 @@ static void on_connection(uv_stream_t *stream, int status)
     connection->pipe.data = connection;
     connection->timer.data = connection;
     connection->n_handles = 2;
-    if (uv_accept(stream, (uv_stream_t *)&connection->pipe) < 0) {
+    error = uv_pipe_open(&connection->pipe, fd);
+    if (error < 0) {
         http_connection_close(connection);
-        return;
+        return error;
     }
-    begin_connection(connection);
+    begin_connection(connection, fd);
+    return 0;
 }
 
 static int start(struct http_server *server, char **ret_error)
@@ -413,13 +378,7 @@ static int start(struct http_server *server, char **ret_error)
     if (error < 0) {
         return error;
     }
-    error = uv_pipe_open(&server->pipe, fd);
-    if (error < 0) {
-        close(fd);
-    } else {
-        error =
-            uv_listen((uv_stream_t *)&server->pipe, SOMAXCONN, on_connection);
-    }
+    error = listener_start(&server->listener, fd, SOMAXCONN);
     if (error < 0 && asprintf(ret_error, "cannot listen at unix:%s: %s",
                               server->config.path, uv_strerror(error)) < 0) {
         *ret_error = NULL;
@@ -443,14 +402,13 @@ int http_server_new(const struct http_config *config, struct http_server **ret,
     own->request_ms = own->request_ms != 0 ? own->request_ms : REQUEST_MS;
     own->write_ms = own->write_ms != 0 ? own->write_ms : WRITE_MS;
     own->path = strdup(config->path);
-    (void)uv_pipe_init(own->loop, &server->pipe, 0); /* never fails */
-    server->pipe.data = server;
+    listener_init(&server->listener, own->loop, on_accepted, server);
     error = own->path != NULL ? start(server, ret_error) : -ENOMEM;
     if (error < 0) {
         free((char *)(uintptr_t)own->path);
         own->path = NULL;
         server->is_closing = true;
-        uv_close((uv_handle_t *)&server->pipe, on_server_closed);
+        listener_close(&server->listener, on_server_closed);
         return error;
     }
     *ret = server;
@@ -471,7 +429,7 @@ struct http_server *http_server_free(struct http_server *server)
             http_connection_close(server->connections[i]);
         }
     }
-    uv_close((uv_handle_t *)&server->pipe, on_server_closed);
+    listener_close(&server->listener, on_server_closed);
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 #define SOCKETNET_AGENT_HTTP_HTTP_INTERNAL_H
 
 #include "agent/http/http.h"
+#include "agent/system/listener.h"
 
 /* Bytes of further requests that may wait while one is answered. */
 #define HTTP_PIPELINE_MAX 16384
@@ -27,10 +28,8 @@ struct http_connection {
 
 struct http_server {
     struct http_config config;
-    uv_pipe_t pipe;
-    uv_pipe_t rejected; /* while is_rejecting */
-    bool is_rejecting;
-    bool is_accept_pending; /* another one waits for `rejected` */
+    struct listener listener;
+    bool is_closed; /* the listener is */
     bool is_closing;
     gid_t socket_gid;
     struct http_counters counters;

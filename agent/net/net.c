@@ -19,6 +19,9 @@
 #include "agent/system/clock.h"
 #include "agent/system/sockaddr.h"
 
+/* Connections that the kernel keeps for us until we accept them. */
+#define NET_BACKLOG 64
+
 static void net_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
     struct net *net = handle->data;
@@ -60,15 +63,6 @@ static void net_send(void *data, const struct endpoint *endpoint,
     if (uv_udp_try_send(&net->udp, &buffer, 1,
                         (const struct sockaddr *)&address) < 0) {
         net->counters.send_failed++;
-    }
-}
-
-static void net_connected(uv_stream_t *listener, int status)
-{
-    struct net *net = listener->data;
-
-    if (status == 0 && !net->is_closing) {
-        net_connection_accept(net);
     }
 }
 
@@ -157,17 +151,8 @@ static int net_open_udp(struct net *net)
 static int net_open_tcp(struct net *net)
 {
     int fd = net_bind(&net->own, SOCK_STREAM);
-    int error;
 
-    if (fd < 0) {
-        return fd;
-    }
-    error = uv_tcp_open(&net->listener, fd);
-    if (error != 0) {
-        (void)close(fd); /* nothing was written */
-        return error;
-    }
-    return uv_listen((uv_stream_t *)&net->listener, 64, net_connected);
+    return fd < 0 ? fd : listener_start(&net->listener, fd, NET_BACKLOG);
 }
 
 int net_new(struct core *core, struct net **ret, char **ret_error)
@@ -183,14 +168,13 @@ int net_new(struct core *core, struct net **ret, char **ret_error)
     net->core = core;
     net->own.address = core->config->mesh;
     net->own.port = core->config->mesh_port;
-    /* These three only fail for a loop that is not one. */
+    /* These only fail for a loop that is not one. */
     (void)uv_udp_init(core->loop, &net->udp);
-    (void)uv_tcp_init(core->loop, &net->listener);
+    listener_init(&net->listener, core->loop, net_connection_accept, net);
     (void)uv_timer_init(core->loop, &net->timer);
     net->timer_fn = net_tick;
     net->n_handles = 3;
     net->udp.data = net;
-    net->listener.data = net;
     net->timer.data = net;
     error = net_open_udp(net);
     if (error == 0) {
@@ -206,14 +190,19 @@ int net_new(struct core *core, struct net **ret, char **ret_error)
     return 0;
 }
 
-static void net_handle_closed(uv_handle_t *handle)
+static void net_part_closed(void *data)
 {
-    struct net *net = handle->data;
+    struct net *net = data;
 
     net->n_handles--;
     if (net->n_handles == 0) {
         free(net);
     }
+}
+
+static void net_handle_closed(uv_handle_t *handle)
+{
+    net_part_closed(handle->data);
 }
 
 struct net *net_free(struct net *net)
@@ -232,7 +221,7 @@ struct net *net_free(struct net *net)
     /* Connections close first: closing handles are called back in the order
      * of uv_close reversed, so net counts them too. */
     uv_close((uv_handle_t *)&net->udp, net_handle_closed);
-    uv_close((uv_handle_t *)&net->listener, net_handle_closed);
+    listener_close(&net->listener, net_part_closed);
     uv_close((uv_handle_t *)&net->timer, net_handle_closed);
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "agent/net/net.h"
+#include "agent/system/listener.h"
 #include "gossip/base/limits.h"
 #include "gossip/wire/stream.h"
 
@@ -70,7 +71,7 @@ struct net_connection {
 struct net {
     struct core *core;
     uv_udp_t udp;
-    uv_tcp_t listener;
+    struct listener listener;
     uv_timer_t timer; /* deadlines of connections */
     uv_timer_cb timer_fn;
     unsigned n_handles;
@@ -91,8 +92,8 @@ void net_connection_finish(struct net_connection *connection);
 /* Tells why, and ends. */
 void net_connection_refuse(struct net_connection *connection, uint8_t reason);
 void net_connection_read(struct net_connection *connection);
-/* Accepts from the listener. */
-void net_connection_accept(struct net *net);
+/* A connection that the listener of `data`, a net, accepted. */
+_must_check_ int net_connection_accept(int fd, void *data);
 /* From our mesh address to `endpoint`; `done` as for uv_tcp_connect.  0 or
  * negative errno. */
 _must_check_ int net_connection_connect(struct net_connection *connection,

@@ -395,34 +395,37 @@ static size_t net_count_openings_of(const struct net *net,
     return n;
 }
 
-void net_connection_accept(struct net *net)
+int net_connection_accept(int fd, void *data)
 {
+    struct net *net = data;
     struct net_connection *connection = net_connection_new(net, NET_OPENING);
     struct sockaddr_storage address;
     struct endpoint from = {0};
-    int len = sizeof(address);
+    socklen_t len = sizeof(address);
+    int error;
 
     if (connection == NULL) {
-        return; /* the peer waits in the backlog and gives up */
+        return -ENOMEM;
     }
-    if (uv_accept((uv_stream_t *)&net->listener,
-                  (uv_stream_t *)&connection->tcp) != 0 ||
-        uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&address,
-                           &len) != 0 ||
-        !sockaddr_get((const struct sockaddr *)&address, &from)) {
+    error = getpeername(fd, (struct sockaddr *)&address, &len) < 0
+                ? -errno
+                : uv_tcp_open(&connection->tcp, fd);
+    if (error != 0) {
         net_connection_close(connection);
-        return;
+        return error;
     }
     (void)uv_tcp_nodelay(&connection->tcp, 1); /* only costs time if it fails */
-    if (net_count(net, NET_OPENING) > NET_OPENINGS_MAX ||
+    if (!sockaddr_get((const struct sockaddr *)&address, &from) ||
+        net_count(net, NET_OPENING) > NET_OPENINGS_MAX ||
         net_count_openings_of(net, &from.address) >=
             NET_OPENINGS_PER_ADDRESS_MAX) {
         net->counters.connections_refused++;
         net_connection_close(connection);
-        return;
+        return 0;
     }
     connection->from = from.address;
     net_connection_read(connection);
+    return 0;
 }
 
 int net_connection_connect(struct net_connection *connection,

@@ -26,7 +26,9 @@
 #include "agent/identity/identity.h"
 #include "tests/unit/dns_text.h"
 #include "tests/unit/fake_node.h"
+#include "tests/unit/heap.h"
 
+/* Of an address of the loopback that is this process' own. */
 #define PORT 15353
 
 static uv_loop_t loop;
@@ -34,6 +36,8 @@ static struct core core;
 static struct dns *dns;
 static struct config config;
 static struct identity identity;
+static struct endpoint own;
+static char listen_text[64];
 
 /* What the server uses of worker_link.c, which would bring the whole process
  * and the real node with it. */
@@ -64,9 +68,13 @@ static int setup(void **state)
     (void)state;
     assert_int_equal(uv_loop_init(&loop), 0);
     config = (struct config){.zone = zone, .n_dns_listen = 1};
-    assert_int_equal(
-        endpoint_parse("127.0.0.1:15353", 53, &config.dns_listen[0]), 0);
+    (void)snprintf(listen_text, sizeof(listen_text), "127.%u.%u.%u:%u",
+                   1 + ((unsigned)getpid() >> 16) % 250,
+                   (unsigned)getpid() >> 8 & 255, (unsigned)getpid() & 255,
+                   PORT);
+    assert_int_equal(endpoint_parse(listen_text, 53, &config.dns_listen[0]), 0);
     assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
+    own = config.dns_listen[0];
     (void)snprintf(identity.body.name, sizeof(identity.body.name), "host1");
     core =
         (struct core){.loop = &loop, .config = &config, .identity = &identity};
@@ -99,7 +107,7 @@ static int client(int type)
     int fd = socket(AF_INET, type, 0);
 
     assert_true(fd >= 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    memcpy(&address.sin_addr, own.address.bytes, 4);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
                      0);
     return fd;
@@ -267,17 +275,51 @@ static void test_tcp_limit(void **state)
     }
 }
 
-/* Half a query buys no time. */
+/* Bytes of a query that is not whole buy no time: one that comes byte by byte
+ * is cut, long before its end. */
 static void test_tcp_idle(void **state)
 {
-    uint8_t query[1024], answer[64];
-    size_t n = frame("redis.mesh.internal", query);
-    int fd = client(SOCK_STREAM);
+    static const uint8_t head[] = {0x0f, 0xff};
+    uint8_t answer[64];
+    int fd;
+    ssize_t n = -1;
+    unsigned sent = 0;
 
     (void)state;
-    assert_int_equal(send(fd, query, n / 2, 0), n / 2);
-    assert_true(receive(fd, answer, sizeof(answer), 50) < 0);
-    assert_int_equal(receive(fd, answer, sizeof(answer), 12000), 0);
+    assert_int_equal(dns->idle_ms, DNS_IDLE_MS);
+    dns->idle_ms = 50;
+    fd = client(SOCK_STREAM);
+    assert_int_equal(send(fd, head, sizeof(head), 0), sizeof(head));
+    while (n < 0 && sent < 0x0fff) {
+        /* Refused once the other end has closed. */
+        (void)send(fd, "x", 1, MSG_NOSIGNAL);
+        sent++;
+        n = receive(fd, answer, sizeof(answer), 1);
+        n = n < 0 && errno == ECONNRESET ? 0 : n;
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(dns_counters_get(dns)->queries_tcp, 0);
+    (void)close(fd);
+}
+
+/* A connection that finds no memory is closed, and the next one is served. */
+static void test_tcp_no_memory(void **state)
+{
+    uint8_t query[1024], answer[4096];
+    size_t size, n = frame("redis.mesh.internal", query);
+    int fd;
+
+    (void)state;
+    heap_fail_at(1);
+    fd = client(SOCK_STREAM);
+    assert_int_equal(receive(fd, answer, sizeof(answer), 1000), 0);
+    assert_true(heap_off());
+    assert_int_equal(dns_counters_get(dns)->connections_refused, 1);
+    (void)close(fd);
+    fd = client(SOCK_STREAM);
+    assert_int_equal(send(fd, query, n, 0), n);
+    size = receive_frame(fd, answer, sizeof(answer));
+    assert_text(answer + 2, (ssize_t)size - 2, REDIS);
     (void)close(fd);
 }
 
@@ -288,7 +330,8 @@ static void test_bind(void **state)
 
     (void)state;
     assert_int_equal(dns_new(&core, &other, &error), -EADDRINUSE);
-    assert_non_null(strstr(error, "127.0.0.1:15353/udp"));
+    assert_non_null(strstr(error, listen_text));
+    assert_non_null(strstr(error, "/udp"));
     assert_non_null(strstr(error, "dns.listen"));
     free(error);
     assert_null(other);
@@ -311,7 +354,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_udp),       TEST(test_tcp),      TEST(test_tcp_nonsense),
-        TEST(test_tcp_limit), TEST(test_tcp_idle), TEST(test_bind),
+        TEST(test_tcp_limit), TEST(test_tcp_idle), TEST(test_tcp_no_memory),
+        TEST(test_bind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,150 @@
+/*
+ * The node's TCP listener: how many connections it keeps open that have not
+ * said what they want, and that it accepts again after it found no memory.
+ */
+#include "agent/net/net.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "agent/config/config.h"
+#include "agent/net/net_internal.h"
+#include "tests/unit/heap.h"
+
+/* Turns of a millisecond each that anything may take. */
+#define TURNS 10000
+
+static uv_loop_t loop;
+static struct config config;
+static struct core core = {.loop = &loop, .config = &config};
+static struct net *net;
+
+static int setup(void **state)
+{
+    char *error = NULL;
+
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    /* An address of the loopback that is this process' own. */
+    config.mesh = (struct address){
+        .family = 4,
+        .bytes = {127, (uint8_t)(1 + ((unsigned)getpid() >> 16) % 250),
+                  (uint8_t)((unsigned)getpid() >> 8), (uint8_t)getpid()}};
+    config.mesh_port = 17720;
+    assert_int_equal(net_new(&core, &net, &error), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)heap_off();
+    net = net_free(net);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    return 0;
+}
+
+static int client(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(config.mesh_port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    memcpy(&address.sin_addr, config.mesh.bytes, 4);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    return fd;
+}
+
+/* Runs the loop until the other end has closed. */
+static void assert_closed(int fd)
+{
+    char byte;
+
+    for (int i = 0; i < TURNS; i++) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        if (recv(fd, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET) {
+            (void)close(fd);
+            return;
+        }
+        (void)usleep(1000);
+    }
+    fail_msg("not closed");
+}
+
+/* Connections from here on, until there are as many as may be. */
+static void open_rest(int *fds, size_t first)
+{
+    for (size_t i = first; i < NET_OPENINGS_PER_ADDRESS_MAX; i++) {
+        fds[i] = client();
+    }
+    for (int i = 0; i < TURNS &&
+                    net_count(net, NET_OPENING) < NET_OPENINGS_PER_ADDRESS_MAX;
+         i++) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        (void)usleep(1000);
+    }
+    assert_int_equal(net_count(net, NET_OPENING), NET_OPENINGS_PER_ADDRESS_MAX);
+}
+
+/* One address holds so many, and not one more. */
+static void test_limit(void **state)
+{
+    int fds[NET_OPENINGS_PER_ADDRESS_MAX];
+
+    (void)state;
+    assert_int_equal(ARRAY_SIZE(fds), 4);
+    open_rest(fds, 0);
+    assert_int_equal(net_counters_get(net)->connections_refused, 0);
+    assert_closed(client());
+    assert_int_equal(net_counters_get(net)->connections_refused, 1);
+    /* What is no opening ends the connection, and gives its place back. */
+    assert_int_equal(send(fds[3], "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
+    assert_int_equal(shutdown(fds[3], SHUT_WR), 0);
+    assert_closed(fds[3]);
+    open_rest(fds, NET_OPENINGS_PER_ADDRESS_MAX - 1);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        (void)close(fds[i]);
+    }
+}
+
+/* Without memory for a connection it is closed; the next one is served. */
+static void test_no_memory(void **state)
+{
+    int fds[NET_OPENINGS_PER_ADDRESS_MAX];
+
+    (void)state;
+    heap_fail_at(1);
+    assert_closed(client());
+    assert_true(heap_off());
+    open_rest(fds, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        (void)close(fds[i]);
+    }
+}
+
+#define TEST(function)                                                         \
+    cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_limit),
+        TEST(test_no_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
