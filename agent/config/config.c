@@ -223,7 +223,7 @@ static void read_mesh(struct yaml_node map, struct config *config)
     read_interface(yaml_get(map, "interface"), "mesh.interface",
                    &config->mesh_interface);
     if (yaml_address(address, "mesh.address", &config->mesh) &&
-        !config_is_host_address(&config->mesh)) {
+        !address_is_host(&config->mesh)) {
         yaml_fail(address, "mesh.address: not an address that other hosts can "
                            "reach; expected this host's own on the mesh");
     }

@@ -12,7 +12,4 @@ _must_check_ int config_validate(const struct config *config, char **ret_error);
 /* NULL, or what is wrong with a zone, to be put behind its name. */
 const char *config_zone_problem(const char *zone);
 
-/* Neither unspecified, nor multicast, nor the broadcast address. */
-bool config_is_host_address(const struct address *address);
-
 #endif

@@ -18,20 +18,6 @@
 /* sun_path is 108 bytes; "/api.sock" and what others put beside it. */
 #define CONFIG_RUN_DIR_MAX 80
 
-bool config_is_host_address(const struct address *address)
-{
-    static const uint8_t zeros[16] = {0};
-    static const uint8_t ones[4] = {255, 255, 255, 255};
-    const uint8_t *bytes = address->bytes;
-
-    if (address->family == 4) {
-        return memcmp(bytes, zeros, 4) != 0 && (bytes[0] & 0xf0) != 0xe0 &&
-               memcmp(bytes, ones, 4) != 0;
-    }
-    return address->family == 6 && memcmp(bytes, zeros, 16) != 0 &&
-           bytes[0] != 0xff;
-}
-
 /* Labels of 1 to 63 letters, digits, '-' and '_', at most 200 in all so that
  * names below it fit into 253. */
 static bool is_domain(const char *zone)
@@ -75,6 +61,24 @@ const char *config_zone_problem(const char *zone)
     return NULL;
 }
 
+/* -EINVAL and a text: the subnet's first or last address. */
+static int refuse_gateway(const struct config *config,
+                          const struct prefix *subnet, char **ret_error)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    char range[PREFIX_TEXT_SIZE];
+
+    if (asprintf(ret_error,
+                 "%s: bridge.gateway %s is the network's or the broadcast "
+                 "address of %s, which no host may have; give the address that "
+                 "containers of this host use as gateway",
+                 config->path, address_text(&config->gateway, text),
+                 prefix_text(subnet, range)) < 0) {
+        *ret_error = NULL;
+    }
+    return -EINVAL;
+}
+
 static int validate_gateway(const struct config *config, char **ret_error)
 {
     char text[ADDRESS_TEXT_SIZE];
@@ -83,8 +87,13 @@ static int validate_gateway(const struct config *config, char **ret_error)
         return 0;
     }
     for (size_t i = 0; i < config->n_subnets; i++) {
-        if (prefix_contains(&config->subnets[i], &config->gateway)) {
+        const struct prefix *subnet = &config->subnets[i];
+
+        if (prefix_is_host(subnet, &config->gateway)) {
             return 0;
+        }
+        if (prefix_contains(subnet, &config->gateway)) {
+            return refuse_gateway(config, subnet, ret_error);
         }
     }
     if (asprintf(ret_error,

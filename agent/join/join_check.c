@@ -35,18 +35,6 @@ static void refuse(struct check *check, enum join_status status,
     va_end(arguments);
 }
 
-static bool is_host_address(const struct address *address)
-{
-    static const uint8_t zeros[16] = {0};
-    uint8_t first = address->bytes[0];
-
-    if (memcmp(address->bytes, zeros, sizeof(zeros)) == 0) {
-        return false;
-    }
-    return address->family == 4 ? first < 0xe0
-                                : address->family == 6 && first != 0xff;
-}
-
 static void check_mesh(struct check *check, const struct genesis *genesis)
 {
     const struct join_request *request = check->request;
@@ -62,7 +50,7 @@ static void check_mesh(struct check *check, const struct genesis *genesis)
         const struct endpoint *mesh = &request->mesh[i];
 
         (void)address_text(&mesh->address, address);
-        if (!is_host_address(&mesh->address) || mesh->port == 0) {
+        if (!address_is_host(&mesh->address) || mesh->port == 0) {
             refuse(check, JOIN_ADDRESS_REFUSED,
                    "mesh address %s port %u is not one that others can reach; "
                    "set \"mesh.address\" and \"mesh.port\" in agent.yaml",
@@ -72,6 +60,27 @@ static void check_mesh(struct check *check, const struct genesis *genesis)
                    "mesh address %s lies in the range of service addresses "
                    "%s; use another",
                    address, prefix_text(&genesis->service_range, range));
+        }
+    }
+}
+
+/* The mesh addresses inside the subnet may be any but its ends. */
+static void check_ends(struct check *check, const struct prefix *subnet)
+{
+    const struct join_request *request = check->request;
+    char text[ADDRESS_TEXT_SIZE];
+    char range[PREFIX_TEXT_SIZE];
+
+    for (size_t i = 0; i < request->n_mesh && check->status == JOIN_OK; i++) {
+        const struct address *address = &request->mesh[i].address;
+
+        if (prefix_contains(subnet, address) &&
+            !prefix_is_host(subnet, address)) {
+            refuse(check, JOIN_ADDRESS_REFUSED,
+                   "mesh address %s is the network's or the broadcast address "
+                   "of subnet %s, which no host may have; set \"mesh.address\" "
+                   "in agent.yaml",
+                   address_text(address, text), prefix_text(subnet, range));
         }
     }
 }
@@ -100,6 +109,7 @@ static void check_subnets(struct check *check, const struct genesis *genesis)
                    "addresses %s; use another in \"subnets\" of agent.yaml",
                    text, prefix_text(&genesis->service_range, other));
         }
+        check_ends(check, subnet);
         for (size_t j = 0; j < i && check->status == JOIN_OK; j++) {
             if (prefix_overlaps(subnet, &request->subnets[j])) {
                 refuse(check, JOIN_SUBNET_REFUSED,

@@ -34,6 +34,18 @@ int address_compare(const struct address *a, const struct address *b)
     return memcmp(a->bytes, b->bytes, address_size(a));
 }
 
+bool address_is_host(const struct address *address)
+{
+    static const uint8_t zeros[16] = {0};
+    uint8_t first = address->bytes[0];
+
+    if (memcmp(address->bytes, zeros, sizeof(zeros)) == 0) {
+        return false;
+    }
+    return address->family == 4 ? first < 224
+                                : address->family == 6 && first != 0xff;
+}
+
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
     return a->port == b->port && address_equal(&a->address, &b->address);

@@ -46,6 +46,10 @@ size_t address_size(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
 /* Orders by family, then bytes: <0, 0, >0. */
 int address_compare(const struct address *a, const struct address *b);
+/* Whether one host may have it, as far as can be told without a prefix: not
+ * unspecified, multicast or broadcast, nor IPv4's reserved 240.0.0.0/4 (RFC
+ * 1112 section 4). */
+bool address_is_host(const struct address *address);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* Text parsers return 0, or -EINVAL and leave the output alone.  An endpoint

@@ -283,6 +283,29 @@ static void test_prefix_contains(void **state)
     assert_false(prefix_contains(&v6, &address));
 }
 
+static void test_address_is_host(void **state)
+{
+    static const char *const yes[] = {"0.0.0.1", "10.0.3.255",
+                                      "223.255.255.255", "::1", "fe80::1"};
+    static const char *const no[] = {
+        "0.0.0.0",         "224.0.0.0", "239.255.255.255", "240.0.0.0",
+        "255.255.255.255", "::",        "ff00::",          "ff02::1"};
+    struct address none = {.family = 0};
+
+    (void)state;
+    assert_false(address_is_host(&none));
+    for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+        struct address address = parsed(yes[i]);
+
+        assert_true(address_is_host(&address));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(no); i++) {
+        struct address address = parsed(no[i]);
+
+        assert_false(address_is_host(&address));
+    }
+}
+
 static void test_prefix_is_host(void **state)
 {
     static const struct {
@@ -431,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_prefix_text),
         cmocka_unit_test(test_prefix_interface),
         cmocka_unit_test(test_prefix_contains),
+        cmocka_unit_test(test_address_is_host),
         cmocka_unit_test(test_prefix_is_host),
         cmocka_unit_test(test_prefix_overlaps),
         cmocka_unit_test(test_packed),

@@ -237,6 +237,7 @@ static void bad_values_are_errors(void **state)
            "mesh.address: \"1.2.3\" is not an address; expected one such as");
     refuse("mesh: {address: 0.0.0.0}\n", "not an address that other hosts");
     refuse("mesh: {address: 224.0.0.1}\n", "not an address that other hosts");
+    refuse("mesh: {address: 240.0.0.1}\n", "not an address that other hosts");
     refuse("mesh: {address: '::'}\n", "not an address that other hosts");
     refuse("subnets: 10.0.3.1/24\n", "expected the subnet itself, 10.0.3.0/24");
     refuse("subnets:\n- 10.0.3.0/24\n- 10.0.3.128/25\n",
@@ -245,6 +246,11 @@ static void bad_values_are_errors(void **state)
     refuse("dns: {listen: [10.0.0.1:0x35]}\n", "is not an address and port");
     refuse("name: a\nsubnets: [10.0.3.0/24]\nbridge: {gateway: 10.0.4.1}\n",
            "bridge.gateway 10.0.4.1 is in none of the subnets");
+    refuse("name: a\nsubnets: [10.0.3.0/24]\nbridge: {gateway: 10.0.3.0}\n",
+           "bridge.gateway 10.0.3.0 is the network's or the broadcast address "
+           "of 10.0.3.0/24");
+    refuse("name: a\nsubnets: [10.0.3.0/24]\nbridge: {gateway: 10.0.3.255}\n",
+           "bridge.gateway 10.0.3.255 is the network's or the broadcast");
 }
 
 static void limits_are_kept(void **state)

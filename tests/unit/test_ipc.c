@@ -295,6 +295,68 @@ static void test_refuses_stray_descriptors(void **state)
     assert_int_equal(close(pair[1]), 0);
 }
 
+/* A PEER message with `n` descriptors, as ipc_send never makes it. */
+static void send_descriptors(int fd, size_t n)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(16 * sizeof(int))];
+    } control = {0};
+    uint8_t bytes[] = {0x91, IPC_PEER};
+    struct iovec vector = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr header = {.msg_iov = &vector,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(n * sizeof(int));
+    for (size_t i = 0; i < n; i++) {
+        memcpy(CMSG_DATA(rights) + i * sizeof(int), &fd, sizeof(int));
+    }
+    assert_int_equal(sendmsg(fd, &header, MSG_DONTWAIT), sizeof(bytes));
+}
+
+static size_t count_open(void)
+{
+    size_t n = 0;
+
+    for (int fd = 0; fd < 256; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+/* More than one descriptor, as many as there is room for, and more, which the
+ * kernel cuts off (MSG_CTRUNC): nothing but the first one of a message that is
+ * whole stays open. */
+static void test_closes_surplus_descriptors(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    make_pair(pair);
+    for (size_t n = 1; n <= 6; n++) {
+        size_t n_open = count_open();
+        struct ipc_message got;
+        uint8_t buffer[64];
+        int error;
+
+        send_descriptors(pair[0], n);
+        error = ipc_receive(pair[1], buffer, sizeof(buffer), &got);
+        assert_int_equal(error, n <= 4 ? 0 : IPC_E_MALFORMED);
+        if (error == 0) {
+            assert_int_equal(count_open(), n_open + 1);
+            assert_int_equal(close(got.fd), 0);
+        }
+        assert_int_equal(count_open(), n_open);
+    }
+    assert_int_equal(close(pair[0]), 0);
+    assert_int_equal(close(pair[1]), 0);
+}
+
 /* One that is longer than the buffer is dropped, the next one is whole. */
 static void test_drops_what_does_not_fit(void **state)
 {
@@ -378,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_cleans_text_when_sending),
         cmocka_unit_test(test_passes_a_descriptor),
         cmocka_unit_test(test_refuses_stray_descriptors),
+        cmocka_unit_test(test_closes_surplus_descriptors),
         cmocka_unit_test(test_drops_what_does_not_fit),
         cmocka_unit_test(test_queue_keeps_the_order),
     };

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sodium.h>
 
+#include "agent/join/join_check.h"
 #include "agent/join/join_client.h"
 #include "gossip/wire/message.h"
 #include "gossip/wire/sign.h"
@@ -348,6 +349,8 @@ static void bad_tokens_are_refused(void **state)
     fixture->now_s += 600;
     expect(fixture, &joiner, JOIN_TOKEN_EXPIRED,
            "agentctl token create\" on node \"host1\"");
+    fixture->now_s -= 1;
+    expect(fixture, &joiner, JOIN_OK, "welcome"); /* its last second */
 }
 
 static void conflicts_are_named_and_keep_the_token(void **state)
@@ -377,6 +380,19 @@ static void conflicts_are_named_and_keep_the_token(void **state)
            "range of service addresses");
     joiner.request.mesh[0].address = (struct address){4, {0}};
     expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "not one that others");
+    joiner.request.mesh[0].address = (struct address){4, {224, 0, 0, 1}};
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+           "mesh address 224.0.0.1 port 7721 is not one that others");
+    joiner.request.mesh[0].address = (struct address){4, {10, 0, 2, 0}};
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+           "mesh address 10.0.2.0 is the network's or the broadcast address "
+           "of subnet 10.0.2.0/24");
+    joiner.request.mesh[0].address = (struct address){4, {10, 0, 2, 255}};
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+           "mesh address 10.0.2.255 is the network's or the broadcast");
+    joiner = make_joiner(&token, 2);
+    joiner.request.mesh[0].port = 0;
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "port 0 is not one that");
     joiner.request.n_mesh = 0;
     expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "names no mesh address");
 
@@ -402,6 +418,30 @@ static void conflicts_are_named_and_keep_the_token(void **state)
 
     joiner = make_joiner(&token, 2);
     expect(fixture, &joiner, JOIN_OK, "welcome");
+}
+
+/* To the second: a certificate's last is the one before its not_after. */
+static void an_ended_certificate_takes_no_name(void **state)
+{
+    struct join_fixture *fixture = *state;
+    const struct genesis *genesis = &fixture->identity.genesis;
+    uint64_t end_s = fixture->identity.body.not_after_s;
+    struct token token = {.id = {1}};
+    struct joiner joiner = make_joiner(&token, 2);
+    char text[JOIN_TEXT_SIZE] = "";
+
+    strcpy(joiner.request.name, "host1");
+    assert_int_equal(join_check(fixture->core.node, genesis, &joiner.request,
+                                end_s - 1, text),
+                     JOIN_NAME_REFUSED);
+    assert_int_equal(
+        join_check(fixture->core.node, genesis, &joiner.request, end_s, text),
+        JOIN_OK);
+    strcpy(joiner.request.name, "host2");
+    joiner.request.mesh[0].address = (struct address){4, {223, 255, 255, 255}};
+    assert_int_equal(join_check(fixture->core.node, genesis, &joiner.request,
+                                end_s - 1, text),
+                     JOIN_OK); /* the last before multicast */
 }
 
 /* The joiner's own record that it left, as gossip would bring it. */
@@ -687,6 +727,7 @@ int main(void)
         JOIN_TEST(same_key_gets_the_same_certificate_again),
         JOIN_TEST(bad_tokens_are_refused),
         JOIN_TEST(conflicts_are_named_and_keep_the_token),
+        JOIN_TEST(an_ended_certificate_takes_no_name),
         JOIN_TEST(who_left_blocks_nothing),
         JOIN_TEST(malformed_requests_are_answered),
         JOIN_TEST(an_issuer_that_cannot_write_says_so),

@@ -262,6 +262,43 @@ static void test_elements(void **state)
                      UNPACK_E_MALFORMED);
 }
 
+static uint8_t *put_map(uint8_t *pos, size_t n_pairs)
+{
+    *pos++ = 0xde;
+    *pos++ = 0;
+    *pos++ = (uint8_t)n_pairs;
+    for (size_t i = 0; i < n_pairs; i++) {
+        *pos++ = 0xcc;
+        *pos++ = (uint8_t)i;
+        *pos++ = 0;
+    }
+    return pos;
+}
+
+/* Pairs of one map beside another, and keys where more elements are allowed:
+ * half of LIMIT_MSGPACK_ELEMENTS. */
+static void test_pairs(void **state)
+{
+    uint8_t bytes[4 * LIMIT_MSGPACK_ELEMENTS] = {0x92};
+    size_t n_keys = LIMIT_MSGPACK_ELEMENTS / 2;
+    size_t rest = (LIMIT_MSGPACK_ELEMENTS - 2 - 200) / 2;
+    uint8_t *second = put_map(bytes + 1, 100);
+    uint8_t *end = put_map(second, rest);
+
+    (void)state;
+    assert_int_equal(
+        unpack_check(bytes, (size_t)(end - bytes), LIMIT_MSGPACK_ELEMENTS), 0);
+    end = put_map(second, rest + 1);
+    assert_int_equal(
+        unpack_check(bytes, (size_t)(end - bytes), LIMIT_MSGPACK_ELEMENTS),
+        UNPACK_E_MALFORMED);
+    end = put_map(bytes, n_keys);
+    assert_int_equal(unpack_check(bytes, (size_t)(end - bytes), SIZE_MAX), 0);
+    end = put_map(bytes, n_keys + 1);
+    assert_int_equal(unpack_check(bytes, (size_t)(end - bytes), SIZE_MAX),
+                     UNPACK_E_MALFORMED);
+}
+
 /*
  * Raises the number of elements of the list that starts at `at` by one by
  * writing its first element once more, in a copy of the body.
@@ -585,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_name_on_wire),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_elements),
+        cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_certificate_lists),
         cmocka_unit_test(test_service_lists),
         cmocka_unit_test(test_manifest_ids),

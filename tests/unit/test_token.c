@@ -137,6 +137,26 @@ static void bad_wishes_are_refused(void **state)
     identity_free(identity);
 }
 
+static void lifetimes_at_their_edges(void **state)
+{
+    static const uint64_t lifetimes_s[] = {TOKEN_TTL_MIN_S, TOKEN_TTL_MAX_S};
+    struct identity *identity = make_identity();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(lifetimes_s); i++) {
+        struct store_token stored;
+        struct token token;
+        char *problem = NULL;
+
+        assert_int_equal(token_new(identity, NULL, 0, 1000, lifetimes_s[i],
+                                   &token, &stored, &problem),
+                         0);
+        assert_int_equal(token.expires_s, 1000 + lifetimes_s[i]);
+        assert_int_equal(stored.expires_s, token.expires_s);
+    }
+    identity_free(identity);
+}
+
 static void patterns_become_canonical(void **state)
 {
     char pattern[STORE_TOKEN_FUNCTION_SIZE];
@@ -212,6 +232,7 @@ int main(void)
         cmocka_unit_test(issuer_keeps_no_secret),
         cmocka_unit_test(no_function_means_all_with_a_warning),
         cmocka_unit_test(bad_wishes_are_refused),
+        cmocka_unit_test(lifetimes_at_their_edges),
         cmocka_unit_test(patterns_become_canonical),
         cmocka_unit_test(largest_token_fits),
         cmocka_unit_test(damaged_text_is_refused),
