@@ -88,40 +88,41 @@ static int add_record(const struct record *record, void *data)
     return json_array_append_new(job->list, record_json(job->core, record));
 }
 
-/* The kind of the query: 0 for all; -1 and answered when there is none. */
-static int get_kind(struct http_exchange *exchange)
+/* The kind of the query, 0 for all; false and answered when there is none. */
+static bool get_kind(struct http_exchange *exchange, uint8_t *ret)
 {
     char name[24];
     int error = http_request_query(http_exchange_request(exchange), "kind",
                                    name, sizeof(name));
 
+    *ret = 0;
     if (error == HTTP_E_AGAIN) {
-        return 0;
+        return true;
     }
-    for (int kind = RECORD_CERTIFICATE; error == 0 && kind <= RECORD_MANIFEST;
-         kind++) {
-        if (strcmp(record_kind_name((uint8_t)kind), name) == 0) {
-            return kind;
+    for (uint8_t kind = RECORD_CERTIFICATE;
+         error == 0 && kind <= RECORD_MANIFEST; kind++) {
+        if (strcmp(record_kind_name(kind), name) == 0) {
+            *ret = kind;
+            return true;
         }
     }
     api_problem(exchange, 400, NULL,
                 "kinds: certificate, revocation, member, service, function, "
                 "intent, tombstone, manifest",
                 "there is no such kind of record");
-    return -1;
+    return false;
 }
 
 void api_records_get(struct http_exchange *exchange, void *data)
 {
     struct list_job job = {.core = ((struct api *)data)->core};
-    int kind = get_kind(exchange);
+    uint8_t kind;
 
-    if (kind < 0) {
+    if (!get_kind(exchange, &kind)) {
         return;
     }
     job.list = json_array();
-    if (node_records_each(job.core->node, (uint8_t)kind, add_record, &job) !=
-        0) {
+    if (node_records_each(job.core->node, kind, add_record, &job) != 0) {
         json_decref(job.list);
         api_reply(exchange, 500, NULL);
         return;

@@ -246,7 +246,6 @@ void api_resolve_get(struct http_exchange *exchange, void *data)
     const struct catalog_function *function = catalog_find(core->catalog, name);
     json_t *chosen;
     json_t *others;
-    unsigned rank;
 
     if (function == NULL) {
         api_service_not_found(exchange, core, name);
@@ -258,13 +257,12 @@ void api_resolve_get(struct http_exchange *exchange, void *data)
         api_json_append(&chosen,
                         api_instance_json(api, function, function->usable[i]));
     }
-    rank = function->n_usable > 0
-               ? catalog_state_rank(function->usable[0]->state)
-               : CATALOG_RANK_NEVER + 1;
     for (size_t i = 0; i < function->n_instances; i++) {
         const struct catalog_instance *instance = &function->instances[i];
 
-        if (catalog_state_rank(instance->state) != rank) {
+        if (function->n_usable == 0 ||
+            catalog_state_rank(instance->state) !=
+                catalog_state_rank(function->usable[0]->state)) {
             api_json_append(&others,
                             api_instance_json(api, function, instance));
         }

@@ -45,8 +45,13 @@ enum catalog_state {
  * Usable ones; while there is none, those not heard, which may be there; and
  * else the unreachable ones, since silence alone withdraws nothing.  The rest
  * get none in any case. */
-#define CATALOG_RANK_NEVER 3u
-unsigned catalog_state_rank(enum catalog_state state);
+enum catalog_rank {
+    CATALOG_RANK_USABLE = 0,
+    CATALOG_RANK_NOT_HEARD,
+    CATALOG_RANK_UNREACHABLE,
+    CATALOG_RANK_NEVER,
+};
+enum catalog_rank catalog_state_rank(enum catalog_state state);
 
 /* A service record's body (body.h has the meaning of each field), without
  * the room that few of them use. */

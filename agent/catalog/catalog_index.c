@@ -14,7 +14,7 @@
 #include "agent/catalog/catalog_internal.h"
 
 /* An instance, and where it stood before it was sorted. */
-struct catalog_rank {
+struct catalog_sorted {
     struct catalog_instance *instance;
     size_t position;
 };
@@ -31,15 +31,15 @@ int catalog_name_compare(const char *a, const char *b)
     }
 }
 
-unsigned catalog_state_rank(enum catalog_state state)
+enum catalog_rank catalog_state_rank(enum catalog_state state)
 {
     switch (state) {
     case CATALOG_USABLE:
-        return 0;
+        return CATALOG_RANK_USABLE;
     case CATALOG_NOT_HEARD:
-        return 1;
+        return CATALOG_RANK_NOT_HEARD;
     case CATALOG_UNREACHABLE:
-        return 2;
+        return CATALOG_RANK_UNREACHABLE;
     case CATALOG_CRITICAL:
     case CATALOG_DRAINING:
     case CATALOG_MAINTENANCE:
@@ -173,10 +173,10 @@ int catalog_make_hosts(const struct node *node, struct catalog_hosts *hosts)
 
 /* --- Instances. --- */
 
-static int catalog_rank_by_address(const void *left, const void *right)
+static int catalog_sorted_by_address(const void *left, const void *right)
 {
-    const struct catalog_rank *a = left;
-    const struct catalog_rank *b = right;
+    const struct catalog_sorted *a = left;
+    const struct catalog_sorted *b = right;
     int result = address_compare(&a->instance->service.address,
                                  &b->instance->service.address);
 
@@ -185,20 +185,20 @@ static int catalog_rank_by_address(const void *left, const void *right)
                : (a->position > b->position) - (a->position < b->position);
 }
 
-static int catalog_rank_by_name(const void *left, const void *right)
+static int catalog_sorted_by_name(const void *left, const void *right)
 {
-    const struct catalog_rank *a = left;
-    const struct catalog_rank *b = right;
+    const struct catalog_sorted *a = left;
+    const struct catalog_sorted *b = right;
 
     return catalog_name_compare(a->instance->service.instance,
                                 b->instance->service.instance);
 }
 
 /* Which of two is to be offered before the other. */
-static int catalog_rank_by_merit(const void *left, const void *right)
+static int catalog_sorted_by_merit(const void *left, const void *right)
 {
-    const struct catalog_rank *a = left;
-    const struct catalog_rank *b = right;
+    const struct catalog_sorted *a = left;
+    const struct catalog_sorted *b = right;
     const struct catalog_instance *x = a->instance;
     const struct catalog_instance *y = b->instance;
 
@@ -216,20 +216,20 @@ static int catalog_rank_by_merit(const void *left, const void *right)
 
 /* Instances at each address, in the order of functions, nodes and names. */
 static void catalog_list_places(struct catalog_content *content,
-                                struct catalog_rank *ranks)
+                                struct catalog_sorted *sorted)
 {
     size_t n = content->n_instances;
 
     for (size_t i = 0; i < n; i++) {
-        ranks[i] = (struct catalog_rank){&content->instances[i], i};
+        sorted[i] = (struct catalog_sorted){&content->instances[i], i};
     }
-    qsort(ranks, n, sizeof(*ranks), catalog_rank_by_address);
+    qsort(sorted, n, sizeof(*sorted), catalog_sorted_by_address);
     for (size_t i = 0; i < n; i++) {
-        const struct address *address = &ranks[i].instance->service.address;
+        const struct address *address = &sorted[i].instance->service.address;
 
-        content->by_place[i] = ranks[i].instance;
+        content->by_place[i] = sorted[i].instance;
         if (i == 0 ||
-            !address_equal(&ranks[i - 1].instance->service.address, address)) {
+            !address_equal(&sorted[i - 1].instance->service.address, address)) {
             content->places[content->n_places++] = (struct catalog_place){
                 .address = *address, .instances = &content->by_place[i]};
         }
@@ -239,28 +239,28 @@ static void catalog_list_places(struct catalog_content *content,
 
 /* Marks those that share their name with another of their function. */
 static void catalog_mark_names(struct catalog_function *function,
-                               struct catalog_rank *ranks)
+                               struct catalog_sorted *sorted)
 {
     size_t n = function->n_instances;
 
     for (size_t i = 0; i < n; i++) {
-        ranks[i] = (struct catalog_rank){&function->instances[i], i};
+        sorted[i] = (struct catalog_sorted){&function->instances[i], i};
     }
-    qsort(ranks, n, sizeof(*ranks), catalog_rank_by_name);
+    qsort(sorted, n, sizeof(*sorted), catalog_sorted_by_name);
     for (size_t i = 1; i < n; i++) {
-        if (catalog_rank_by_name(&ranks[i - 1], &ranks[i]) == 0) {
-            ranks[i - 1].instance->shares_name = true;
-            ranks[i].instance->shares_name = true;
+        if (catalog_sorted_by_name(&sorted[i - 1], &sorted[i]) == 0) {
+            sorted[i - 1].instance->shares_name = true;
+            sorted[i].instance->shares_name = true;
         }
     }
 }
 
 /* Puts those that may be used into `usable`, best first. */
 static void catalog_choose(struct catalog_function *function,
-                           struct catalog_rank *ranks,
+                           struct catalog_sorted *sorted,
                            const struct catalog_instance **usable)
 {
-    unsigned best = CATALOG_RANK_NEVER - 1;
+    enum catalog_rank best = CATALOG_RANK_UNREACHABLE;
     size_t n = 0;
 
     for (size_t i = 0; i < function->n_instances; i++) {
@@ -270,48 +270,48 @@ static void catalog_choose(struct catalog_function *function,
         struct catalog_instance *instance = &function->instances[i];
 
         if (catalog_state_rank(instance->state) == best) {
-            ranks[n++] = (struct catalog_rank){instance, i};
+            sorted[n++] = (struct catalog_sorted){instance, i};
         }
     }
     function->usable = usable;
     function->n_usable = n;
-    qsort(ranks, n, sizeof(*ranks), catalog_rank_by_merit);
+    qsort(sorted, n, sizeof(*sorted), catalog_sorted_by_merit);
     for (size_t i = 0; i < n; i++) {
-        usable[i] = ranks[i].instance;
-        ranks[i].position = i;
+        usable[i] = sorted[i].instance;
+        sorted[i].position = i;
     }
-    qsort(ranks, n, sizeof(*ranks), catalog_rank_by_address);
+    qsort(sorted, n, sizeof(*sorted), catalog_sorted_by_address);
     for (size_t i = 1; i < n; i++) {
-        ranks[i].instance->repeats_address =
-            address_equal(&ranks[i - 1].instance->service.address,
-                          &ranks[i].instance->service.address);
+        sorted[i].instance->repeats_address =
+            address_equal(&sorted[i - 1].instance->service.address,
+                          &sorted[i].instance->service.address);
     }
 }
 
 int catalog_make_index(struct catalog_content *content)
 {
-    _cleanup_(free_pointer) struct catalog_rank *ranks = NULL;
+    _cleanup_(free_pointer) struct catalog_sorted *sorted = NULL;
     size_t n = content->n_instances;
     size_t at = 0;
 
     if (n == 0) {
         return 0;
     }
-    ranks = calloc(n, sizeof(*ranks));
+    sorted = calloc(n, sizeof(*sorted));
     content->places = calloc(n, sizeof(*content->places));
     content->by_place = calloc(n, sizeof(struct catalog_instance *));
     content->usable = calloc(n, sizeof(struct catalog_instance *));
-    if (ranks == NULL || content->places == NULL || content->by_place == NULL ||
-        content->usable == NULL) {
+    if (sorted == NULL || content->places == NULL ||
+        content->by_place == NULL || content->usable == NULL) {
         return -ENOMEM;
     }
-    catalog_list_places(content, ranks);
+    catalog_list_places(content, sorted);
     for (size_t i = 0; i < content->n_functions; i++) {
         struct catalog_function *function = &content->functions[i];
 
         if (function->n_instances > 0) {
-            catalog_mark_names(function, ranks);
-            catalog_choose(function, ranks, &content->usable[at]);
+            catalog_mark_names(function, sorted);
+            catalog_choose(function, sorted, &content->usable[at]);
             at += function->n_instances;
         }
     }

@@ -13,6 +13,12 @@
 
 #include "agent/catalog/catalog_internal.h"
 
+/* Why a record makes no instance, and why a walk over records ends. */
+enum catalog_read_error {
+    CATALOG_READ_E_HIDDEN = 1, /* it is not to be shown */
+    CATALOG_READ_E_STOP = 2,   /* build->error has the reason */
+};
+
 /* A service record on its way into the catalogue: sorted as this, so that the
  * larger instances are made in their places.  Borrows from the node, which
  * stands still during a rebuild. */
@@ -99,7 +105,7 @@ static int catalog_add_source(const struct record *record, void *data)
                                 build->n_sources, sizeof(*source));
     build->sources = array;
     if (build->error != 0) {
-        return 1;
+        return CATALOG_READ_E_STOP;
     }
     source = &build->sources[build->n_sources];
     source->record = *record;
@@ -191,7 +197,7 @@ static int catalog_decode(struct catalog_build *build,
     struct body_service from;
 
     if (body_get_service(record, &from) != 0) {
-        return 1; /* the node would not have taken it */
+        return CATALOG_READ_E_HIDDEN; /* the node would not have taken it */
     }
     memcpy(to->function, from.function, sizeof(to->function));
     memcpy(to->instance, from.instance, sizeof(to->instance));
@@ -258,7 +264,7 @@ catalog_find_old(const struct catalog_build *build,
     return NULL;
 }
 
-/* 0, 1 when the record is not to be shown, -ENOMEM. */
+/* 0, CATALOG_READ_E_HIDDEN, -ENOMEM. */
 static int catalog_add_instance(struct catalog_build *build,
                                 const struct catalog_source *source,
                                 const struct catalog_instance *old)
@@ -268,16 +274,15 @@ static int catalog_add_instance(struct catalog_build *build,
         &content->instances[content->n_instances];
     const struct record *record = &source->record;
     struct node_member member;
-    int result;
+    int error;
 
     if (!node_member_find(build->node, record->writer, &member)) {
-        return 1; /* it was there a moment ago */
+        return CATALOG_READ_E_HIDDEN; /* it was there a moment ago */
     }
-    result = old != NULL
-                 ? catalog_copy(build, &old->service, &instance->service)
-                 : catalog_decode(build, record, &instance->service);
-    if (result != 0) {
-        return result;
+    error = old != NULL ? catalog_copy(build, &old->service, &instance->service)
+                        : catalog_decode(build, record, &instance->service);
+    if (error != 0) {
+        return error;
     }
     memcpy(instance->writer, record->writer, sizeof(instance->writer));
     memcpy(instance->node, member.certificate->name, sizeof(instance->node));
@@ -312,11 +317,11 @@ static int catalog_make_instances(struct catalog_build *build)
     }
     for (size_t i = 0; i < build->n_sources; i++) {
         const struct catalog_source *source = &build->sources[i];
-        int result = catalog_add_instance(
+        int error = catalog_add_instance(
             build, source, catalog_find_old(build, source, &old_at));
 
-        if (result < 0) {
-            return result;
+        if (error < 0) {
+            return error;
         }
     }
     for (size_t i = 0; i < content->n_instances; i++) {
@@ -377,7 +382,7 @@ static int catalog_add_declared(const struct record *record, void *data)
     }
     function = catalog_add_function(build, name);
     if (function == NULL) {
-        return 1;
+        return CATALOG_READ_E_STOP;
     }
     function->is_declared = body.address.family != 0;
     function->address = body.address;
@@ -427,14 +432,14 @@ static int catalog_group(struct catalog_build *build)
 static void catalog_each(struct catalog_build *build, uint8_t kind,
                          node_record_fn fn)
 {
-    int result = build->error;
+    int error = build->error;
 
-    if (result == 0) {
-        result = node_records_each(build->node, kind, fn, build);
+    if (error == 0) {
+        error = node_records_each(build->node, kind, fn, build);
     }
     /* Negative: the node had no memory; positive: fn, which says why. */
-    if (result < 0) {
-        build->error = result;
+    if (error < 0) {
+        build->error = error;
     }
 }
 

@@ -77,7 +77,7 @@ static bool desire_has_backend(const struct desire_row *row)
 /* Appends the backends of a group that do, or do not, accept connections. */
 static void desire_add_backends(struct desired_function *function,
                                 const struct desire_row *rows, size_t n_rows,
-                                unsigned best, bool accepts_new)
+                                enum catalog_rank best, bool accepts_new)
 {
     for (size_t i = 0; i < n_rows; i++) {
         const struct desire_row *row = &rows[i];
@@ -107,7 +107,7 @@ static int desire_put_function(struct desired *desired,
 {
     struct desired_item item = {.type = DESIRED_FUNCTION};
     struct desired_function *function = &item.function;
-    unsigned best = CATALOG_RANK_NEVER - 1;
+    enum catalog_rank best = CATALOG_RANK_UNREACHABLE;
     int error;
 
     memcpy(function->name, rows[0].function, strlen(rows[0].function) + 1);

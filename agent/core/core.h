@@ -68,8 +68,8 @@ struct core {
     struct worker_link *worker; /* NULL when reconcile is false */
     struct catalog *catalog;
     struct events *events;
-    struct core_transport transport; /* set before core_start */
-    struct core_listener listener;   /* set before core_start */
+    struct core_transport transport; /* set before core_run_loop */
+    struct core_listener listener;   /* set before core_run_loop */
     uint64_t started_wall_ms;
     bool is_ready; /* the node takes writes */
     bool is_stopping;

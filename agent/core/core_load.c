@@ -71,26 +71,29 @@ struct core_loading {
     int error;
 };
 
+/* Ends the walk over the store: loading->error has the reason. */
+#define CORE_LOAD_E_STOP 1
+
 static int core_load_record(const uint8_t *bytes, size_t size, void *data)
 {
     struct core_loading *loading = data;
     struct record record;
-    int result = record_parse(bytes, size, &record);
+    int error = record_parse(bytes, size, &record);
 
-    if (result == 0 &&
+    if (error == 0 &&
         (record.kind == RECORD_CERTIFICATE) != loading->wants_certificates) {
         return 0;
     }
-    if (result == 0) {
-        result = node_load(loading->node, bytes, size, loading->wall_ms);
+    if (error == 0) {
+        error = node_load(loading->node, bytes, size, loading->wall_ms);
     }
-    if (result == 0) {
+    if (error == 0) {
         loading->n_accepted++;
-    } else if (result > 0) {
+    } else if (error > 0) {
         loading->n_refused++;
     } else {
-        loading->error = result;
-        return 1;
+        loading->error = error;
+        return CORE_LOAD_E_STOP;
     }
     return 0;
 }

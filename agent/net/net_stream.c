@@ -225,16 +225,16 @@ static void net_connection_frames(struct net_connection *connection)
     while (!connection->is_closing && connection->role != NET_ENDING) {
         const uint8_t *bytes = NULL;
         size_t size = 0;
-        int result = stream_next_frame(connection->stream, &bytes, &size);
+        int error = stream_next_frame(connection->stream, &bytes, &size);
 
-        if (result == STREAM_E_AGAIN) {
+        if (error == STREAM_E_AGAIN) {
             return;
         }
-        if (result == STREAM_E_END || result == STREAM_E_REFUSED) {
+        if (error == STREAM_E_END || error == STREAM_E_REFUSED) {
             net_connection_finish(connection);
             return;
         }
-        if (result != 0) {
+        if (error != 0) {
             net_connection_fail(connection);
             return;
         }
@@ -249,13 +249,13 @@ static void net_connection_frames(struct net_connection *connection)
 static void net_connection_stream(struct net_connection *connection,
                                   const uint8_t *bytes, size_t size)
 {
-    int result = stream_receive(connection->stream, bytes, size);
+    int error = stream_receive(connection->stream, bytes, size);
 
-    if (result == STREAM_E_REFUSED || result == STREAM_E_END) {
+    if (error == STREAM_E_REFUSED || error == STREAM_E_END) {
         net_connection_finish(connection);
         return;
     }
-    if (result != 0) {
+    if (error != 0) {
         net_connection_fail(connection);
         return;
     }
@@ -274,7 +274,7 @@ static void net_connection_opening(struct net_connection *connection,
     uint8_t *grown =
         realloc(connection->opening, connection->opening_size + size);
     size_t rest;
-    int result;
+    int error;
 
     if (grown == NULL) {
         net_connection_fail(connection);
@@ -283,12 +283,12 @@ static void net_connection_opening(struct net_connection *connection,
     connection->opening = grown;
     memcpy(grown + connection->opening_size, bytes, size);
     connection->opening_size += size;
-    result = stream_parse_opening(grown, connection->opening_size, &opening);
-    if (result == STREAM_E_AGAIN &&
+    error = stream_parse_opening(grown, connection->opening_size, &opening);
+    if (error == STREAM_E_AGAIN &&
         connection->opening_size < NET_OPENING_SIZE_MAX) {
         return;
     }
-    if (result != 0) {
+    if (error != 0) {
         net_connection_fail(connection);
         return;
     }
