@@ -19,10 +19,10 @@
 
 #define NODE_KEY_SIZE (64 + 32)
 
-static int fail(int r, char **ret_error, const char *format, ...)
+static int fail(int error, char **ret_error, const char *format, ...)
     _printf_(3, 4);
 
-static int fail(int r, char **ret_error, const char *format, ...)
+static int fail(int error, char **ret_error, const char *format, ...)
 {
     va_list arguments;
 
@@ -31,7 +31,7 @@ static int fail(int r, char **ret_error, const char *format, ...)
         *ret_error = NULL;
     }
     va_end(arguments);
-    return r;
+    return error;
 }
 
 struct identity *identity_free(struct identity *identity)
@@ -77,13 +77,13 @@ static int unpack_keys(const uint8_t bytes[NODE_KEY_SIZE],
                        struct identity *identity)
 {
     uint8_t check[64];
-    int r;
+    int error;
 
     (void)crypto_sign_seed_keypair(identity->sign_public, check, bytes);
-    r = sodium_memcmp(check, bytes, sizeof(check)) == 0 ? 0 : -EBADMSG;
+    error = sodium_memcmp(check, bytes, sizeof(check)) == 0 ? 0 : -EBADMSG;
     sodium_memzero(check, sizeof(check));
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     memcpy(identity->sign_secret, bytes, 64);
     memcpy(identity->exchange_secret, bytes + 64, 32);
@@ -96,13 +96,13 @@ static int load_keys(const char *path, struct identity *identity)
 {
     uint8_t bytes[NODE_KEY_SIZE];
     size_t size = 0;
-    int r = file_read(path, bytes, sizeof(bytes), &size);
+    int error = file_read(path, bytes, sizeof(bytes), &size);
 
-    if (r == 0) {
-        r = size == sizeof(bytes) ? unpack_keys(bytes, identity) : -EBADMSG;
+    if (error == 0) {
+        error = size == sizeof(bytes) ? unpack_keys(bytes, identity) : -EBADMSG;
     }
     sodium_memzero(bytes, sizeof(bytes));
-    return r == -EFBIG ? -EBADMSG : r;
+    return error == -EFBIG ? -EBADMSG : error;
 }
 
 static int load_node_key(const char *state_dir, struct identity *identity,
@@ -110,27 +110,28 @@ static int load_node_key(const char *state_dir, struct identity *identity,
 {
     _cleanup_(free_pointer) char *path = file_join(state_dir, "node.key");
     struct stat info;
-    int r;
+    int error;
 
     if (path == NULL) {
         return -ENOMEM;
     }
-    r = load_keys(path, identity);
-    if (r == -ENOENT) {
-        return fail(r, ret_error,
+    error = load_keys(path, identity);
+    if (error == -ENOENT) {
+        return fail(error, ret_error,
                     "this host belongs to no cluster: there is no %s; run "
                     "\"agent init\" to make a cluster, or \"agent join PEER "
                     "--token T\" to join one",
                     path);
     }
-    if (r == -EBADMSG) {
-        return fail(r, ret_error,
+    if (error == -EBADMSG) {
+        return fail(error, ret_error,
                     "%s is damaged: not the %d bytes of a key; restore it from "
                     "a backup, or run \"agent reset --yes\" and join again",
                     path, NODE_KEY_SIZE);
     }
-    if (r != 0) {
-        return fail(r, ret_error, "cannot read %s: %s", path, strerror(-r));
+    if (error != 0) {
+        return fail(error, ret_error, "cannot read %s: %s", path,
+                    strerror(-error));
     }
     if (stat(path, &info) == 0 && (info.st_mode & 077) != 0) {
         return fail(-EPERM, ret_error,
@@ -147,20 +148,20 @@ static int load_genesis(const char *state_dir, struct identity *identity,
     _cleanup_(free_pointer) char *path = file_join(state_dir, "genesis");
     uint8_t bytes[IDENTITY_GENESIS_SIZE];
     size_t size = 0;
-    int r;
+    int error;
 
     if (path == NULL) {
         return -ENOMEM;
     }
-    r = file_read(path, bytes, sizeof(bytes), &size);
-    if (r == 0) {
-        r = genesis_parse(bytes, size, &identity->genesis);
+    error = file_read(path, bytes, sizeof(bytes), &size);
+    if (error == 0) {
+        error = genesis_parse(bytes, size, &identity->genesis);
     }
-    if (r != 0) {
-        return fail(r, ret_error,
+    if (error != 0) {
+        return fail(error, ret_error,
                     "cannot use %s: %s; restore it from a backup, or run "
                     "\"agent reset --yes\" and join again",
-                    path, r == -EBADMSG ? "damaged" : strerror(-r));
+                    path, error == -EBADMSG ? "damaged" : strerror(-error));
     }
     return 0;
 }
@@ -193,21 +194,22 @@ static int load_certificate(const char *state_dir, struct identity *identity,
 {
     _cleanup_(free_pointer) char *path = file_join(state_dir, "certificate");
     const char *why = NULL;
-    int r;
+    int error;
 
     if (path == NULL) {
         return -ENOMEM;
     }
-    r = file_read(path, identity->certificate, sizeof(identity->certificate),
+    error =
+        file_read(path, identity->certificate, sizeof(identity->certificate),
                   &identity->certificate_size);
-    if (r == 0) {
-        r = check_certificate(identity, &why);
+    if (error == 0) {
+        error = check_certificate(identity, &why);
     }
-    if (r != 0) {
-        return fail(r, ret_error,
+    if (error != 0) {
+        return fail(error, ret_error,
                     "cannot use %s: %s; restore it from a backup, or run "
                     "\"agent reset --yes\" and join again",
-                    path, why != NULL ? why : strerror(-r));
+                    path, why != NULL ? why : strerror(-error));
     }
     return 0;
 }
@@ -217,21 +219,21 @@ int identity_load(const char *state_dir, struct identity **ret,
 {
     _cleanup_(free_pointer_identity) struct identity *identity =
         calloc(1, sizeof(*identity));
-    int r;
+    int error;
 
     *ret_error = NULL;
     if (identity == NULL) {
         return -ENOMEM;
     }
-    r = load_node_key(state_dir, identity, ret_error);
-    if (r == 0) {
-        r = load_genesis(state_dir, identity, ret_error);
+    error = load_node_key(state_dir, identity, ret_error);
+    if (error == 0) {
+        error = load_genesis(state_dir, identity, ret_error);
     }
-    if (r == 0) {
-        r = load_certificate(state_dir, identity, ret_error);
+    if (error == 0) {
+        error = load_certificate(state_dir, identity, ret_error);
     }
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     *ret = identity;
     identity = NULL;
@@ -248,16 +250,16 @@ bool identity_exists(const char *state_dir)
 int identity_make_directory(const char *state_dir, struct identity_owner owner,
                             char **ret_error)
 {
-    int r = file_make_directories(state_dir, 0700);
+    int error = file_make_directories(state_dir, 0700);
 
-    if (r == 0 && chown(state_dir, owner.uid, owner.gid) < 0) {
-        r = -errno;
+    if (error == 0 && chown(state_dir, owner.uid, owner.gid) < 0) {
+        error = -errno;
     }
-    if (r != 0) {
-        return fail(r, ret_error, "cannot make the state directory %s: %s%s",
-                    state_dir, strerror(-r),
-                    r == -EACCES ? "; run this as root, or set \"state_dir\""
-                                 : "");
+    if (error != 0) {
+        return fail(
+            error, ret_error, "cannot make the state directory %s: %s%s",
+            state_dir, strerror(-error),
+            error == -EACCES ? "; run this as root, or set \"state_dir\"" : "");
     }
     return 0;
 }
@@ -266,14 +268,15 @@ static int save_file(const char *state_dir, const char *name, const void *bytes,
                      size_t size, struct identity_owner owner, char **ret_error)
 {
     _cleanup_(free_pointer) char *path = file_join(state_dir, name);
-    int r;
+    int error;
 
     if (path == NULL) {
         return -ENOMEM;
     }
-    r = file_write(path, bytes, size, 0600, owner.uid, owner.gid);
-    if (r != 0) {
-        return fail(r, ret_error, "cannot write %s: %s", path, strerror(-r));
+    error = file_write(path, bytes, size, 0600, owner.uid, owner.gid);
+    if (error != 0) {
+        return fail(error, ret_error, "cannot write %s: %s", path,
+                    strerror(-error));
     }
     return 0;
 }
@@ -283,12 +286,12 @@ static int save_keys(const char *state_dir, const char *name,
                      struct identity_owner owner, char **ret_error)
 {
     uint8_t bytes[NODE_KEY_SIZE];
-    int r;
+    int error;
 
     pack_keys(identity, bytes);
-    r = save_file(state_dir, name, bytes, sizeof(bytes), owner, ret_error);
+    error = save_file(state_dir, name, bytes, sizeof(bytes), owner, ret_error);
     sodium_memzero(bytes, sizeof(bytes));
-    return r;
+    return error;
 }
 
 int identity_save(const char *state_dir, const struct identity *identity,
@@ -297,7 +300,7 @@ int identity_save(const char *state_dir, const struct identity *identity,
 {
     /* The admission key stays with whoever ran the command. */
     const struct identity_owner nobody = {.uid = (uid_t)-1, .gid = (gid_t)-1};
-    int r = 0;
+    int error = 0;
 
     *ret_error = NULL;
     if (identity_exists(state_dir)) {
@@ -306,21 +309,21 @@ int identity_save(const char *state_dir, const struct identity *identity,
                     state_dir);
     }
     if (admission != NULL) {
-        r = save_file(state_dir, "admission.key", admission, 64, nobody,
-                      ret_error);
+        error = save_file(state_dir, "admission.key", admission, 64, nobody,
+                          ret_error);
     }
-    if (r == 0) {
-        r = save_file(state_dir, "genesis", identity->genesis.bytes,
-                      identity->genesis.size, owner, ret_error);
+    if (error == 0) {
+        error = save_file(state_dir, "genesis", identity->genesis.bytes,
+                          identity->genesis.size, owner, ret_error);
     }
-    if (r == 0) {
-        r = save_file(state_dir, "certificate", identity->certificate,
-                      identity->certificate_size, owner, ret_error);
+    if (error == 0) {
+        error = save_file(state_dir, "certificate", identity->certificate,
+                          identity->certificate_size, owner, ret_error);
     }
-    if (r == 0) {
-        r = save_keys(state_dir, "node.key", identity, owner, ret_error);
+    if (error == 0) {
+        error = save_keys(state_dir, "node.key", identity, owner, ret_error);
     }
-    return r;
+    return error;
 }
 
 int identity_save_join_keys(const char *state_dir,
@@ -389,13 +392,13 @@ int identity_create_store(const char *state_dir,
                           struct store **ret)
 {
     _cleanup_(free_pointer) char *directory = identity_store_path(state_dir);
-    int r;
+    int error;
 
     if (directory == NULL) {
         return -ENOMEM;
     }
-    r = for_store_files(directory, remove_path, NULL);
-    return r != 0 ? r : store_open(directory, cluster, ret);
+    error = for_store_files(directory, remove_path, NULL);
+    return error != 0 ? error : store_open(directory, cluster, ret);
 }
 
 int identity_give_store(const char *state_dir, struct identity_owner owner)

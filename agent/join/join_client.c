@@ -35,23 +35,23 @@ struct client {
     bool is_answered;
     bool is_done;
     struct join_result *result;
-    char **error;
+    char **ret_error;
 };
 
-static int fail(struct client *client, int r, const char *format, ...)
+static int fail(struct client *client, int error, const char *format, ...)
     _printf_(3, 4);
 
-static int fail(struct client *client, int r, const char *format, ...)
+static int fail(struct client *client, int error, const char *format, ...)
 {
     va_list arguments;
 
-    free(*client->error);
+    free(*client->ret_error);
     va_start(arguments, format);
-    if (vasprintf(client->error, format, arguments) < 0) {
-        *client->error = NULL;
+    if (vasprintf(client->ret_error, format, arguments) < 0) {
+        *client->ret_error = NULL;
     }
     va_end(arguments);
-    return r;
+    return error;
 }
 
 void join_result_done(struct join_result *result)
@@ -85,9 +85,9 @@ static int connect_to(struct client *client, const struct endpoint *endpoint)
 {
     struct sockaddr_storage address;
     socklen_t size = sockaddr_put(endpoint, &address);
-    socklen_t error_size = sizeof(int);
-    int error = 0;
-    int r;
+    socklen_t refused_size = sizeof(int);
+    int refused = 0;
+    int error;
 
     client->fd = socket(address.ss_family,
                         SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -97,19 +97,19 @@ static int connect_to(struct client *client, const struct endpoint *endpoint)
     client->deadline_ms = clock_now_ms() + JOIN_CONNECT_MS;
     if (connect(client->fd, (struct sockaddr *)&address, size) < 0 &&
         errno != EINPROGRESS) {
-        r = -errno;
+        error = -errno;
     } else {
-        r = wait_for(client, POLLOUT);
+        error = wait_for(client, POLLOUT);
     }
-    if (r == 0 && getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error,
-                             &error_size) == 0) {
-        r = -error;
+    if (error == 0 && getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &refused,
+                                 &refused_size) == 0) {
+        error = -refused;
     }
-    if (r != 0) {
+    if (error != 0) {
         (void)close(client->fd); /* never used */
         client->fd = -1;
     }
-    return r;
+    return error;
 }
 
 /* Tries each address of the peer in turn. */
@@ -117,24 +117,24 @@ static int connect_peer(struct client *client)
 {
     struct endpoint endpoints[JOIN_ENDPOINTS_MAX];
     size_t n;
-    int r = -ENOENT;
+    int error = -ENOENT;
 
     n = join_resolve(client->peer, CONFIG_PORT_DEFAULT, endpoints,
-                     JOIN_ENDPOINTS_MAX, client->error);
+                     JOIN_ENDPOINTS_MAX, client->ret_error);
     if (n == 0) {
         return JOIN_E_UNREACHED;
     }
     for (size_t i = 0; i < n; i++) {
         (void)endpoint_text(&endpoints[i], client->peer_text);
-        r = connect_to(client, &endpoints[i]);
-        if (r == 0) {
+        error = connect_to(client, &endpoints[i]);
+        if (error == 0) {
             return 0;
         }
     }
     return fail(client, JOIN_E_UNREACHED,
                 "no agent answers at %s: %s; check the address, that the agent "
                 "runs there, and that TCP port %u is open over the mesh",
-                client->peer_text, strerror(-r), endpoints[n - 1].port);
+                client->peer_text, strerror(-error), endpoints[n - 1].port);
 }
 
 static int write_output(struct client *client)
@@ -143,7 +143,7 @@ static int write_output(struct client *client)
         const uint8_t *bytes = NULL;
         size_t size = 0;
         ssize_t n;
-        int r;
+        int error;
 
         stream_output(client->stream, &bytes, &size);
         if (size == 0) {
@@ -155,9 +155,9 @@ static int write_output(struct client *client)
             continue;
         }
         if (errno == EAGAIN) {
-            r = wait_for(client, POLLOUT);
-            if (r != 0) {
-                return r;
+            error = wait_for(client, POLLOUT);
+            if (error != 0) {
+                return error;
             }
         } else if (errno != EINTR) {
             return -errno;
@@ -175,12 +175,12 @@ static int open_stream(struct client *client)
         .peer_exchange_public = client->token->issuer_exchange,
         .ephemeral_secret = ephemeral,
     };
-    int r;
+    int error;
 
     randombytes_buf(ephemeral, sizeof(ephemeral));
-    r = stream_new_initiator(&config, &client->stream);
+    error = stream_new_initiator(&config, &client->stream);
     sodium_memzero(ephemeral, sizeof(ephemeral));
-    return r;
+    return error;
 }
 
 static const char *refusal_text(uint8_t reason)
@@ -205,9 +205,9 @@ static const char *refusal_text(uint8_t reason)
 }
 
 /* Whether the request had left matters for what the caller may do next. */
-static int fail_stream(struct client *client, int r)
+static int fail_stream(struct client *client, int error)
 {
-    if (r == STREAM_E_REFUSED) {
+    if (error == STREAM_E_REFUSED) {
         return fail(client, JOIN_E_UNREACHED, "%s refuses: %s",
                     client->peer_text,
                     refusal_text(stream_refusal_reason(client->stream)));
@@ -217,30 +217,32 @@ static int fail_stream(struct client *client, int r)
                     "%s does not answer as an agent: %s; check that it is one, "
                     "of a version that fits",
                     client->peer_text,
-                    r < 0 ? strerror(-r) : "the connection ended");
+                    error < 0 ? strerror(-error) : "the connection ended");
     }
     return fail(client, JOIN_E_LOST,
                 "the connection to %s ended before the whole answer was here "
                 "(%s); run the same command again: the token stays good for "
                 "this host until it expires",
-                client->peer_text, r < 0 ? strerror(-r) : "not readable");
+                client->peer_text,
+                error < 0 ? strerror(-error) : "not readable");
 }
 
 static int send_request(struct client *client, const uint8_t sign_secret[64])
 {
     uint8_t frame[JOIN_REQUEST_SIZE];
     size_t size = 0;
-    int r;
+    int error;
 
-    r = join_request_pack(client->request, sign_secret, frame, sizeof(frame),
-                          &size);
-    if (r == 0) {
+    error = join_request_pack(client->request, sign_secret, frame,
+                              sizeof(frame), &size);
+    if (error == 0) {
         /* Not the last: the issuer would take an ended direction for an end. */
-        r = stream_send_frame(client->stream, frame, size, false);
+        error = stream_send_frame(client->stream, frame, size, false);
     }
     sodium_memzero(frame, sizeof(frame));
-    if (r != 0) {
-        return fail(client, r, "cannot make the request: %s", strerror(-r));
+    if (error != 0) {
+        return fail(client, error, "cannot make the request: %s",
+                    strerror(-error));
     }
     return 0;
 }
@@ -249,9 +251,9 @@ static int take_answer(struct client *client, const uint8_t *bytes, size_t size)
 {
     struct join_result *result = client->result;
     struct join_answer answer;
-    int r = join_answer_unpack(bytes, size, &answer);
+    int error = join_answer_unpack(bytes, size, &answer);
 
-    if (r != 0) {
+    if (error != 0) {
         return fail(client, JOIN_E_FORGED,
                     "%s sent an answer that is malformed; nothing was stored",
                     client->peer_text);
@@ -308,18 +310,18 @@ static int take_messages(struct client *client, const uint8_t *bytes,
 
     while (reader_left(&reader) > 0 && !client->is_done) {
         struct message message;
-        int r = message_next(&reader, &message);
+        int error = message_next(&reader, &message);
 
-        if (r != 0) {
+        if (error != 0) {
             return fail(client, JOIN_E_FORGED,
                         "%s sent a message that is malformed; nothing was "
                         "stored",
                         client->peer_text);
         }
         if (message.type == MESSAGE_RECORD) {
-            r = add_record(client, message.bytes, message.size);
-            if (r != 0) {
-                return r;
+            error = add_record(client, message.bytes, message.size);
+            if (error != 0) {
+                return error;
             }
         }
         client->is_done = message.type == MESSAGE_DONE;
@@ -333,18 +335,18 @@ static int take_frames(struct client *client)
     while (!client->is_done) {
         const uint8_t *bytes = NULL;
         size_t size = 0;
-        int r = stream_next_frame(client->stream, &bytes, &size);
+        int error = stream_next_frame(client->stream, &bytes, &size);
 
-        if (r == STREAM_E_AGAIN) {
+        if (error == STREAM_E_AGAIN) {
             return 0;
         }
-        if (r != 0) {
-            return fail_stream(client, r);
+        if (error != 0) {
+            return fail_stream(client, error);
         }
-        r = client->is_answered ? take_messages(client, bytes, size)
-                                : take_answer(client, bytes, size);
-        if (r != 0) {
-            return r;
+        error = client->is_answered ? take_messages(client, bytes, size)
+                                    : take_answer(client, bytes, size);
+        if (error != 0) {
+            return error;
         }
     }
     return 0;
@@ -355,10 +357,10 @@ static int receive(struct client *client)
 {
     uint8_t chunk[16384];
     ssize_t n;
-    int r = wait_for(client, POLLIN);
+    int error = wait_for(client, POLLIN);
 
-    if (r != 0) {
-        return fail_stream(client, r);
+    if (error != 0) {
+        return fail_stream(client, error);
     }
     n = recv(client->fd, chunk, sizeof(chunk), 0);
     if (n < 0) {
@@ -368,30 +370,31 @@ static int receive(struct client *client)
     if (n == 0) {
         return fail_stream(client, -ECONNRESET);
     }
-    r = stream_receive(client->stream, chunk, (size_t)n);
-    return r != 0 ? fail_stream(client, r) : take_frames(client);
+    error = stream_receive(client->stream, chunk, (size_t)n);
+    return error != 0 ? fail_stream(client, error) : take_frames(client);
 }
 
 static int converse(struct client *client, const uint8_t sign_secret[64])
 {
-    int r = open_stream(client);
+    int error = open_stream(client);
 
-    if (r != 0) {
-        return fail(client, r, "cannot open a stream: %s", strerror(-r));
+    if (error != 0) {
+        return fail(client, error, "cannot open a stream: %s",
+                    strerror(-error));
     }
     client->deadline_ms = clock_now_ms() + JOIN_TIMEOUT_MS;
-    r = send_request(client, sign_secret);
-    while (r == 0 && !client->is_done) {
-        r = write_output(client);
-        if (r != 0) {
-            return fail_stream(client, r);
+    error = send_request(client, sign_secret);
+    while (error == 0 && !client->is_done) {
+        error = write_output(client);
+        if (error != 0) {
+            return fail_stream(client, error);
         }
         /* The request waits inside the stream until the peer has answered
          * the opening; from then on it may have arrived. */
         client->is_request_sent = stream_is_established(client->stream);
-        r = receive(client);
+        error = receive(client);
     }
-    return r;
+    return error;
 }
 
 int join_client_run(const char *peer, const struct token *token,
@@ -407,28 +410,28 @@ int join_client_run(const char *peer, const struct token *token,
         .peer = peer,
         .fd = -1,
         .result = &result,
-        .error = ret_error,
+        .ret_error = ret_error,
     };
-    int r;
+    int error;
 
     *ret_error = NULL;
     memcpy(filled.token_id, token->id, sizeof(filled.token_id));
     memcpy(filled.secret, token->secret, sizeof(filled.secret));
     memcpy(filled.sign_public, identity->sign_public, 32);
     memcpy(filled.exchange_public, identity->exchange_public, 32);
-    r = connect_peer(&client);
-    if (r == 0) {
-        r = converse(&client, identity->sign_secret);
+    error = connect_peer(&client);
+    if (error == 0) {
+        error = converse(&client, identity->sign_secret);
         (void)close(client.fd); /* all that matters has been read */
     }
     stream_free(client.stream);
-    if (r == 0) {
-        r = join_verify(token, &filled, &result, ret_error);
+    if (error == 0) {
+        error = join_verify(token, &filled, &result, ret_error);
     }
     sodium_memzero(&filled, sizeof(filled));
-    if (r != 0) {
+    if (error != 0) {
         join_result_done(&result);
-        return r;
+        return error;
     }
     *ret = result;
     return 0;

@@ -210,20 +210,20 @@ static void end_certificate(const struct join_issuer *issuer)
     struct body_certificate body;
     struct record record;
     size_t size = 0;
-    int r = -ENOENT;
+    int error = -ENOENT;
 
     if (find_certificate(issuer, &record, &body)) {
         body.not_after_s = clock_wall_ms() / 1000;
         body.generation++;
-        r = body_put_certificate(&body, bytes, sizeof(bytes), &size);
+        error = body_put_certificate(&body, bytes, sizeof(bytes), &size);
     }
-    if (r == 0) {
-        r = core_write(issuer->core, RECORD_CERTIFICATE, body.sign_public, 32,
-                       bytes, size, NULL, NULL);
+    if (error == 0) {
+        error = core_write(issuer->core, RECORD_CERTIFICATE, body.sign_public,
+                           32, bytes, size, NULL, NULL);
     }
-    if (r != 0) {
+    if (error != 0) {
         log_warning("join: certificate of refused name=%s stays: error=%d",
-                    issuer->request.name, r);
+                    issuer->request.name, error);
     }
 }
 
@@ -327,23 +327,23 @@ static void write_certificate(struct join_issuer *issuer,
 {
     uint8_t bytes[LIMIT_RECORD_SIZE];
     size_t size = 0;
-    int r;
+    int error;
 
-    r = body_put_certificate(body, bytes, sizeof(bytes), &size);
-    if (r == 0) {
-        r = core_write(issuer->core, RECORD_CERTIFICATE, body->sign_public, 32,
-                       bytes, size, on_written, issuer);
+    error = body_put_certificate(body, bytes, sizeof(bytes), &size);
+    if (error == 0) {
+        error = core_write(issuer->core, RECORD_CERTIFICATE, body->sign_public,
+                           32, bytes, size, on_written, issuer);
     }
-    if (r == NODE_E_NOT_READY) {
+    if (error == NODE_E_NOT_READY) {
         refuse_failed(issuer, "it is only starting");
-    } else if (r == NODE_E_TOO_LARGE || r == -ENOBUFS) {
+    } else if (error == NODE_E_TOO_LARGE || error == -ENOBUFS) {
         refuse(issuer, JOIN_MALFORMED,
                "name, addresses, subnets and functions do not fit into one "
                "certificate; use fewer subnets, or a token with fewer "
                "function patterns");
-    } else if (r == NODE_E_LIMIT) {
+    } else if (error == NODE_E_LIMIT) {
         refuse_failed(issuer, "it has written as many records as one node may");
-    } else if (r != 0) {
+    } else if (error != 0) {
         refuse_failed(issuer, "it could not write the certificate");
     }
 }
@@ -401,24 +401,24 @@ static int check_token(const struct join_issuer *issuer, uint64_t now_s)
     const struct join_request *request = &issuer->request;
     struct store_token token;
     uint8_t hash[32];
-    int r;
+    int error;
 
-    r = store_get_token(store_thread_store(issuer->core->store),
-                        request->token_id, &token);
-    if (r != 0) {
-        return r;
+    error = store_get_token(store_thread_store(issuer->core->store),
+                            request->token_id, &token);
+    if (error != 0) {
+        return error;
     }
     token_hash_secret(request->secret, hash);
     if (sodium_memcmp(hash, token.secret_hash, sizeof(hash)) != 0) {
-        r = STORE_E_NOT_FOUND;
+        error = STORE_E_NOT_FOUND;
     } else if (token.used_s != 0 &&
                memcmp(token.used_by, request->sign_public, 32) != 0) {
-        r = STORE_E_USED;
+        error = STORE_E_USED;
     } else if (now_s >= token.expires_s) {
-        r = STORE_E_EXPIRED;
+        error = STORE_E_EXPIRED;
     }
     sodium_memzero(&token, sizeof(token));
-    return r;
+    return error;
 }
 
 void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
@@ -428,7 +428,7 @@ void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
     uint64_t now_s = clock_wall_ms() / 1000;
     char text[JOIN_TEXT_SIZE];
     enum join_status status;
-    int r;
+    int error;
 
     if (issuer->state != JOIN_STATE_WAITING || issuer->send == NULL) {
         return;
@@ -446,9 +446,9 @@ void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
                core->identity->body.name);
         return;
     }
-    r = check_token(issuer, now_s);
-    if (r != 0) {
-        refuse_token(issuer, r);
+    error = check_token(issuer, now_s);
+    if (error != 0) {
+        refuse_token(issuer, error);
         return;
     }
     status = join_check(core->node, &core->identity->genesis, &issuer->request,
@@ -458,10 +458,10 @@ void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
         return;
     }
     issuer->state = JOIN_STATE_BUSY;
-    r = store_thread_redeem(core->store, issuer->request.token_id,
-                            issuer->request.sign_public, now_s, on_redeemed,
-                            issuer);
-    if (r != 0) {
-        refuse_failed(issuer, strerror(-r));
+    error = store_thread_redeem(core->store, issuer->request.token_id,
+                                issuer->request.sign_public, now_s, on_redeemed,
+                                issuer);
+    if (error != 0) {
+        refuse_failed(issuer, strerror(-error));
     }
 }

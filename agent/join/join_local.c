@@ -39,13 +39,13 @@ int join_local_fill(struct config *config, const char *name,
                     struct join_request *ret, char **ret_error)
 {
     const char *chosen = name != NULL ? name : config->name;
-    int r = judge_name(config, chosen, name != NULL, ret_error);
+    int error = judge_name(config, chosen, name != NULL, ret_error);
 
-    if (r == 0) {
-        r = config_resolve_mesh(config, ret_error);
+    if (error == 0) {
+        error = config_resolve_mesh(config, ret_error);
     }
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     (void)snprintf(ret->name, sizeof(ret->name), "%s", chosen);
     ret->mesh[0] =
@@ -54,11 +54,12 @@ int join_local_fill(struct config *config, const char *name,
     memcpy(ret->subnets, config->subnets, sizeof(ret->subnets));
     ret->n_subnets = config->n_subnets;
     if (config->mesh_interface[0] != '\0') {
-        r = wireguard_public_key(config->mesh_interface, ret->wireguard_public);
-        if (r != 0 && r != -ENOENT) {
+        error =
+            wireguard_public_key(config->mesh_interface, ret->wireguard_public);
+        if (error != 0 && error != -ENOENT) {
             log_warning("the WireGuard key of %s cannot be read: %s; the "
                         "certificate will not hold it",
-                        config->mesh_interface, strerror(-r));
+                        config->mesh_interface, strerror(-error));
         }
     }
     return 0;

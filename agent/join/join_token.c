@@ -44,7 +44,7 @@ int join_token_create(struct core *core, const char *const *functions,
 {
     struct join_token *pending = calloc(1, sizeof(*pending));
     struct store_token stored;
-    int r;
+    int error;
 
     *ret_problem = NULL;
     if (pending == NULL) {
@@ -52,16 +52,16 @@ int join_token_create(struct core *core, const char *const *functions,
     }
     pending->done = done;
     pending->data = data;
-    r = token_new(core->identity, functions, n_functions,
-                  clock_wall_ms() / 1000, ttl_s, &pending->token, &stored,
-                  ret_problem);
-    if (r == 0) {
-        r = store_thread_put_token(core->store, &stored, join_token_stored,
-                                   pending);
+    error = token_new(core->identity, functions, n_functions,
+                      clock_wall_ms() / 1000, ttl_s, &pending->token, &stored,
+                      ret_problem);
+    if (error == 0) {
+        error = store_thread_put_token(core->store, &stored, join_token_stored,
+                                       pending);
     }
-    if (r != 0) {
+    if (error != 0) {
         token_wipe(&pending->token);
         free(pending);
     }
-    return r;
+    return error;
 }

@@ -50,46 +50,46 @@ static int ask_device(struct nl_sock *socket, int family, const char *interface,
                       struct device_key *ret)
 {
     struct nl_msg *message = nlmsg_alloc();
-    int r = -NLE_NOMEM;
+    int error = -NLE_NOMEM;
 
     if (message != NULL &&
         genlmsg_put(message, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_DUMP,
                     WG_CMD_GET_DEVICE, WG_GENL_VERSION) != NULL &&
         nla_put_string(message, WGDEVICE_A_IFNAME, interface) == 0) {
-        r = nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_device,
-                                ret);
-        if (r == 0) {
-            r = nl_send_auto(socket, message);
+        error = nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM,
+                                    on_device, ret);
+        if (error == 0) {
+            error = nl_send_auto(socket, message);
         }
-        if (r >= 0) {
-            r = nl_recvmsgs_default(socket);
+        if (error >= 0) {
+            error = nl_recvmsgs_default(socket);
         }
     }
     nlmsg_free(message);
-    return r;
+    return error;
 }
 
 static int kernel_key(const char *interface, uint8_t ret_key[32])
 {
     struct device_key key = {0};
     struct nl_sock *socket = nl_socket_alloc();
-    int r;
+    int family;
+    int error;
 
     if (socket == NULL) {
         return -ENOMEM;
     }
-    r = genl_connect(socket);
-    if (r == 0) {
-        r = genl_ctrl_resolve(socket, WG_GENL_NAME);
-    }
-    if (r >= 0) {
-        r = ask_device(socket, r, interface, &key);
+    error = genl_connect(socket);
+    if (error == 0) {
+        family = genl_ctrl_resolve(socket, WG_GENL_NAME);
+        error =
+            family < 0 ? family : ask_device(socket, family, interface, &key);
     }
     nl_socket_free(socket);
-    if (r == -NLE_PERM) {
+    if (error == -NLE_PERM) {
         return -EACCES;
     }
-    if (r < 0 || !key.is_there) {
+    if (error < 0 || !key.is_there) {
         return -ENOENT; /* no such device, or not a WireGuard one */
     }
     memcpy(ret_key, key.bytes, sizeof(key.bytes));
@@ -100,12 +100,11 @@ static int connect_uapi(const char *interface)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval timeout = {.tv_sec = WIREGUARD_TIMEOUT_S};
+    int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock",
+                       WIREGUARD_SOCKETS, interface);
     int fd;
-    int r;
 
-    r = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock",
-                 WIREGUARD_SOCKETS, interface);
-    if (r < 0 || (size_t)r >= sizeof(address.sun_path)) {
+    if (len < 0 || (size_t)len >= sizeof(address.sun_path)) {
         return -ENOENT;
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -115,9 +114,10 @@ static int connect_uapi(const char *interface)
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) <
             0 ||
         connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        r = errno == ECONNREFUSED ? -ENOENT : -errno;
+        int error = errno == ECONNREFUSED ? -ENOENT : -errno;
+
         (void)close(fd); /* never used */
-        return r;
+        return error;
     }
     return fd;
 }
