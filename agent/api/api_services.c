@@ -34,21 +34,13 @@ const char *api_service_problem(const struct core *core,
                                 const char **ret_reason)
 {
     const struct catalog_service *service = &instance->service;
-    char address[ADDRESS_TEXT_SIZE];
-    char key[160];
     const char *text;
 
     if (core->worker == NULL || !instance->is_local) {
         return NULL;
     }
-    (void)snprintf(key, sizeof(key), "local/%s",
-                   address_text(&service->address, address));
-    text = worker_link_refusal(core->worker, key);
-    if (text[0] == '\0') {
-        (void)snprintf(key, sizeof(key), "function/%s/%u/%u", function->name,
-                       service->protocol, service->port);
-        text = worker_link_refusal(core->worker, key);
-    }
+    text = worker_link_refusal(core->worker, &service->address, function->name,
+                               service->protocol, service->port);
     if (text[0] != '\0') {
         *ret_reason = text;
         return "refused";

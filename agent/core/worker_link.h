@@ -63,8 +63,11 @@ const char *worker_link_dead_port(const struct worker_link *link, size_t index);
  * has been seen to have it.  Valid until the next turn of the loop. */
 const char *worker_link_neighbor_port(const struct worker_link *link,
                                       const struct address *address);
-/* "" or why the worker refuses the item of this key text. */
+/* "" or why the worker refuses an instance at this local address, or else the
+ * function it is of. */
 const char *worker_link_refusal(const struct worker_link *link,
-                                const char *item_key);
+                                const struct address *address,
+                                const char *function, uint8_t protocol,
+                                uint16_t port);
 
 #endif

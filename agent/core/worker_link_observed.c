@@ -15,6 +15,7 @@
 #include "agent/core/events.h"
 #include "agent/system/log.h"
 #include "gossip/base/search.h"
+#include "reconcilers/plan/plan.h"
 
 /* Takes the reference; without memory the event is lost. */
 static void publish(struct worker_link *link, const char *kind, json_t *fields)
@@ -401,13 +402,37 @@ const char *worker_link_dead_port(const struct worker_link *link, size_t index)
     return NULL;
 }
 
-const char *worker_link_refusal(const struct worker_link *link,
-                                const char *item_key)
+static const char *item_refusal(const struct worker_link *link,
+                                const struct desired_item *item)
 {
+    char key[160];
+
+    plan_item_text(item, key);
     for (size_t i = 0; i < link->n_refusals; i++) {
-        if (strcmp(link->refusals[i].key, item_key) == 0) {
+        if (strcmp(link->refusals[i].key, key) == 0) {
             return link->refusals[i].reason;
         }
     }
     return "";
+}
+
+const char *worker_link_refusal(const struct worker_link *link,
+                                const struct address *address,
+                                const char *function, uint8_t protocol,
+                                uint16_t port)
+{
+    struct desired_item local = {.type = DESIRED_LOCAL,
+                                 .local.address = *address};
+    struct desired_item wanted = {
+        .type = DESIRED_FUNCTION,
+        .function = {.protocol = protocol, .port = port},
+    };
+    const char *reason = item_refusal(link, &local);
+
+    if (reason[0] != '\0') {
+        return reason;
+    }
+    (void)snprintf(wanted.function.name, sizeof(wanted.function.name), "%s",
+                   function);
+    return item_refusal(link, &wanted);
 }

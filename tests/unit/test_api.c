@@ -76,10 +76,15 @@ const char *worker_link_dead_port(const struct worker_link *link, size_t index)
 }
 
 const char *worker_link_refusal(const struct worker_link *link,
-                                const char *item_key)
+                                const struct address *address,
+                                const char *function, uint8_t protocol,
+                                uint16_t port)
 {
     (void)link;
-    return strncmp(item_key, "function/broken/", 16) == 0 ? "it is broken" : "";
+    (void)address;
+    (void)protocol;
+    (void)port;
+    return strcmp(function, "broken") == 0 ? "it is broken" : "";
 }
 
 void worker_link_query(struct worker_link *link, const char *name,

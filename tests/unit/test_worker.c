@@ -562,9 +562,10 @@ static void test_holds_down(void **state)
 
 static void test_refuses_what_policy_forbids(void **state)
 {
+    struct address foreign = ip(192, 168, 1, 1);
     struct desired_item bad = {
         .type = DESIRED_LOCAL,
-        .local = {.address = ip(192, 168, 1, 1), .port_name = "veth200"}};
+        .local = {.address = foreign, .port_name = "veth200"}};
     struct desired desired = DESIRED_INIT;
 
     (void)state;
@@ -572,11 +573,11 @@ static void test_refuses_what_policy_forbids(void **state)
     put(&desired, &bad);
     worker_link_update(world.core.worker, &desired);
     wait_applied();
-    wait_until(worker_link_refusal(world.core.worker, "local/192.168.1.1")[0] !=
+    wait_until(worker_link_refusal(world.core.worker, &foreign, "", 6, 0)[0] !=
                '\0');
     want("12", true);
     wait_applied();
-    wait_until(worker_link_refusal(world.core.worker, "local/192.168.1.1")[0] ==
+    wait_until(worker_link_refusal(world.core.worker, &foreign, "", 6, 0)[0] ==
                '\0');
 }
 
