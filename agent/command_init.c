@@ -221,12 +221,12 @@ static int run(struct init *init, const char *name, const char *cluster_name,
                       init->config->state_dir);
         return CTL_EXIT_FAILED;
     }
-    r = join_local_owner(init->config, &init->owner, &error);
-    if (r == 0) {
-        r = join_local_fill(init->config, name, &init->request, &error);
-    }
+    r = join_local_fill(init->config, name, &init->request, &error);
     if (r == 0) {
         r = make_cluster(init, cluster_name, service_range, &error);
+    }
+    if (r == 0) {
+        r = join_local_owner(init->config, &init->owner, &error);
     }
     if (r == 0) {
         r = save(init, &error);

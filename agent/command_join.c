@@ -152,8 +152,28 @@ static void print_next(const struct join *join)
     (void)printf("\nnext     agent run\n");
 }
 
-static int prepare(struct join *join, const char *token, const char *name,
-                   char **ret_error)
+/* Whoever joins itself has mistaken the host. */
+static int judge_peer(const struct join *join, const char *peer,
+                      char **ret_error)
+{
+    char address[ADDRESS_TEXT_SIZE];
+    char mesh[ENDPOINT_TEXT_SIZE];
+
+    if (strcmp(peer, address_text(&join->config->mesh, address)) != 0 &&
+        strcmp(peer, endpoint_text(&join->request.mesh[0], mesh)) != 0) {
+        return 0;
+    }
+    if (asprintf(ret_error,
+                 "%s is this host itself; give the mesh address of a node "
+                 "that runs already, such as the one that printed the token",
+                 peer) < 0) {
+        *ret_error = NULL;
+    }
+    return -EINVAL;
+}
+
+static int prepare(struct join *join, const char *peer, const char *token,
+                   const char *name, char **ret_error)
 {
     const char *state_dir = join->config->state_dir;
     int r;
@@ -170,10 +190,13 @@ static int prepare(struct join *join, const char *token, const char *name,
     }
     r = token_parse(token, &join->token, ret_error);
     if (r == 0) {
-        r = join_local_owner(join->config, &join->owner, ret_error);
+        r = join_local_fill(join->config, name, &join->request, ret_error);
     }
     if (r == 0) {
-        r = join_local_fill(join->config, name, &join->request, ret_error);
+        r = judge_peer(join, peer, ret_error);
+    }
+    if (r == 0) {
+        r = join_local_owner(join->config, &join->owner, ret_error);
     }
     if (r == 0) {
         join->has_made_directory = access(state_dir, F_OK) < 0;
@@ -191,7 +214,7 @@ static int run(struct join *join, const char *peer, const char *token,
     _cleanup_(free_pointer) char *error = NULL;
     int r;
 
-    r = prepare(join, token, name, &error);
+    r = prepare(join, peer, token, name, &error);
     if (r != 0) {
         return fail(error, strerror(-r));
     }

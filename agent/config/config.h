@@ -27,6 +27,7 @@
 /* Strings are owned.  Key in the file in the comment, with the default. */
 struct config {
     char *path;
+    bool has_file;             /* some file was read; else all is default */
     char *name;                /* name: host name up to the first dot */
     char *state_dir;           /* state_dir: /var/lib/socketnet */
     char *run_dir;             /* run_dir: /run/socketnet (api.sock is there) */
@@ -69,5 +70,7 @@ void config_free_pointer(struct config **config);
 /* Resolves config->mesh from the interface when it was not given.  0, or
  * negative errno and an error text. */
 _must_check_ int config_resolve_mesh(struct config *config, char **ret_error);
+/* Whether some interface of this host has config->mesh now. */
+bool config_mesh_is_here(const struct config *config);
 
 #endif

@@ -1,10 +1,18 @@
 /*
- * Shared by config.c and config_validate.c only.
+ * Shared by the config_*.c files alone.
  */
 #ifndef SOCKETNET_AGENT_CONFIG_CONFIG_INTERNAL_H
 #define SOCKETNET_AGENT_CONFIG_CONFIG_INTERNAL_H
 
 #include "agent/config/config.h"
+#include "agent/config/yaml.h"
+
+/* config_keys.c */
+
+/* What a file says; a failure is recorded in it. */
+void config_read_keys(struct yaml_node root, struct config *config);
+
+/* config_validate.c */
 
 /* What concerns more than one key.  0, or -EINVAL and a malloc'd text. */
 _must_check_ int config_validate(const struct config *config, char **ret_error);

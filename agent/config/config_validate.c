@@ -198,7 +198,15 @@ static int fail_mesh(const struct config *config, bool exists, char **ret_error)
 {
     int n;
 
-    if (config->mesh_interface[0] == '\0') {
+    if (config->mesh_interface[0] == '\0' && !config->has_file) {
+        n = asprintf(ret_error,
+                     "there is no configuration: neither %s nor a file in "
+                     "conf.d beside it; write %s, the least that works is\n"
+                     "  mesh:\n"
+                     "    interface: wg0           # the WireGuard interface\n"
+                     "  subnets: [10.0.1.0/24]     # this host's containers",
+                     config->path, config->path);
+    } else if (config->mesh_interface[0] == '\0') {
         n = asprintf(ret_error,
                      "no mesh address: %s sets neither \"mesh.interface\" nor "
                      "\"mesh.address\"; set one, for example\n"
@@ -220,6 +228,33 @@ static int fail_mesh(const struct config *config, bool exists, char **ret_error)
         *ret_error = NULL;
     }
     return -EADDRNOTAVAIL;
+}
+
+/* Whether an interface has it. */
+static bool is_here(const struct ifaddrs *list, const struct address *wanted)
+{
+    for (const struct ifaddrs *at = list; at != NULL; at = at->ifa_next) {
+        struct address address;
+
+        if (at->ifa_addr != NULL && read_sockaddr(at->ifa_addr, &address) &&
+            address_equal(&address, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool config_mesh_is_here(const struct config *config)
+{
+    struct ifaddrs *list = NULL;
+    bool is_found;
+
+    if (config->mesh.family == 0 || getifaddrs(&list) < 0) {
+        return true; /* nothing that could be said against it */
+    }
+    is_found = is_here(list, &config->mesh);
+    freeifaddrs(list);
+    return is_found;
 }
 
 int config_resolve_mesh(struct config *config, char **ret_error)

@@ -47,6 +47,13 @@ int join_local_fill(struct config *config, const char *name,
     if (error != 0) {
         return error;
     }
+    if (!config_mesh_is_here(config)) {
+        char text[ADDRESS_TEXT_SIZE];
+
+        log_warning("mesh.address %s of %s is on no interface of this host: "
+                    "peers reach this node there only; see `ip addr`",
+                    address_text(&config->mesh, text), config->path);
+    }
     (void)snprintf(ret->name, sizeof(ret->name), "%s", chosen);
     ret->mesh[0] =
         (struct endpoint){.address = config->mesh, .port = config->mesh_port};

@@ -145,6 +145,7 @@ static void child_introduce(const struct launcher *launcher)
 {
     struct ipc_message message = {.type = IPC_PEER};
     int pair[2];
+    int error;
 
     if (launcher->core.control < 0 || launcher->worker.control < 0) {
         return; /* said again when the other one is back */
@@ -155,11 +156,13 @@ static void child_introduce(const struct launcher *launcher)
         return;
     }
     message.fd = pair[0];
-    if (ipc_send(launcher->core.control, &message) != 0) {
+    error = ipc_send(launcher->core.control, &message);
+    if (error != 0 && error != IPC_E_CLOSED) { /* ended: said elsewhere */
         log_warning("core does not take its connection to worker");
     }
     message.fd = pair[1];
-    if (ipc_send(launcher->worker.control, &message) != 0) {
+    error = ipc_send(launcher->worker.control, &message);
+    if (error != 0 && error != IPC_E_CLOSED) {
         log_warning("worker does not take its connection to core");
     }
     (void)close(pair[0]); /* the children have them */

@@ -165,13 +165,18 @@ static int check_state(const struct config *config, uid_t uid, char **ret_error)
     const struct dirent *entry;
     struct stat status;
 
-    if (dir == NULL) {
+    if (dir == NULL && errno != ENOENT) {
         return fail(LAUNCHER_DIRS_E_CONFIG, ret_error,
-                    errno == ENOENT
-                        ? "no state directory %s: this host is in no cluster "
-                          "yet; run `agent init` (the first host) or `agent "
-                          "join PEER --token T`"
-                        : "cannot open the state directory %s",
+                    "cannot open the state directory %s: %s", config->state_dir,
+                    strerror(errno));
+    }
+    if (dir == NULL ||
+        (fstatat(dirfd(dir), "node.key", &status, AT_SYMLINK_NOFOLLOW) < 0 &&
+         errno == ENOENT)) {
+        return fail(LAUNCHER_DIRS_E_CONFIG, ret_error,
+                    "there is no %s/node.key: this host is in no cluster yet; "
+                    "run `agent init` (the first host) or `agent join PEER "
+                    "--token T` (every other)",
                     config->state_dir);
     }
     while ((entry = readdir(dir)) != NULL) {

@@ -335,6 +335,8 @@ int launching_wait_exit(pid_t pid)
 
 int launching_setup(void **state)
 {
+    char path[128];
+
     (void)state;
     assert_non_null(mkdtemp(launching_root));
     assert_int_equal(chmod(launching_root, 0777), 0);
@@ -345,8 +347,13 @@ int launching_setup(void **state)
     (void)snprintf(launching_run_dir, sizeof(launching_run_dir), "%s/run",
                    launching_root);
     assert_int_equal(mkdir(launching_state_dir, 0700), 0);
+    assert_int_equal(
+        mknod(launching_path(launching_state_dir, "node.key", path),
+              S_IFREG | 0600, 0),
+        0);
     if (geteuid() == 0) {
         assert_int_equal(chown(launching_state_dir, 1, 1), 0);
+        assert_int_equal(chown(path, 1, 1), 0);
     }
     return 0;
 }

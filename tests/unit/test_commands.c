@@ -68,7 +68,9 @@ static void test_usage(void **state)
                "--service-range 10.0.0.0/30: expected an IPv4 subnet of /8 to "
                "/24, such as 100.80.0.0/12");
     assert_run("run --config /nowhere/agent.yaml", CTL_EXIT_USAGE, "",
-               "/nowhere/agent.yaml");
+               "agent run: there is no configuration file /nowhere/agent.yaml; "
+               "write it, or leave --config out (it is then "
+               "/etc/socketnet/agent.yaml)\n");
 }
 
 /* Where a token comes from; none of these is one. */

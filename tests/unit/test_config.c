@@ -239,6 +239,11 @@ static void bad_values_are_errors(void **state)
     refuse("mesh: {address: 224.0.0.1}\n", "not an address that other hosts");
     refuse("mesh: {address: 240.0.0.1}\n", "not an address that other hosts");
     refuse("mesh: {address: '::'}\n", "not an address that other hosts");
+    refuse("mesh: {address: 100.104.70.0}\n",
+           "/agent.yaml:1: mesh.address: 100.104.70.0 is not an address that "
+           "other hosts can reach (.0 and .255 are of networks, not of hosts); "
+           "expected this host's own on the mesh");
+    refuse("mesh: {address: 100.104.70.255}\n", "(.0 and .255 are of networks");
     refuse("subnets: 10.0.3.1/24\n", "expected the subnet itself, 10.0.3.0/24");
     refuse("subnets:\n- 10.0.3.0/24\n- 10.0.3.128/25\n",
            "/agent.yaml:3: subnets: this one overlaps 10.0.3.0/24");
@@ -316,7 +321,7 @@ static void missing_file_is_named(void **state)
     assert_int_equal(
         config_load(scratch_path(&scratch, "none.yaml"), &config, &error),
         -ENOENT);
-    assert_non_null(strstr(error, "none.yaml: No such file"));
+    assert_non_null(strstr(error, "there is no configuration file "));
     free(error);
 }
 
@@ -360,6 +365,13 @@ static void mesh_address_comes_from_the_interface(void **state)
     config = load("name: a\n");
     assert_int_equal(config_resolve_mesh(config, &error), -EADDRNOTAVAIL);
     assert_non_null(strstr(error, "sets neither \"mesh.interface\" nor"));
+    free(error);
+    /* Nothing was read at all: that is what is wrong. */
+    config->has_file = false;
+    assert_int_equal(config_resolve_mesh(config, &error), -EADDRNOTAVAIL);
+    assert_non_null(strstr(error, "there is no configuration: neither "));
+    assert_non_null(strstr(error, "/agent.yaml, the least that works is\n"
+                                  "  mesh:\n    interface: wg0 "));
     free(error);
     config_free(config);
 }

@@ -69,6 +69,7 @@ static void test_ends_with_core(void **state)
 
     (void)state;
     launching_wait("core peer", 1);
+    launching_wait("worker peer", 1);
     launching_tell("core", "0"); /* as after `agent leave` */
     assert_int_equal(launching_wait_exit(pid), 0);
     launching_tell("core", NULL);
