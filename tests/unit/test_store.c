@@ -504,11 +504,14 @@ static void marks_end_with_certificates(void **state)
     struct fixture *fixture = *state;
     struct test_writer root = test_writer_make(1);
     struct test_writer node = test_writer_make(2);
+    struct test_writer silent = test_writer_make(3);
     struct test_record certificate, record;
     struct record_order order;
     struct store_batch *batch;
 
     put_certificate(fixture, &root, &node, 5000, &certificate);
+    /* One that has not written anything yet. */
+    put_certificate(fixture, &root, &silent, 5000, &certificate);
     test_record_service(&node, 5, 1, "redis", &record);
     put(fixture, &record);
     batch = begin(fixture);

@@ -351,10 +351,10 @@ static void damaged_tokens_are_told(void **state)
                      -EBADMSG);
     assert_int_equal(store_expire(fixture->store, 1), -EBADMSG);
     /* More functions than there are places, a longer name than fits. */
+    memset(value + 81, 0, STORE_TOKEN_FUNCTIONS + 1);
     value[80] = STORE_TOKEN_FUNCTIONS + 1;
     assert_int_equal(keys_get_token(id, value, 81 + 17, &found), -EBADMSG);
     value[80] = STORE_TOKEN_FUNCTIONS;
-    memset(value + 81, 0, 16);
     assert_int_equal(keys_get_token(id, value, 81 + 16, &found), 0);
     value[80] = 1;
     value[81] = STORE_TOKEN_FUNCTION_SIZE;
