@@ -36,7 +36,7 @@ int genesis_build(struct genesis *genesis)
     struct pack pack;
 
     if (!body_name_valid(genesis->name) || genesis->n_roots == 0 ||
-        genesis->n_roots > IDENTITY_ROOTS_MAX) {
+        genesis->n_roots > LIMIT_GENESIS_ROOTS) {
         return -EINVAL;
     }
     randombytes_buf(genesis->nonce, sizeof(genesis->nonce));
@@ -65,8 +65,8 @@ static void read_roots(struct unpack *unpack, struct genesis *genesis)
 {
     const msgpack_object *items;
 
-    genesis->n_roots =
-        unpack_key_array(unpack, GENESIS_KEY_ROOTS, IDENTITY_ROOTS_MAX, &items);
+    genesis->n_roots = unpack_key_array(unpack, GENESIS_KEY_ROOTS,
+                                        LIMIT_GENESIS_ROOTS, &items);
     unpack_require(unpack, genesis->n_roots > 0);
     for (size_t i = 0; i < genesis->n_roots; i++) {
         unpack_bin(unpack, &items[i], genesis->roots[i],

@@ -146,7 +146,7 @@ static int load_genesis(const char *state_dir, struct identity *identity,
                         char **ret_error)
 {
     _cleanup_(free_pointer) char *path = file_join(state_dir, "genesis");
-    uint8_t bytes[IDENTITY_GENESIS_SIZE];
+    uint8_t bytes[LIMIT_GENESIS_SIZE];
     size_t size = 0;
     int error;
 

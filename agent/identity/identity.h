@@ -27,18 +27,15 @@
 #include "gossip/wire/body.h"
 #include "gossip/wire/record.h"
 
-#define IDENTITY_ROOTS_MAX    8
-#define IDENTITY_GENESIS_SIZE 512
-
 struct genesis {
     char name[BODY_NAME_SIZE];
-    uint8_t roots[IDENTITY_ROOTS_MAX][32];
+    uint8_t roots[LIMIT_GENESIS_ROOTS][32];
     size_t n_roots;
     uint64_t created_s;
     struct prefix service_range; /* default 100.80.0.0/12 */
     uint8_t nonce[16];
     uint8_t cluster_id[32]; /* derived */
-    uint8_t bytes[IDENTITY_GENESIS_SIZE];
+    uint8_t bytes[LIMIT_GENESIS_SIZE];
     size_t size;
 };
 

@@ -229,7 +229,7 @@ static int fail_stream(struct client *client, int error)
 
 static int send_request(struct client *client, const uint8_t sign_secret[64])
 {
-    uint8_t frame[JOIN_REQUEST_SIZE];
+    uint8_t frame[LIMIT_JOIN_REQUEST_SIZE];
     size_t size = 0;
     int error;
 
@@ -286,7 +286,7 @@ static int add_record(struct client *client, const uint8_t *bytes, size_t size)
     struct join_result *result = client->result;
     uint8_t *records;
 
-    if (size > JOIN_RECORDS_MAX - result->records_size) {
+    if (size > LIMIT_JOIN_RECORDS_SIZE - result->records_size) {
         return fail(client, JOIN_E_FORGED,
                     "%s sent more records than a cluster can have; nothing was "
                     "stored",

@@ -18,8 +18,6 @@
 
 #define JOIN_CONNECT_MS 5000u
 #define JOIN_TIMEOUT_MS 20000u
-/* Certificates and member records of LIMIT_WRITERS nodes. */
-#define JOIN_RECORDS_MAX (2u * LIMIT_WRITERS * LIMIT_RECORD_SIZE)
 
 enum join_client_error {
     /* The issuer said no: nothing changed there or here. */

@@ -38,14 +38,14 @@ enum join_answer_key {
 
 /* The signed bytes: what is in front of the frame, then its beginning. */
 struct join_signed {
-    uint8_t bytes[sizeof(JOIN_DOMAIN) + JOIN_REQUEST_SIZE];
+    uint8_t bytes[sizeof(JOIN_DOMAIN) + LIMIT_JOIN_REQUEST_SIZE];
     size_t size;
 };
 
 static int make_signed(const uint8_t *bytes, size_t size,
                        struct join_signed *ret)
 {
-    if (size > JOIN_REQUEST_SIZE) {
+    if (size > LIMIT_JOIN_REQUEST_SIZE) {
         return -ENOBUFS;
     }
     memcpy(ret->bytes, JOIN_DOMAIN, sizeof(JOIN_DOMAIN));
@@ -152,7 +152,7 @@ int join_request_unpack(const uint8_t *bytes, size_t size,
     uint8_t signature[64];
     struct join_signed text;
 
-    if (size > JOIN_REQUEST_SIZE || size <= JOIN_SIGNATURE_PAIR_SIZE) {
+    if (size > LIMIT_JOIN_REQUEST_SIZE || size <= JOIN_SIGNATURE_PAIR_SIZE) {
         return -EBADMSG;
     }
     if (read_request(bytes, size, &request, signature) != 0) {

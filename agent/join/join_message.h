@@ -24,9 +24,8 @@
 #include "gossip/base/macros.h"
 #include "gossip/wire/body.h"
 
-#define JOIN_REQUEST_SIZE 1024
-#define JOIN_ANSWER_SIZE  4096
-#define JOIN_TEXT_SIZE    512
+#define JOIN_ANSWER_SIZE 4096
+#define JOIN_TEXT_SIZE   512
 
 enum join_status {
     JOIN_OK = 0,

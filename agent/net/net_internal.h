@@ -13,11 +13,6 @@
 #include "gossip/base/limits.h"
 #include "gossip/wire/stream.h"
 
-/* Joins served or relayed at once; later ones are told that we are busy. */
-#define NET_JOINS_MAX 8
-/* Connections whose opening has not come yet: of all, and of one address. */
-#define NET_OPENINGS_MAX             16
-#define NET_OPENINGS_PER_ADDRESS_MAX 4
 /* Until the opening is there whole, or a connection is established. */
 #define NET_OPENING_MS 5000
 /* For the peer to read the end of what we sent. */

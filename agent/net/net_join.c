@@ -195,7 +195,7 @@ void net_join_accept(struct net_connection *connection,
         memcmp(opening->responder, core->identity->sign_public, 32) == 0;
     struct node_member issuer;
 
-    if (net_count_joins(connection->net) >= NET_JOINS_MAX) {
+    if (net_count_joins(connection->net) >= LIMIT_JOINS) {
         net_connection_refuse(connection, STREAM_REFUSED_BUSY);
         return;
     }

@@ -416,9 +416,9 @@ int net_connection_accept(int fd, void *data)
     }
     (void)uv_tcp_nodelay(&connection->tcp, 1); /* only costs time if it fails */
     if (!sockaddr_get((const struct sockaddr *)&address, &from) ||
-        net_count(net, NET_OPENING) > NET_OPENINGS_MAX ||
+        net_count(net, NET_OPENING) > LIMIT_OPENINGS ||
         net_count_openings_of(net, &from.address) >=
-            NET_OPENINGS_PER_ADDRESS_MAX) {
+            LIMIT_OPENINGS_PER_ADDRESS) {
         net->counters.connections_refused++;
         net_connection_close(connection);
         return 0;

@@ -44,7 +44,7 @@
 static int read_service_range(const struct config *config, struct prefix *ret)
 {
     char path[PATH_MAX];
-    uint8_t bytes[IDENTITY_GENESIS_SIZE];
+    uint8_t bytes[LIMIT_GENESIS_SIZE];
     struct genesis genesis;
     ssize_t n;
     int fd;

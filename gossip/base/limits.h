@@ -73,6 +73,25 @@
 #define LIMIT_SYNC_STREAM_BYTES (8u << 20)
 #define LIMIT_SYNC_STREAM_MS    30000u
 
+/* What a stream keeps for its socket, in bytes: a sync's own limit is larger,
+ * so its sender waits for the socket to drain. */
+#define LIMIT_STREAM_OUTPUT (4u << 20)
+/* Connections whose opening has not come yet, of all and of one address; more
+ * are closed and counted. */
+#define LIMIT_OPENINGS             16
+#define LIMIT_OPENINGS_PER_ADDRESS 4
+
+/* Joins served or relayed at once; later ones are told that we are busy. */
+#define LIMIT_JOINS 8
+/* A join request; longer ones are malformed. */
+#define LIMIT_JOIN_REQUEST_SIZE 1024
+/* What a joiner takes from its issuer, in bytes: certificates and member
+ * records of LIMIT_WRITERS nodes.  Past it the join ends. */
+#define LIMIT_JOIN_RECORDS_SIZE (2u * LIMIT_WRITERS * LIMIT_RECORD_SIZE)
+/* A cluster's genesis, and the admission keys in it; refused past it. */
+#define LIMIT_GENESIS_SIZE  512
+#define LIMIT_GENESIS_ROOTS 8
+
 /* Packets behind the newest that are still accepted once (RFC 6479 style
  * window; WireGuard uses 8192 bits). */
 #define LIMIT_REPLAY_WINDOW 2048

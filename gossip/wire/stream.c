@@ -215,7 +215,7 @@ int stream_send_frame(struct stream *stream, const uint8_t *bytes, size_t size,
     if (stream->is_sent) {
         return -EPIPE;
     }
-    if (waiting + size + STREAM_FRAME_OVERHEAD > STREAM_OUTPUT_MAX) {
+    if (waiting + size + STREAM_FRAME_OVERHEAD > LIMIT_STREAM_OUTPUT) {
         return -ENOBUFS;
     }
     /* Frames keep their order: none overtakes one that still waits. */

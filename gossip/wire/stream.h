@@ -69,10 +69,6 @@ enum stream_error {
     STREAM_E_END = 5,      /* the peer ended its direction */
 };
 
-/* Most bytes a stream keeps for its socket: a sync's own limit is larger, so
- * its sender waits for the socket to drain. */
-#define STREAM_OUTPUT_MAX (4u << 20)
-
 /* The opening, parsed; pointers borrow. */
 struct stream_opening {
     const uint8_t *bytes; /* the opening from its first byte */
@@ -143,7 +139,7 @@ _must_check_ int stream_next_frame(struct stream *stream,
                                    const uint8_t **ret_bytes, size_t *ret_size);
 /* Encrypts one frame into the output; waits inside until the handshake is
  * done.  0; -ENOMEM; -EMSGSIZE: more than LIMIT_FRAME_SIZE; -ENOBUFS: more
- * than STREAM_OUTPUT_MAX would wait, try again when the socket has drained;
+ * than LIMIT_STREAM_OUTPUT would wait, try again when the socket has drained;
  * -EPIPE: after a frame that was the last. */
 _must_check_ int stream_send_frame(struct stream *stream, const uint8_t *bytes,
                                    size_t size, bool is_last);

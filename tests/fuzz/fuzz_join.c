@@ -54,7 +54,7 @@ static void fuzz_genesis(const uint8_t *data, size_t size)
     if (genesis_parse(data, size, &genesis) == 0) {
         assert(genesis.size == size);
         assert(memcmp(genesis.bytes, data, size) == 0);
-        assert(genesis.n_roots >= 1 && genesis.n_roots <= IDENTITY_ROOTS_MAX);
+        assert(genesis.n_roots >= 1 && genesis.n_roots <= LIMIT_GENESIS_ROOTS);
     }
 }
 

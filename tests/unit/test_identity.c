@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "agent/identity/identity.h"
+#include "gossip/base/pack.h"
+#include "gossip/base/unpack.h"
 #include "gossip/wire/sign.h"
 #include "store/store.h"
 #include "tests/unit/scratch.h"
@@ -296,7 +298,7 @@ static void cut_or_changed_genesis_is_refused(void **state)
     struct fixture *fixture = *state;
     const struct genesis *made = &fixture->identity.genesis;
     struct genesis genesis = {0};
-    uint8_t bytes[IDENTITY_GENESIS_SIZE + 1] = {0};
+    uint8_t bytes[LIMIT_GENESIS_SIZE + 1] = {0};
 
     for (size_t size = 0; size < made->size; size++) {
         assert_int_not_equal(genesis_parse(made->bytes, size, &genesis), 0);
@@ -315,10 +317,10 @@ static void genesis_limits(void **state)
     struct genesis parsed;
 
     memset(genesis.name, 'n', LIMIT_NAME_LEN);
-    for (size_t i = 0; i < IDENTITY_ROOTS_MAX; i++) {
+    for (size_t i = 0; i < LIMIT_GENESIS_ROOTS; i++) {
         memset(genesis.roots[i], (int)i, 32);
     }
-    genesis.n_roots = IDENTITY_ROOTS_MAX;
+    genesis.n_roots = LIMIT_GENESIS_ROOTS;
     assert_int_equal(genesis_build(&genesis), 0);
     assert_int_equal(genesis_parse(genesis.bytes, genesis.size, &parsed), 0);
     genesis.n_roots++;
@@ -328,6 +330,62 @@ static void genesis_limits(void **state)
     genesis.n_roots = 1;
     strcpy(genesis.name, "two words");
     assert_int_equal(genesis_build(&genesis), -EINVAL);
+}
+
+/* A genesis written by hand: with so many admission keys, and lengthened to
+ * `total` bytes by a key of a later version. */
+static void put_genesis(const struct genesis *made, size_t n_roots,
+                        size_t total, uint8_t bytes[LIMIT_GENESIS_SIZE + 1],
+                        size_t *ret_size)
+{
+    static const uint8_t filler[LIMIT_GENESIS_SIZE] = {7};
+    struct unpack unpack;
+    struct pack pack;
+
+    unpack_begin(&unpack, made->bytes, made->size);
+    pack_begin(&pack, bytes, LIMIT_GENESIS_SIZE + 1);
+    pack_map(&pack, total > 0 ? 7 : 6);
+    for (unsigned key = 1; key <= 6; key++) {
+        const msgpack_object *value = unpack_key(&unpack, key);
+
+        assert_non_null(value);
+        pack_key(&pack, key);
+        if (key != 3) {
+            assert_int_equal(msgpack_pack_object(&pack.packer, *value), 0);
+            continue;
+        }
+        pack_array(&pack, n_roots);
+        for (size_t i = 0; i < n_roots; i++) {
+            pack_bin(&pack, filler, 32);
+        }
+    }
+    if (total > 0) { /* key, bin16 head, filler */
+        pack_key_bin(&pack, 31, filler,
+                     total - writer_size(&pack.writer) - 1 - 3);
+    }
+    assert_int_equal(pack_end(&pack, ret_size), 0);
+}
+
+static void genesis_decoder_limits(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct genesis *made = &fixture->identity.genesis;
+    uint8_t bytes[LIMIT_GENESIS_SIZE + 1];
+    struct genesis genesis;
+    size_t size;
+
+    put_genesis(made, LIMIT_GENESIS_ROOTS, 0, bytes, &size);
+    assert_int_equal(genesis_parse(bytes, size, &genesis), 0);
+    assert_int_equal(genesis.n_roots, LIMIT_GENESIS_ROOTS);
+    put_genesis(made, LIMIT_GENESIS_ROOTS + 1, 0, bytes, &size);
+    assert_int_equal(genesis_parse(bytes, size, &genesis), -EBADMSG);
+    put_genesis(made, 0, 0, bytes, &size);
+    assert_int_equal(genesis_parse(bytes, size, &genesis), -EBADMSG);
+    put_genesis(made, 1, LIMIT_GENESIS_SIZE, bytes, &size);
+    assert_int_equal(size, LIMIT_GENESIS_SIZE);
+    assert_int_equal(genesis_parse(bytes, size, &genesis), 0);
+    put_genesis(made, 1, LIMIT_GENESIS_SIZE + 1, bytes, &size);
+    assert_int_equal(genesis_parse(bytes, size, &genesis), -EBADMSG);
 }
 
 #define IDENTITY_TEST(name)                                                    \
@@ -347,6 +405,7 @@ int main(void)
         IDENTITY_TEST(genesis_is_the_same_bytes_everywhere),
         IDENTITY_TEST(cut_or_changed_genesis_is_refused),
         IDENTITY_TEST(genesis_limits),
+        IDENTITY_TEST(genesis_decoder_limits),
     };
 
     assert_true(sodium_init() >= 0);

@@ -13,6 +13,7 @@
 
 #include "agent/join/join_check.h"
 #include "agent/join/join_client.h"
+#include "gossip/base/cursor.h"
 #include "gossip/wire/message.h"
 #include "gossip/wire/sign.h"
 #include "tests/unit/join_fixture.h"
@@ -68,7 +69,7 @@ static void on_frame(const uint8_t *frame, size_t size, bool is_last,
 struct joiner {
     struct identity keys;
     struct join_request request;
-    uint8_t frame[JOIN_REQUEST_SIZE];
+    uint8_t frame[LIMIT_JOIN_REQUEST_SIZE];
     size_t size;
 };
 
@@ -194,6 +195,54 @@ static void largest_request_fits(void **state)
     assert_memory_equal(&read, &joiner.request, sizeof(read));
 }
 
+/* LIMIT_JOIN_REQUEST_SIZE: a request of this size, by a pair of a later
+ * version before the signature; signed as docs/WIRE.md says. */
+static size_t lengthen(const struct joiner *joiner, size_t size,
+                       uint8_t frame[LIMIT_JOIN_REQUEST_SIZE + 1])
+{
+    static const char domain[] = "socketnet/v1/join";
+    const size_t pair_size = 1 + 2 + 64;
+    size_t start = joiner->size - pair_size;
+    size_t extra = size - joiner->size - (1 + 3);
+    uint8_t text[sizeof(domain) + LIMIT_JOIN_REQUEST_SIZE + 1];
+    struct writer writer = writer_init(frame, size);
+
+    writer_put(&writer, joiner->frame, start);
+    frame[0]++; /* pairs */
+    writer_u8(&writer, 31);
+    writer_u8(&writer, 0xc5);
+    writer_u16(&writer, (uint16_t)extra);
+    memset(writer_reserve(&writer, extra), 0, extra);
+    memcpy(text, domain, sizeof(domain));
+    memcpy(text + sizeof(domain), frame, size - pair_size);
+    writer_put(&writer, joiner->frame + start, 3);
+    assert_int_equal(crypto_sign_detached(writer_reserve(&writer, 64), NULL,
+                                          text,
+                                          sizeof(domain) + size - pair_size,
+                                          joiner->keys.sign_secret),
+                     0);
+    assert_false(writer.failed);
+    assert_int_equal(writer_size(&writer), size);
+    return size;
+}
+
+static void longest_request(void **state)
+{
+    struct token token = {.id = {1}};
+    struct joiner joiner = make_joiner(&token, 2);
+    uint8_t frame[LIMIT_JOIN_REQUEST_SIZE + 1];
+    struct join_request read;
+    size_t size;
+
+    (void)state;
+    pack(&joiner);
+    size = lengthen(&joiner, LIMIT_JOIN_REQUEST_SIZE, frame);
+    assert_int_equal(join_request_unpack(frame, size, &read), 0);
+    assert_memory_equal(&read, &joiner.request, sizeof(read));
+    size = lengthen(&joiner, LIMIT_JOIN_REQUEST_SIZE + 1, frame);
+    assert_int_equal(join_request_unpack(frame, size, &read), -EBADMSG);
+}
+
 static void changed_request_is_refused(void **state)
 {
     struct token token = {.id = {1}};
@@ -216,7 +265,7 @@ static void changed_request_is_refused(void **state)
 
 static void answer_survives_packing(void **state)
 {
-    uint8_t genesis[IDENTITY_GENESIS_SIZE] = {1};
+    uint8_t genesis[LIMIT_GENESIS_SIZE] = {1};
     uint8_t certificate[LIMIT_RECORD_SIZE] = {2};
     struct join_answer answer = {
         .status = JOIN_OK,
@@ -720,6 +769,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(request_survives_packing),
         cmocka_unit_test(largest_request_fits),
+        cmocka_unit_test(longest_request),
         cmocka_unit_test(changed_request_is_refused),
         cmocka_unit_test(answer_survives_packing),
         JOIN_TEST(a_join_gives_a_certificate_that_verifies),

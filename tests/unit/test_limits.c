@@ -518,7 +518,7 @@ static void test_frame(void **state)
 }
 
 /* What a stream keeps while nobody takes it: a frame of input, and
- * STREAM_OUTPUT_MAX of output, before the handshake and after it. */
+ * LIMIT_STREAM_OUTPUT of output, before the handshake and after it. */
 static void test_stream_buffers(void **state)
 {
     static uint8_t bytes[LIMIT_FRAME_SIZE];
@@ -535,11 +535,11 @@ static void test_stream_buffers(void **state)
     while (stream_send_frame(pair.a, bytes, sizeof(bytes), false) == 0) {
         n_sent++;
     }
-    assert_int_equal(n_sent, STREAM_OUTPUT_MAX / wire);
+    assert_int_equal(n_sent, LIMIT_STREAM_OUTPUT / wire);
     assert_int_equal(stream_send_frame(pair.a, bytes, sizeof(bytes), false),
                      -ENOBUFS);
     stream_output(pair.a, &output, &size);
-    assert_true(size <= STREAM_OUTPUT_MAX);
+    assert_true(size <= LIMIT_STREAM_OUTPUT);
     /* One frame short of a byte is taken, then the last byte, then no more
      * until a frame has been fetched. */
     assert_int_equal(stream_receive(pair.b, output, wire - 1), 0);

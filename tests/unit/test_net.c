@@ -88,22 +88,22 @@ static void assert_closed(int fd)
 /* Connections from here on, until there are as many as may be. */
 static void open_rest(int *fds, size_t first)
 {
-    for (size_t i = first; i < NET_OPENINGS_PER_ADDRESS_MAX; i++) {
+    for (size_t i = first; i < LIMIT_OPENINGS_PER_ADDRESS; i++) {
         fds[i] = client();
     }
-    for (int i = 0; i < TURNS &&
-                    net_count(net, NET_OPENING) < NET_OPENINGS_PER_ADDRESS_MAX;
+    for (int i = 0;
+         i < TURNS && net_count(net, NET_OPENING) < LIMIT_OPENINGS_PER_ADDRESS;
          i++) {
         (void)uv_run(&loop, UV_RUN_NOWAIT);
         (void)usleep(1000);
     }
-    assert_int_equal(net_count(net, NET_OPENING), NET_OPENINGS_PER_ADDRESS_MAX);
+    assert_int_equal(net_count(net, NET_OPENING), LIMIT_OPENINGS_PER_ADDRESS);
 }
 
 /* One address holds so many, and not one more. */
 static void test_limit(void **state)
 {
-    int fds[NET_OPENINGS_PER_ADDRESS_MAX];
+    int fds[LIMIT_OPENINGS_PER_ADDRESS];
 
     (void)state;
     assert_int_equal(ARRAY_SIZE(fds), 4);
@@ -115,7 +115,7 @@ static void test_limit(void **state)
     assert_int_equal(send(fds[3], "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
     assert_int_equal(shutdown(fds[3], SHUT_WR), 0);
     assert_closed(fds[3]);
-    open_rest(fds, NET_OPENINGS_PER_ADDRESS_MAX - 1);
+    open_rest(fds, LIMIT_OPENINGS_PER_ADDRESS - 1);
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
         (void)close(fds[i]);
     }
@@ -124,7 +124,7 @@ static void test_limit(void **state)
 /* Without memory for a connection it is closed; the next one is served. */
 static void test_no_memory(void **state)
 {
-    int fds[NET_OPENINGS_PER_ADDRESS_MAX];
+    int fds[LIMIT_OPENINGS_PER_ADDRESS];
 
     (void)state;
     heap_fail_at(1);
