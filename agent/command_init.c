@@ -35,12 +35,12 @@ struct init {
     struct identity_owner owner;
 };
 
-static int fail(int r, char *error, const char *fallback)
+static int fail(int error, char *problem, const char *fallback)
 {
     (void)fprintf(stderr, "agent init: %s%s\n",
-                  error != NULL ? error : fallback,
-                  error == NULL && r < 0 ? strerror(-r) : "");
-    free(error);
+                  problem != NULL ? problem : fallback,
+                  problem == NULL && error < 0 ? strerror(-error) : "");
+    free(problem);
     return CTL_EXIT_FAILED;
 }
 
@@ -84,13 +84,13 @@ static int make_certificate(struct init *init, uint64_t now_s)
         .key_size = 32,
         .body = body,
     };
-    int r;
+    int error;
 
     fill_body(init, now_s);
-    r = body_put_certificate(&identity->body, body, sizeof(body),
-                             &fields.body_size);
-    if (r != 0) {
-        return r;
+    error = body_put_certificate(&identity->body, body, sizeof(body),
+                                 &fields.body_size);
+    if (error != 0) {
+        return error;
     }
     identity->certificate_size = record_build(&fields, identity->certificate,
                                               sizeof(identity->certificate));
@@ -102,12 +102,12 @@ static int make_certificate(struct init *init, uint64_t now_s)
 }
 
 static int make_cluster(struct init *init, const char *cluster_name,
-                        const struct prefix *service_range, char **ret_error)
+                        const struct prefix *service_range, char **ret_problem)
 {
     struct genesis *genesis = &init->identity.genesis;
     uint64_t now_s = clock_wall_ms() / 1000;
     char text[JOIN_TEXT_SIZE];
-    int r;
+    int error;
 
     identity_generate_keys(&init->identity);
     /* Never fails (libsodium manual). */
@@ -117,12 +117,13 @@ static int make_cluster(struct init *init, const char *cluster_name,
     genesis->n_roots = 1;
     genesis->created_s = now_s;
     genesis->service_range = *service_range;
-    r = genesis_build(genesis);
-    if (r == 0 && join_check_own(genesis, &init->request, text) != JOIN_OK) {
-        *ret_error = strdup(text);
+    error = genesis_build(genesis);
+    if (error == 0 &&
+        join_check_own(genesis, &init->request, text) != JOIN_OK) {
+        *ret_problem = strdup(text);
         return -EINVAL;
     }
-    return r != 0 ? r : make_certificate(init, now_s);
+    return error != 0 ? error : make_certificate(init, now_s);
 }
 
 static int make_store(const struct init *init)
@@ -131,43 +132,45 @@ static int make_store(const struct init *init)
     const char *state_dir = init->config->state_dir;
     struct store_batch *batch = NULL;
     struct store *store = NULL;
-    int r;
+    int error;
 
-    r = identity_create_store(state_dir, identity->genesis.cluster_id, &store);
-    if (r != 0) {
-        return r;
+    error =
+        identity_create_store(state_dir, identity->genesis.cluster_id, &store);
+    if (error != 0) {
+        return error;
     }
-    r = store_batch_begin(store, &batch);
-    if (r == 0) {
-        r = store_put_record(batch, identity->certificate,
-                             identity->certificate_size);
-        if (r == 0) {
-            r = store_batch_commit(batch);
+    error = store_batch_begin(store, &batch);
+    if (error == 0) {
+        error = store_put_record(batch, identity->certificate,
+                                 identity->certificate_size);
+        if (error == 0) {
+            error = store_batch_commit(batch);
         } else {
             store_batch_abort(batch);
         }
     }
     store_close(store);
-    return r != 0 ? r : identity_give_store(state_dir, init->owner);
+    return error != 0 ? error : identity_give_store(state_dir, init->owner);
 }
 
-static int save(const struct init *init, char **ret_error)
+static int save(const struct init *init, char **ret_problem)
 {
     const char *state_dir = init->config->state_dir;
-    int r = identity_make_directory(state_dir, init->owner, ret_error);
+    int error = identity_make_directory(state_dir, init->owner, ret_problem);
 
-    if (r == 0) {
-        r = make_store(init);
-        if (r != 0 && asprintf(ret_error, "cannot make the store in %s: %s",
-                               state_dir, store_error_text(r)) < 0) {
-            *ret_error = NULL;
+    if (error == 0) {
+        error = make_store(init);
+        if (error != 0 &&
+            asprintf(ret_problem, "cannot make the store in %s: %s", state_dir,
+                     store_error_text(error)) < 0) {
+            *ret_problem = NULL;
         }
     }
-    if (r == 0) {
-        r = identity_save(state_dir, &init->identity, init->admission_secret,
-                          init->owner, ret_error);
+    if (error == 0) {
+        error = identity_save(state_dir, &init->identity,
+                              init->admission_secret, init->owner, ret_problem);
     }
-    return r;
+    return error;
 }
 
 static void print_subnets(const struct join_request *request)
@@ -210,8 +213,8 @@ static void print_next(const struct init *init)
 static int run(struct init *init, const char *name, const char *cluster_name,
                const struct prefix *service_range)
 {
-    char *error = NULL;
-    int r;
+    char *problem = NULL;
+    int error;
 
     if (identity_exists(init->config->state_dir)) {
         (void)fprintf(stderr,
@@ -221,18 +224,18 @@ static int run(struct init *init, const char *name, const char *cluster_name,
                       init->config->state_dir);
         return CTL_EXIT_FAILED;
     }
-    r = join_local_fill(init->config, name, &init->request, &error);
-    if (r == 0) {
-        r = make_cluster(init, cluster_name, service_range, &error);
+    error = join_local_fill(init->config, name, &init->request, &problem);
+    if (error == 0) {
+        error = make_cluster(init, cluster_name, service_range, &problem);
     }
-    if (r == 0) {
-        r = join_local_owner(init->config, &init->owner, &error);
+    if (error == 0) {
+        error = join_local_owner(init->config, &init->owner, &problem);
     }
-    if (r == 0) {
-        r = save(init, &error);
+    if (error == 0) {
+        error = save(init, &problem);
     }
-    if (r != 0) {
-        return fail(r, error, "failed: ");
+    if (error != 0) {
+        return fail(error, problem, "failed: ");
     }
     print_next(init);
     return CTL_EXIT_OK;
@@ -242,8 +245,8 @@ int command_init(struct config *config, const char *name,
                  const char *cluster_name, const struct prefix *service_range)
 {
     struct init init = {.config = config};
-    int r = run(&init, name, cluster_name, service_range);
+    int status = run(&init, name, cluster_name, service_range);
 
     sodium_memzero(&init, sizeof(init));
-    return r;
+    return status;
 }

@@ -33,9 +33,10 @@ struct join {
     bool has_made_keys; /* not those of an earlier attempt */
 };
 
-static int fail(const char *error, const char *fallback)
+static int fail(const char *problem, const char *fallback)
 {
-    (void)fprintf(stderr, "agent join: %s\n", error != NULL ? error : fallback);
+    (void)fprintf(stderr, "agent join: %s\n",
+                  problem != NULL ? problem : fallback);
     return CTL_EXIT_FAILED;
 }
 
@@ -43,10 +44,11 @@ static int put_records(struct store_batch *batch,
                        const struct join_result *result)
 {
     size_t offset = 0;
-    int r;
+    int error;
 
-    r = store_put_record(batch, result->certificate, result->certificate_size);
-    while (r == 0 && offset < result->records_size) {
+    error =
+        store_put_record(batch, result->certificate, result->certificate_size);
+    while (error == 0 && offset < result->records_size) {
         size_t size = 0;
 
         /* join_verify has cut them out once already. */
@@ -54,10 +56,10 @@ static int put_records(struct store_batch *batch,
                              result->records_size - offset, &size) != 0) {
             return -EBADMSG;
         }
-        r = store_put_record(batch, result->records + offset, size);
+        error = store_put_record(batch, result->records + offset, size);
         offset += size;
     }
-    return r;
+    return error;
 }
 
 static int fill_store(const struct join *join)
@@ -65,55 +67,55 @@ static int fill_store(const struct join *join)
     const char *state_dir = join->config->state_dir;
     struct store_batch *batch = NULL;
     struct store *store = NULL;
-    int r;
+    int error;
 
-    r = identity_create_store(state_dir, join->result.genesis.cluster_id,
-                              &store);
-    if (r != 0) {
-        return r;
+    error = identity_create_store(state_dir, join->result.genesis.cluster_id,
+                                  &store);
+    if (error != 0) {
+        return error;
     }
-    r = store_batch_begin(store, &batch);
-    if (r == 0) {
-        r = put_records(batch, &join->result);
-        if (r == 0) {
-            r = store_batch_commit(batch);
+    error = store_batch_begin(store, &batch);
+    if (error == 0) {
+        error = put_records(batch, &join->result);
+        if (error == 0) {
+            error = store_batch_commit(batch);
         } else {
             store_batch_abort(batch);
         }
     }
     store_close(store);
-    return r != 0 ? r : identity_give_store(state_dir, join->owner);
+    return error != 0 ? error : identity_give_store(state_dir, join->owner);
 }
 
 /* From here on a failure keeps join.key: the token is used by these keys. */
-static int save(struct join *join, char **ret_error)
+static int save(struct join *join, char **ret_problem)
 {
     const char *state_dir = join->config->state_dir;
     struct identity *identity = &join->identity;
-    int r = fill_store(join);
+    int error = fill_store(join);
 
-    if (r != 0) {
-        if (asprintf(ret_error,
+    if (error != 0) {
+        if (asprintf(ret_problem,
                      "admitted, but the store in %s cannot be made: %s; then "
                      "run the same command again",
-                     state_dir, store_error_text(r)) < 0) {
-            *ret_error = NULL;
+                     state_dir, store_error_text(error)) < 0) {
+            *ret_problem = NULL;
         }
-        return r;
+        return error;
     }
     identity->genesis = join->result.genesis;
     memcpy(identity->certificate, join->result.certificate,
            join->result.certificate_size);
     identity->certificate_size = join->result.certificate_size;
-    r = identity_save(state_dir, identity, NULL, join->owner, ret_error);
-    if (r == 0) {
+    error = identity_save(state_dir, identity, NULL, join->owner, ret_problem);
+    if (error == 0) {
         identity_forget_join_keys(state_dir);
     }
-    return r;
+    return error;
 }
 
 /* The keys of an attempt whose answer got lost, or fresh ones, kept. */
-static int prepare_keys(struct join *join, char **ret_error)
+static int prepare_keys(struct join *join, char **ret_problem)
 {
     const char *state_dir = join->config->state_dir;
 
@@ -122,7 +124,7 @@ static int prepare_keys(struct join *join, char **ret_error)
     }
     identity_generate_keys(&join->identity);
     join->has_made_keys = true;
-    return identity_save_join_keys(state_dir, &join->identity, ret_error);
+    return identity_save_join_keys(state_dir, &join->identity, ret_problem);
 }
 
 /* Nothing came of it: leaves no trace.  Keys of an earlier attempt stay when
@@ -154,7 +156,7 @@ static void print_next(const struct join *join)
 
 /* Whoever joins itself has mistaken the host. */
 static int judge_peer(const struct join *join, const char *peer,
-                      char **ret_error)
+                      char **ret_problem)
 {
     char address[ADDRESS_TEXT_SIZE];
     char mesh[ENDPOINT_TEXT_SIZE];
@@ -163,72 +165,73 @@ static int judge_peer(const struct join *join, const char *peer,
         strcmp(peer, endpoint_text(&join->request.mesh[0], mesh)) != 0) {
         return 0;
     }
-    if (asprintf(ret_error,
+    if (asprintf(ret_problem,
                  "%s is this host itself; give the mesh address of a node "
                  "that runs already, such as the one that printed the token",
                  peer) < 0) {
-        *ret_error = NULL;
+        *ret_problem = NULL;
     }
     return -EINVAL;
 }
 
 static int prepare(struct join *join, const char *peer, const char *token,
-                   const char *name, char **ret_error)
+                   const char *name, char **ret_problem)
 {
     const char *state_dir = join->config->state_dir;
-    int r;
+    int error;
 
     if (identity_exists(state_dir)) {
-        if (asprintf(ret_error,
+        if (asprintf(ret_problem,
                      "this host is already a node of a cluster (%s/node.key); "
                      "run \"agent leave\" or \"agent reset --yes\" first, or "
                      "just \"agent run\"",
                      state_dir) < 0) {
-            *ret_error = NULL;
+            *ret_problem = NULL;
         }
         return -EEXIST;
     }
-    r = token_parse(token, &join->token, ret_error);
-    if (r == 0) {
-        r = join_local_fill(join->config, name, &join->request, ret_error);
+    error = token_parse(token, &join->token, ret_problem);
+    if (error == 0) {
+        error =
+            join_local_fill(join->config, name, &join->request, ret_problem);
     }
-    if (r == 0) {
-        r = judge_peer(join, peer, ret_error);
+    if (error == 0) {
+        error = judge_peer(join, peer, ret_problem);
     }
-    if (r == 0) {
-        r = join_local_owner(join->config, &join->owner, ret_error);
+    if (error == 0) {
+        error = join_local_owner(join->config, &join->owner, ret_problem);
     }
-    if (r == 0) {
+    if (error == 0) {
         join->has_made_directory = access(state_dir, F_OK) < 0;
-        r = identity_make_directory(state_dir, join->owner, ret_error);
+        error = identity_make_directory(state_dir, join->owner, ret_problem);
     }
-    if (r == 0) {
-        r = prepare_keys(join, ret_error);
+    if (error == 0) {
+        error = prepare_keys(join, ret_problem);
     }
-    return r;
+    return error;
 }
 
 static int run(struct join *join, const char *peer, const char *token,
                const char *name)
 {
-    _cleanup_(free_pointer) char *error = NULL;
-    int r;
+    _cleanup_(free_pointer) char *problem = NULL;
+    int error;
 
-    r = prepare(join, peer, token, name, &error);
-    if (r != 0) {
-        return fail(error, strerror(-r));
+    error = prepare(join, peer, token, name, &problem);
+    if (error != 0) {
+        return fail(problem, strerror(-error));
     }
-    r = join_client_run(peer, &join->token, &join->identity, &join->request,
-                        &join->result, &error);
-    if (r != 0) {
-        if (r != JOIN_E_LOST) {
-            clean_up(join, r);
+    error = join_client_run(peer, &join->token, &join->identity, &join->request,
+                            &join->result, &problem);
+    if (error != 0) {
+        if (error != JOIN_E_LOST) {
+            clean_up(join, error);
         }
-        return fail(error, r < 0 ? strerror(-r) : "failed");
+        return fail(problem, error < 0 ? strerror(-error) : "failed");
     }
-    r = save(join, &error);
-    if (r != 0) {
-        return fail(error, strerror(-r));
+    error = save(join, &problem);
+    if (error != 0) {
+        return fail(problem, strerror(-error));
     }
     print_next(join);
     return CTL_EXIT_OK;
@@ -238,9 +241,9 @@ int command_join(struct config *config, const char *peer, const char *token,
                  const char *name)
 {
     struct join join = {.config = config};
-    int r = run(&join, peer, token, name);
+    int status = run(&join, peer, token, name);
 
     join_result_done(&join.result);
     sodium_memzero(&join, sizeof(join));
-    return r;
+    return status;
 }

@@ -59,7 +59,7 @@ static int unknown(const struct args_option *options,
                    suggest.word != NULL ? "; did you mean " : "",
                    suggest.word != NULL ? suggest.word : "",
                    suggest.word != NULL ? "?" : "");
-    return 1;
+    return ARGS_E_USAGE;
 }
 
 static int add(struct args *args, const struct args_option *option,
@@ -68,11 +68,11 @@ static int add(struct args *args, const struct args_option *option,
     if (!option->is_repeated && args_get(args, option->name) != NULL) {
         (void)snprintf(problem, PROBLEM_SIZE,
                        "option %s is given twice; once is meant", option->name);
-        return 1;
+        return ARGS_E_USAGE;
     }
     if (args->n_given == ARGS_MAX) {
         (void)snprintf(problem, PROBLEM_SIZE, "more than %d options", ARGS_MAX);
-        return 1;
+        return ARGS_E_USAGE;
     }
     args->given[args->n_given].option = option;
     args->given[args->n_given].value = value;
@@ -102,7 +102,7 @@ static int parse_option(int argc, char *const *argv, int *index,
         if (value != NULL) {
             (void)snprintf(problem, PROBLEM_SIZE, "option %s takes no value",
                            option->name);
-            return 1;
+            return ARGS_E_USAGE;
         }
         return add(args, option, "", problem);
     }
@@ -111,7 +111,7 @@ static int parse_option(int argc, char *const *argv, int *index,
             (void)snprintf(problem, PROBLEM_SIZE,
                            "option %s needs a value: %s %s", option->name,
                            option->name, option->value);
-            return 1;
+            return ARGS_E_USAGE;
         }
         *index += 1;
         value = argv[*index];
@@ -134,12 +134,12 @@ int args_parse(int argc, char *const *argv, const struct args_option *options,
         } else if (!is_over && word[0] == '-' && word[1] != '\0') {
             if (parse_option(argc, argv, &i, options, globals, &args,
                              ret_problem) != 0) {
-                return 1;
+                return ARGS_E_USAGE;
             }
         } else if (args.n_words == ARGS_MAX) {
             (void)snprintf(ret_problem, PROBLEM_SIZE, "more than %d arguments",
                            ARGS_MAX);
-            return 1;
+            return ARGS_E_USAGE;
         } else {
             args.words[args.n_words++] = word;
         }

@@ -16,6 +16,10 @@
 
 #define ARGS_MAX 64
 
+enum args_error {
+    ARGS_E_USAGE = 1,
+};
+
 struct args_option {
     const char *name;  /* "--port"; NULL ends a list */
     const char *value; /* what it takes, "N"; NULL: nothing */
@@ -37,9 +41,9 @@ struct args {
 
 /*
  * Reads argv[0..argc-1] (without the program's name).  `options` and
- * `globals` are lists ended by a NULL name.  0; 1 and a problem: an unknown
- * option with the nearest known one, a missing value, a value too many, one
- * given twice.
+ * `globals` are lists ended by a NULL name.  0, or ARGS_E_USAGE and a problem:
+ * an unknown option with the nearest known one, a missing value, a value too
+ * many, one given twice.
  */
 _must_check_ int args_parse(int argc, char *const *argv,
                             const struct args_option *options,

@@ -98,10 +98,10 @@ static bool set_defaults(struct config *config, const char *path)
 static int read_file(const char *path, struct config *config, char **ret_error)
 {
     _cleanup_(yaml_free_pointer) struct yaml_file *file = NULL;
-    int r = yaml_load(path, &file, ret_error);
+    int error = yaml_load(path, &file, ret_error);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     config_read_keys(yaml_root(file), config);
     if (yaml_failed(file)) {
@@ -132,15 +132,15 @@ static int read_entries(const char *directory, struct dirent **entries, int n,
 {
     for (int i = 0; i < n; i++) {
         _cleanup_(free_pointer) char *path = NULL;
-        int r;
+        int error;
 
         if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0) {
             path = NULL;
             return -ENOMEM;
         }
-        r = read_file(path, config, ret_error);
-        if (r != 0) {
-            return r;
+        error = read_file(path, config, ret_error);
+        if (error != 0) {
+            return error;
         }
     }
     return 0;
@@ -152,7 +152,7 @@ static int read_directory_files(struct config *config, char **ret_error)
     const char *slash = strrchr(config->path, '/');
     struct dirent **entries = NULL;
     int n;
-    int r;
+    int error;
 
     if (asprintf(&directory, "%.*s/conf.d",
                  slash == NULL ? 1 : (int)(slash - config->path),
@@ -164,27 +164,27 @@ static int read_directory_files(struct config *config, char **ret_error)
     if (n < 0) {
         return errno == ENOENT ? 0 : -errno;
     }
-    r = read_entries(directory, entries, n, config, ret_error);
+    error = read_entries(directory, entries, n, config, ret_error);
     for (int i = 0; i < n; i++) {
         free(entries[i]);
     }
     free(entries);
-    return r;
+    return error;
 }
 
 static int load(const char *path, struct config *config, char **ret_error)
 {
-    int r;
+    int error;
 
     if (!set_defaults(config, path == NULL ? CONFIG_PATH_DEFAULT : path)) {
         return -ENOMEM;
     }
-    r = read_file(config->path, config, ret_error);
-    if (r == -ENOENT && path == NULL) {
+    error = read_file(config->path, config, ret_error);
+    if (error == -ENOENT && path == NULL) {
         free(*ret_error);
         *ret_error = NULL;
-        r = 0; /* the defaults will do */
-    } else if (r == -ENOENT) {
+        error = 0; /* the defaults will do */
+    } else if (error == -ENOENT) {
         free(*ret_error);
         if (asprintf(ret_error,
                      "there is no configuration file %s; write it, or leave "
@@ -193,33 +193,33 @@ static int load(const char *path, struct config *config, char **ret_error)
             *ret_error = NULL;
         }
     }
-    if (r == 0) {
-        r = read_directory_files(config, ret_error);
+    if (error == 0) {
+        error = read_directory_files(config, ret_error);
     }
-    if (r == 0) {
-        r = config_validate(config, ret_error);
+    if (error == 0) {
+        error = config_validate(config, ret_error);
     }
-    return r;
+    return error;
 }
 
 int config_load(const char *path, struct config **ret, char **ret_error)
 {
     _cleanup_(config_free_pointer) struct config *config =
         calloc(1, sizeof(*config));
-    int r = config == NULL ? -ENOMEM : 0;
+    int error = config == NULL ? -ENOMEM : 0;
 
     *ret_error = NULL;
-    if (r == 0) {
-        r = load(path, config, ret_error);
+    if (error == 0) {
+        error = load(path, config, ret_error);
     }
-    if (r != 0) {
+    if (error != 0) {
         if (*ret_error == NULL &&
             asprintf(ret_error, "cannot read the configuration %s: %s",
                      path == NULL ? CONFIG_PATH_DEFAULT : path,
-                     strerror(-r)) < 0) {
+                     strerror(-error)) < 0) {
             *ret_error = NULL;
         }
-        return r;
+        return error;
     }
     *ret = config;
     config = NULL;

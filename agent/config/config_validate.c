@@ -138,15 +138,15 @@ static int validate_run_dir(const struct config *config, char **ret_error)
 
 int config_validate(const struct config *config, char **ret_error)
 {
-    int r = validate_name(config, ret_error);
+    int error = validate_name(config, ret_error);
 
-    if (r == 0) {
-        r = validate_run_dir(config, ret_error);
+    if (error == 0) {
+        error = validate_run_dir(config, ret_error);
     }
-    if (r == 0) {
-        r = validate_gateway(config, ret_error);
+    if (error == 0) {
+        error = validate_gateway(config, ret_error);
     }
-    return r;
+    return error;
 }
 
 /* false for what no other host reaches: link-local ones. */

@@ -139,7 +139,7 @@ static int parse_text(struct yaml_file *file, char **ret_error)
         .flags = FYPCF_QUIET | FYPCF_RESOLVE_DOCUMENT | FYPCF_JSON_NONE};
     struct fy_parser *parser;
     struct fy_diag *diag;
-    int r = -ENOMEM;
+    int error = -ENOMEM;
 
     fy_diag_cfg_default(&diag_config);
     diag = fy_diag_create(&diag_config);
@@ -150,11 +150,11 @@ static int parse_text(struct yaml_file *file, char **ret_error)
     config.diag = diag;
     parser = fy_parser_create(&config);
     if (parser != NULL) {
-        r = parse_document(file, parser, diag, ret_error);
+        error = parse_document(file, parser, diag, ret_error);
         fy_parser_destroy(parser);
     }
     fy_diag_destroy(diag);
-    return r;
+    return error;
 }
 
 /* Takes `text` (malloc'd, terminated) over. */
@@ -163,7 +163,7 @@ static int parse_owned(const char *path, char *text, struct yaml_file **ret,
 {
     _cleanup_(yaml_free_pointer) struct yaml_file *file =
         calloc(1, sizeof(*file));
-    int r;
+    int error;
 
     if (file == NULL) {
         free(text);
@@ -174,9 +174,9 @@ static int parse_owned(const char *path, char *text, struct yaml_file **ret,
     if (file->path == NULL) {
         return -ENOMEM;
     }
-    r = parse_text(file, ret_error);
-    if (r != 0) {
-        return r;
+    error = parse_text(file, ret_error);
+    if (error != 0) {
+        return error;
     }
     *ret = file;
     file = NULL;
@@ -198,32 +198,32 @@ static int validate_text(const char *path, const char *text, size_t len,
     return 0;
 }
 
-static int with_error(int r, const char *path, char **ret_error)
+static int with_error(int error, const char *path, char **ret_error)
 {
-    if (r != 0 && *ret_error == NULL) {
-        set_error(ret_error, "cannot read %s: %s", path, strerror(-r));
+    if (error != 0 && *ret_error == NULL) {
+        set_error(ret_error, "cannot read %s: %s", path, strerror(-error));
     }
-    return r;
+    return error;
 }
 
 int yaml_parse(const char *name, const char *text, size_t len,
                struct yaml_file **ret, char **ret_error)
 {
     char *copy;
-    int r;
+    int error;
 
     *ret_error = NULL;
-    r = validate_text(name, text, len, ret_error);
-    if (r == 0) {
+    error = validate_text(name, text, len, ret_error);
+    if (error == 0) {
         copy = malloc(len + 1);
-        r = -ENOMEM;
+        error = -ENOMEM;
         if (copy != NULL) {
             memcpy(copy, text, len);
             copy[len] = '\0';
-            r = parse_owned(name, copy, ret, ret_error);
+            error = parse_owned(name, copy, ret, ret_error);
         }
     }
-    return with_error(r, name, ret_error);
+    return with_error(error, name, ret_error);
 }
 
 /* Reads at most one byte more than is allowed, so that too much shows. */
@@ -255,21 +255,21 @@ static int load(const char *path, struct yaml_file **ret, char **ret_error)
     char *shorter;
     size_t len = 0;
     int fd;
-    int r;
+    int error;
 
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
         return -errno;
     }
     text = malloc(YAML_FILE_SIZE_MAX + 2);
-    r = text == NULL ? -ENOMEM : read_text(fd, text, &len);
+    error = text == NULL ? -ENOMEM : read_text(fd, text, &len);
     (void)close(fd); /* only read */
-    if (r == 0) {
-        r = validate_text(path, text, len, ret_error);
+    if (error == 0) {
+        error = validate_text(path, text, len, ret_error);
     }
-    if (r != 0) {
+    if (error != 0) {
         free(text);
-        return r;
+        return error;
     }
     text[len] = '\0';
     shorter = realloc(text, len + 1);

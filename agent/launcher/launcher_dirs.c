@@ -159,7 +159,8 @@ static int lock_dir(const struct config *config, int dir_fd, int *ret_lock_fd,
 }
 
 /* Core must be able to write everything in the state directory. */
-static int check_state(const struct config *config, uid_t uid, char **ret_error)
+static int inspect_state(const struct config *config, uid_t uid,
+                         char **ret_error)
 {
     _cleanup_(close_dir) DIR *dir = opendir(config->state_dir);
     const struct dirent *entry;
@@ -220,7 +221,7 @@ int launcher_dirs_prepare(const struct config *config, int *ret_lock_fd,
                     "(/etc/fstab names it; mount it, or take it out there)",
                     where, config->state_dir);
     }
-    error = check_state(config, uid, ret_error);
+    error = inspect_state(config, uid, ret_error);
     if (error != 0) {
         return error;
     }

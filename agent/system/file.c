@@ -38,14 +38,14 @@ static int write_all(int fd, const uint8_t *bytes, size_t size)
 static int fill(int fd, const void *bytes, size_t size, mode_t mode, uid_t uid,
                 gid_t gid)
 {
-    int r;
+    int error;
 
     /* Exactly the mode asked for, whatever the umask. */
     if (fchmod(fd, mode) < 0 || fchown(fd, uid, gid) < 0) {
         return -errno;
     }
-    r = write_all(fd, bytes, size);
-    return r == 0 && fsync(fd) < 0 ? -errno : r;
+    error = write_all(fd, bytes, size);
+    return error == 0 && fsync(fd) < 0 ? -errno : error;
 }
 
 int file_write(const char *path, const void *bytes, size_t size, mode_t mode,
@@ -53,7 +53,7 @@ int file_write(const char *path, const void *bytes, size_t size, mode_t mode,
 {
     _cleanup_(free_pointer) char *temporary = NULL;
     int fd;
-    int r;
+    int error;
 
     if (asprintf(&temporary, "%s.new", path) < 0) {
         temporary = NULL;
@@ -67,16 +67,16 @@ int file_write(const char *path, const void *bytes, size_t size, mode_t mode,
     if (fd < 0) {
         return -errno;
     }
-    r = fill(fd, bytes, size, mode, uid, gid);
-    if (close(fd) < 0 && r == 0) {
-        r = -errno;
+    error = fill(fd, bytes, size, mode, uid, gid);
+    if (close(fd) < 0 && error == 0) {
+        error = -errno;
     }
-    if (r == 0 && rename(temporary, path) < 0) {
-        r = -errno;
+    if (error == 0 && rename(temporary, path) < 0) {
+        error = -errno;
     }
-    if (r != 0) {
+    if (error != 0) {
         (void)unlink(temporary); /* the first error is the one to tell */
-        return r;
+        return error;
     }
     return file_sync_parent(path);
 }
@@ -86,7 +86,7 @@ int file_sync_parent(const char *path)
     _cleanup_(free_pointer) char *directory = NULL;
     const char *slash = strrchr(path, '/');
     int fd;
-    int r = 0;
+    int error = 0;
 
     directory = slash == NULL   ? strdup(".")
                 : slash == path ? strdup("/")
@@ -99,10 +99,10 @@ int file_sync_parent(const char *path)
         return -errno;
     }
     if (fsync(fd) < 0) {
-        r = -errno;
+        error = -errno;
     }
     (void)close(fd); /* only synced */
-    return r;
+    return error;
 }
 
 int file_read(const char *path, void *buffer, size_t size, size_t *ret_size)
@@ -110,7 +110,7 @@ int file_read(const char *path, void *buffer, size_t size, size_t *ret_size)
     uint8_t *bytes = buffer;
     size_t done = 0;
     uint8_t more;
-    int r = 0;
+    int error = 0;
     int fd;
 
     fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -125,20 +125,20 @@ int file_read(const char *path, void *buffer, size_t size, size_t *ret_size)
             continue;
         }
         if (n <= 0) {
-            r = n < 0 ? -errno : 0;
+            error = n < 0 ? -errno : 0;
             break;
         }
         if (done == size) {
-            r = -EFBIG;
+            error = -EFBIG;
             break;
         }
         done += (size_t)n;
     }
     (void)close(fd); /* only read */
-    if (r == 0) {
+    if (error == 0) {
         *ret_size = done;
     }
-    return r;
+    return error;
 }
 
 int file_make_directories(const char *path, mode_t mode)

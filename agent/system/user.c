@@ -48,20 +48,20 @@ int user_find(const char *user, uid_t *ret_uid, gid_t *ret_gid)
     _cleanup_(free_pointer) char *line = NULL;
     size_t allocated = 0;
     FILE *file;
-    int r = -ENOENT;
+    int error = -ENOENT;
 
     file = fopen("/etc/passwd", "re");
     if (file == NULL) {
         return -errno;
     }
-    while (r != 0 && getline(&line, &allocated, file) > 0) {
+    while (error != 0 && getline(&line, &allocated, file) > 0) {
         line[strcspn(line, "\n")] = '\0';
         if (read_passwd_line(line, user, ret_uid, ret_gid)) {
-            r = 0;
+            error = 0;
         }
     }
     (void)fclose(file); /* only read */
-    return r;
+    return error;
 }
 
 const char *user_refusal(const char *user, uid_t uid)

@@ -74,7 +74,7 @@ static void assert_problem(const char *expected, size_t n,
     struct args args;
     char problem[256] = "";
 
-    assert_int_equal(parse(&args, problem, n, words), 1);
+    assert_int_equal(parse(&args, problem, n, words), ARGS_E_USAGE);
     assert_string_equal(problem, expected);
 }
 
