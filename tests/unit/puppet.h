@@ -1,0 +1,107 @@
+/*
+ * One real node (gossip/node/node.h) and puppets around it: certified members
+ * whose every packet the test writes, and who note all that they are sent.
+ * Time is the test's; signatures and tags are real.
+ */
+#ifndef SOCKETNET_TESTS_UNIT_PUPPET_H
+#define SOCKETNET_TESTS_UNIT_PUPPET_H
+
+#include "gossip/base/cursor.h"
+#include "gossip/base/limits.h"
+#include "gossip/node/node.h"
+#include "gossip/wire/message.h"
+#include "gossip/wire/packet.h"
+#include "tests/unit/support.h"
+
+/* Number 0 is the node itself; puppet 1 is an issuer, the others are not. */
+#define PUPPET_MAX  24
+#define PUPPET_BOOT 5u
+/* 2026-01-01, as certificates are valid from 2020 to 2040. */
+#define PUPPET_WALL_MS  UINT64_C(1767225600000)
+#define PUPPET_SEEN_MAX 4096
+
+/* A message that the node sent to a puppet. */
+struct puppet_seen {
+    unsigned to;
+    uint64_t at_ms;
+    unsigned packet; /* counts the packets */
+    struct message message;
+    uint8_t bytes[LIMIT_DATAGRAM_SIZE]; /* message.bytes points here */
+};
+
+struct puppet_record {
+    uint8_t bytes[LIMIT_MANIFEST_SIZE];
+    size_t size;
+    uint64_t hash;
+};
+
+struct puppets {
+    unsigned n; /* the node included */
+    struct support_keys root;
+    struct support_keys keys[PUPPET_MAX];
+    struct puppet_record certificates[PUPPET_MAX];
+    uint64_t counters[PUPPET_MAX];
+    uint64_t seq;
+    struct node *node;
+    struct node_actions *actions;
+    uint64_t now_ms;
+    bool holds_commits; /* own records stay unanswered */
+    struct record_order held[NODE_PENDING_MAX + 1];
+    size_t n_held;
+    struct puppet_seen *seen;
+    size_t n_seen;
+    unsigned n_packets;
+    size_t n_manifests; /* stored by the node */
+    size_t n_streams;   /* asked for */
+    uint64_t own_hlc;   /* of its last own record */
+};
+
+/* Makes the node and starts it; it is ready, and each puppet has said hello
+ * and its member record.  Cleared of what was seen by then. */
+void puppets_start(struct puppets *puppets, unsigned n);
+void puppets_end(struct puppets *puppets);
+/* Lets time pass, tick by tick, at most `ms`. */
+void puppets_run(struct puppets *puppets, uint64_t ms);
+/* Answers the held STORE actions. */
+void puppets_commit(struct puppets *puppets);
+/* Forgets what was seen. */
+void puppets_clear(struct puppets *puppets);
+
+/* Sends the messages in one packet. */
+void puppet_send(struct puppets *puppets, unsigned from,
+                 const struct writer *messages);
+void puppet_hello(struct puppets *puppets, unsigned from, uint64_t your_epoch);
+/* Signs a record with the next number of the puppet's, made at wall clock
+ * `wall_ms`. */
+void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,
+                 const void *key, size_t key_size, const uint8_t *body,
+                 size_t body_size, uint64_t wall_ms, struct puppet_record *ret);
+void puppet_send_record(struct puppets *puppets, unsigned from,
+                        const struct puppet_record *record);
+void puppet_send_hashes(struct puppets *puppets, unsigned from, uint8_t type,
+                        const uint64_t *hashes, size_t n);
+/* "redis/INSTANCE". */
+void puppet_service(struct puppets *puppets, unsigned from,
+                    const char *instance, uint64_t wall_ms,
+                    struct puppet_record *ret);
+void puppet_member(struct puppets *puppets, unsigned from,
+                   struct puppet_record *ret);
+/* `from` accuses `accused` as the node knows it. */
+void puppet_accusation(struct puppets *puppets, unsigned from, unsigned accused,
+                       struct puppet_record *ret);
+/* A certificate for a key that is nobody's, by puppet 1, valid from then. */
+void puppet_certificate(struct puppets *puppets, uint8_t byte,
+                        uint64_t not_before_s, struct puppet_record *ret);
+
+/* The n-th message of this type sent to the puppet, or NULL. */
+const struct puppet_seen *puppet_seen(const struct puppets *puppets,
+                                      unsigned to, uint8_t type, size_t n);
+size_t puppet_n_seen(const struct puppets *puppets, unsigned to, uint8_t type);
+const struct node_counters *puppets_counters(const struct puppets *puppets);
+struct node_member puppets_member(const struct puppets *puppets, unsigned who);
+/* The node writes "redis/INSTANCE", or removes it; struct node_written's
+ * result. */
+int puppets_write(struct puppets *puppets, const char *instance);
+int puppets_remove(struct puppets *puppets, const char *instance);
+
+#endif
