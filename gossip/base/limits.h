@@ -56,8 +56,8 @@
 /* Records asked for lately, so that two announcements make one request; past
  * it the oldest is forgotten. */
 #define LIMIT_WANTED 256
-/* Packets that one received packet may cause at most; what is left goes by
- * stream. */
+/* Packets that one received packet may cause at once, whatever is in it; what
+ * is left goes by stream or is asked for again. */
 #define LIMIT_BURST_PACKETS 8
 /* A record's clock (HLC) this far ahead of ours is not followed; the record is
  * taken. */

@@ -5,6 +5,7 @@
 #include "gossip/node/node_internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include <sodium.h>
@@ -262,6 +263,7 @@ int node_step(struct node *node, const struct node_event *event,
 
     node->now_ms = MAX_OF(node->now_ms, event->now_ms);
     node->wall_ms = event->wall_ms;
+    node->n_burst = UINT_MAX;
     if (node->self->certificate == NULL) {
         if (is_of_writer(event)) {
             event->written->result = NODE_E_NOT_READY;

@@ -1,9 +1,12 @@
 /*
  * Packets: building them for a peer, and judging what arrives.  Nothing here
  * answers a stranger: an answer goes only to a certified mesh address, after
- * the tag held, and is never larger than what it answers.
+ * the tag held.  That to a hello is not larger than the hello; a member's
+ * other packets cause at most LIMIT_BURST_PACKETS each.
  */
 #include "gossip/node/node_internal.h"
+
+#include <limits.h>
 
 /* A peer is told who we are at most this often; one that never answered,
  * which may not run at all, less often. */
@@ -104,7 +107,7 @@ static void start_payload(struct outgoing *outgoing)
 bool outgoing_begin(struct outgoing *outgoing, struct node *node,
                     struct peer *peer, struct node_actions *actions)
 {
-    if (peer->is_self || peer->certificate == NULL) {
+    if (peer->is_self || peer->certificate == NULL || node->n_burst == 0) {
         return false;
     }
     if (peer->link.boot == 0) {
@@ -132,6 +135,7 @@ void outgoing_flush(struct outgoing *outgoing)
         send_packet(outgoing->node, outgoing->peer, PACKET_MESSAGES,
                     outgoing->buffer, size, outgoing->actions);
         outgoing->n_packets++;
+        outgoing->node->n_burst--;
     }
     start_payload(outgoing);
 }
@@ -142,7 +146,7 @@ bool outgoing_reserve(struct outgoing *outgoing, size_t size, unsigned budget)
         return false;
     }
     if (outgoing_left(outgoing) < size) {
-        if (outgoing->n_packets + 1 >= budget) {
+        if (outgoing->n_packets + 1 >= budget || outgoing->node->n_burst < 2) {
             return false;
         }
         outgoing_flush(outgoing);
@@ -251,13 +255,16 @@ static void receive_messages(struct node *node, struct peer *peer,
     struct reader reader = reader_init(header->payload, header->payload_size);
     struct message message;
 
+    /* However many messages are in it. */
+    node->n_burst = LIMIT_BURST_PACKETS;
     while (reader_left(&reader) > 0) {
         if (message_next(&reader, &message) != 0) {
             node->counters.dropped_message++;
-            return;
+            break;
         }
         receive_message(node, peer, &message, actions);
     }
+    node->n_burst = UINT_MAX;
 }
 
 /* A sender whose disk was set back to an earlier state starts with a boot, or

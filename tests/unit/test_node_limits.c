@@ -185,6 +185,14 @@ static void test_burst(void **state)
     assert_int_equal(puppet_n_seen(puppets, 1, MESSAGE_RECORD),
                      LIMIT_BURST_PACKETS);
     assert_int_equal(puppets->n_streams, 0);
+    /* However it asks. */
+    puppets_clear(puppets);
+    writer = writer_init(body, sizeof(body));
+    for (size_t i = 0; i < ARRAY_SIZE(hashes); i++) {
+        message_put_hashes(&writer, MESSAGE_WANT, &hashes[i], 1);
+    }
+    puppet_send(puppets, 1, &writer);
+    assert_int_equal(puppets->n_packets, LIMIT_BURST_PACKETS);
     puppets_clear(puppets);
     puppet_send_hashes(puppets, 3, MESSAGE_WANT, hashes,
                        LIMIT_BURST_PACKETS + 1);
