@@ -220,7 +220,9 @@ json_t *api_body(struct http_exchange *exchange)
     if (json_is_object(root)) {
         return root;
     }
+    /* jansson says nothing at all when it runs out of memory. */
     if (root == NULL && (request->body_size == 0 ||
+                         json_error_code(&error) == json_error_unknown ||
                          json_error_code(&error) == json_error_out_of_memory)) {
         api_reply(exchange, 500, NULL);
         return NULL;

@@ -400,11 +400,6 @@ struct yaml_node yaml_get(struct yaml_node map, const char *key)
     return wrap(map.file, node);
 }
 
-bool yaml_has(struct yaml_node map, const char *key)
-{
-    return yaml_get(map, key).node != NULL;
-}
-
 size_t yaml_count(struct yaml_node list)
 {
     if (list.node == NULL) {

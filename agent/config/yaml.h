@@ -2,7 +2,7 @@
  * Reading YAML (and so JSON) files of people: a file becomes a tree whose
  * every node knows its line, and typed getters turn nodes into values or into
  * an error text that names file, line, key, the reason and what is expected.
- * config.c and services_file.c use it; libfyaml is known here alone.
+ * config.c and services_parse.c use it; libfyaml is known here alone.
  *
  *     r = yaml_load(path, &file, &error);
  *     root = yaml_root(file);
@@ -66,7 +66,6 @@ bool yaml_is_map(struct yaml_node node);
 bool yaml_is_list(struct yaml_node node);
 /* The value of a key; its `node` is NULL when the key is not there. */
 struct yaml_node yaml_get(struct yaml_node map, const char *key);
-bool yaml_has(struct yaml_node map, const char *key);
 /* Items of a list, in order; a scalar counts as a list of one. */
 size_t yaml_count(struct yaml_node list);
 struct yaml_node yaml_at(struct yaml_node list, size_t index);
@@ -88,10 +87,6 @@ void yaml_copy(struct yaml_node node, const char *key, char *buffer,
 bool yaml_bool(struct yaml_node node, const char *key, bool fallback);
 uint64_t yaml_uint(struct yaml_node node, const char *key, uint64_t lowest,
                    uint64_t highest, uint64_t fallback);
-/* "250ms", "10s", "5m", "1h"; a bare number is in seconds. */
-uint64_t yaml_duration_ms(struct yaml_node node, const char *key,
-                          uint64_t lowest_ms, uint64_t highest_ms,
-                          uint64_t fallback_ms);
 bool yaml_address(struct yaml_node node, const char *key, struct address *ret);
 bool yaml_prefix(struct yaml_node node, const char *key, struct prefix *ret);
 bool yaml_endpoint(struct yaml_node node, const char *key,

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/text/duration.h"
 #include "agent/text/suggest.h"
 #include "gossip/base/text.h"
 
@@ -123,26 +122,6 @@ uint64_t yaml_uint(struct yaml_node node, const char *key, uint64_t lowest,
         return fallback;
     }
     return value;
-}
-
-uint64_t yaml_duration_ms(struct yaml_node node, const char *key,
-                          uint64_t lowest_ms, uint64_t highest_ms,
-                          uint64_t fallback_ms)
-{
-    char text[VALUE_TEXT_SIZE];
-    uint64_t ms = 0;
-
-    if (!get_short(node, key, "a duration such as 10s", text)) {
-        return fallback_ms;
-    }
-    if (duration_parse(text, &ms) != 0 || ms < lowest_ms || ms > highest_ms) {
-        yaml_fail(node,
-                  "%s: \"%s\" is not possible; expected a duration from "
-                  "%" PRIu64 "ms to %" PRIu64 "ms, such as 250ms, 10s, 5m, 1h",
-                  key, text, lowest_ms, highest_ms);
-        return fallback_ms;
-    }
-    return ms;
 }
 
 bool yaml_address(struct yaml_node node, const char *key, struct address *ret)

@@ -118,7 +118,6 @@ static uint8_t services_check_passed(struct services_checker *checker,
 {
     const struct services_entry *entry = checker->entry;
     uint64_t took_us = clock_now_us() - checker->started_us;
-    bool is_first = !checker->has_ended;
 
     checker->n_fails = 0;
     checker->n_passes++;
@@ -126,7 +125,7 @@ static uint8_t services_check_passed(struct services_checker *checker,
     checker->has_passed = true;
     (void)snprintf(checker->text, sizeof(checker->text),
                    "tcp %s: connected in %" PRIu64 " us", text, took_us);
-    return is_first || checker->n_passes >= entry->registration.check.pass
+    return checker->n_passes >= entry->registration.check.pass
                ? BODY_HEALTH_PASSING
                : entry->registration.service.health;
 }

@@ -112,7 +112,7 @@ static void services_files_read_one(struct services_reading *reading,
     }
     error = services_parse(path, services_files_put, reading, &problem);
     if (error != 0 && error != -ENOENT) {
-        services_reading_add(reading, problem);
+        services_reading_add(reading, error == -ENOMEM ? NULL : problem);
         services_files_keep(reading->services, path);
     }
 }

@@ -1,7 +1,8 @@
 /*
  * Shared by the services*.c files alone.
  *
- *   services.c        the registrations: add, change, remove
+ *   services.c        the registrations and what happens to them
+ *   services_put.c    a new or changed one
  *   services_load.c   the registrations of the last run
  *   services_remove.c deregistration
  *   services_write.c  their records and settings on the way to disk
@@ -81,20 +82,25 @@ _must_check_ int services_entry_new(struct services *services,
 void services_entry_free(struct services_entry *entry);
 /* Tells everybody who waits for the entry's next write that there is none. */
 void services_entry_cancel(struct services_entry *entry, int error);
+struct services_entry *services_find(const struct services *services,
+                                     const char *function,
+                                     const char *instance);
+
+/* services_put.c */
+
 /* Whose registration it is may not be changed by another way in.  0, or
  * SERVICES_E_REFUSED and a text. */
 _must_check_ int services_require_source(const struct services_entry *entry,
                                          const char *source,
                                          char **ret_problem);
-
-struct services_entry *services_find(const struct services *services,
-                                     const char *function,
-                                     const char *instance);
 /* As services_register, for a file when `source` is not NULL. */
 _must_check_ int services_put(struct services *services,
                               const struct registration *registration,
                               const char *source, services_done_fn done,
                               void *data, char **ret_problem);
+/* The slot that the record of an instance of this function should carry. */
+uint16_t services_slot(const struct core *core, const char *function,
+                       uint16_t current);
 
 /* services_remove.c */
 

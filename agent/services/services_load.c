@@ -34,6 +34,24 @@ static void services_recall_check(struct services_entry *entry,
     }
 }
 
+/* 0 and the tree, NULL when the text is no JSON; or -ENOMEM.  jansson reports
+ * some failed allocations as errors of syntax, others not at all: what is wrong
+ * twice is wrong. */
+static int services_setting_parse(const char *text, size_t size, json_t **ret)
+{
+    json_error_t problem;
+
+    *ret = json_loadb(text, size, 0, &problem);
+    if (*ret == NULL) {
+        *ret = json_loadb(text, size, 0, &problem);
+    }
+    return *ret == NULL &&
+                   (json_error_code(&problem) == json_error_unknown ||
+                    json_error_code(&problem) == json_error_out_of_memory)
+               ? -ENOMEM
+               : 0;
+}
+
 /* Fills check and source from the setting of an own record, when it has one.
  * 0 or -ENOMEM. */
 static int services_recall(struct services_entry *entry)
@@ -42,18 +60,18 @@ static int services_recall(struct services_entry *entry)
     char name[SERVICES_SETTING_NAME_SIZE];
     char text[SERVICES_SETTING_MAX];
     json_auto_t *root = NULL;
-    json_error_t problem;
     const char *source;
     size_t size;
+    int error;
 
     services_setting_name(&entry->registration.service, name);
     if (store_get_setting(store, name, text, sizeof(text), &size) != 0) {
         return 0;
     }
     entry->has_setting = true;
-    root = json_loadb(text, MIN_OF(size, sizeof(text)), 0, &problem);
-    if (root == NULL && json_error_code(&problem) == json_error_out_of_memory) {
-        return -ENOMEM;
+    error = services_setting_parse(text, MIN_OF(size, sizeof(text)), &root);
+    if (error != 0) {
+        return error;
     }
     source = json_string_value(json_object_get(root, "source"));
     if (source != NULL) {
@@ -61,6 +79,11 @@ static int services_recall(struct services_entry *entry)
         if (entry->source == NULL) {
             return -ENOMEM;
         }
+    }
+    if (root == NULL) {
+        log_warning("%s is not read: it is no JSON; register the instance "
+                    "again to have it checked",
+                    name);
     }
     services_recall_check(entry, json_object_get(root, "check"));
     return 0;

@@ -324,6 +324,9 @@ static void test_register_without_effect(void **state)
                "passes: tcp 10.0.3.203:6379: connection refused\n");
 }
 
+#define KEY_64                                                                 \
+    "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"
+
 static void assert_register_bad(const char *options, const char *text)
 {
     char words[512];
@@ -371,6 +374,13 @@ static void test_register_bad(void **state)
     assert_register_bad("a --port 1 --address 10.0.3.203 --meta x",
                         "--meta x: expected KEY=VALUE with a key of 1 to 63 "
                         "letters, digits, '-' and '_', as --meta owner=data");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --meta =x",
+                        "--meta =x: expected KEY=VALUE with a key of 1 to 63 "
+                        "letters, digits, '-' and '_', as --meta owner=data");
+    assert_register_bad("a --port 1 --address 10.0.3.203 --meta " KEY_64 "=x",
+                        "--meta " KEY_64 "=x: expected KEY=VALUE with a key of "
+                        "1 to 63 letters, digits, '-' and '_', as --meta "
+                        "owner=data");
     assert_register_bad("a --port 1 --address 10.0.3.203 --check http",
                         "--check: there is no check of type \"http\"; give "
                         "tcp, or leave the check out");

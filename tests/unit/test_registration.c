@@ -200,6 +200,8 @@ static void test_bad_names(void **state)
                "port_name: \"a:b\" is not the name of a port; " PORT_NAME_RULE);
     assert_bad(",\"port_name\":\"a b\"",
                "port_name: \"a b\" is not the name of a port; " PORT_NAME_RULE);
+    assert_bad(",\"port_name\":\".\"",
+               "port_name: \".\" is not the name of a port; " PORT_NAME_RULE);
     assert_bad(",\"port_name\":\"..\"",
                "port_name: \"..\" is not the name of a port; " PORT_NAME_RULE);
     assert_bad(",\"port_name\":\"a\\u007f\"",
@@ -268,6 +270,9 @@ static void test_bad_lists(void **state)
     assert_bad(",\"meta\":{\"a\":\"b\\tc\"}",
                "meta.a: meta.a has a control character; give one line of text "
                "without tabs");
+    assert_bad(",\"meta\":{\"a\":\"b\\u007f\"}",
+               "meta.a: meta.a has a control character; give one line of text "
+               "without tabs");
     assert_bad(",\"meta\":{\"1\":\"\",\"2\":\"\",\"3\":\"\",\"4\":\"\","
                "\"5\":\"\",\"6\":\"\",\"7\":\"\",\"8\":\"\",\"9\":\"\"}",
                "meta: 9 texts in meta are too many, at most 8; give an object "
@@ -312,6 +317,24 @@ static void test_bad_checks(void **state)
                "check: a tcp check cannot ask the udp port 1; give the check a "
                "port of its own, one that answers to tcp, or leave the check "
                "out");
+}
+
+/* The ends of each range are inside. */
+static void test_ends(void **state)
+{
+    struct registration_problem problem = {0};
+    struct registration registration;
+
+    (void)state;
+    assert_int_equal(
+        parse("{\"name\":\"a\",\"port\":65535,\"address\":\"10.0.0.1\","
+              "\"weight\":1,\"check\":{\"type\":\"tcp\",\"interval\":\"1h\","
+              "\"timeout\":\"10ms\",\"port\":0}}",
+              &registration, &problem),
+        0);
+    assert_int_equal(registration.service.port, 65535);
+    assert_int_equal(registration.check.interval_ms, 3600000);
+    assert_int_equal(registration.check.timeout_ms, 10);
 }
 
 static void test_no_object(void **state)
@@ -401,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_bad_lists),
         cmocka_unit_test(test_bad_checks),
+        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_no_object),
         cmocka_unit_test(test_kept_check),
         cmocka_unit_test(test_kept_check_without_memory),

@@ -224,6 +224,13 @@ static void test_parse_list(void **state)
     assert_int_equal(parsed.n, 1);
     assert_int_equal(parse("", &parsed, &error), 0);
     assert_int_equal(parsed.n, 0);
+    /* In quotes it is a text like any other. */
+    assert_int_equal(parse("service: {name: a, port: 1, address: 10.0.3.1, "
+                           "port_name: null, meta: {k: \"null\"}}\n",
+                           &parsed, &error),
+                     0);
+    assert_string_equal(parsed.registrations[0].service.port_name, "");
+    assert_string_equal(parsed.registrations[0].service.meta[0].value, "null");
 }
 
 static void assert_bad(const char *text, const char *expected)
