@@ -17,7 +17,7 @@
 #define HTTP_HEADER_MAX 8192
 /* Past it: 413. */
 #define HTTP_BODY_MAX 65536
-/* Segments of a path; a longer path matches no route. */
+/* Segments of a path; past it: 400. */
 #define HTTP_SEGMENTS_MAX 8
 
 enum http_verb {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAKE_RECORDS 2048
+#define FAKE_RECORDS 8192
 
 struct fake_record {
     uint8_t bytes[LIMIT_RECORD_SIZE];
@@ -135,8 +135,10 @@ struct body_service fake_service(const char *function, const char *address,
     return service;
 }
 
+/* `is_new`: known not to be there, so that it is not looked for. */
 static void fake_put(struct node *node, uint8_t number, uint8_t kind,
-                     const char *key, const uint8_t *body, size_t body_size)
+                     const char *key, const uint8_t *body, size_t body_size,
+                     bool is_new)
 {
     uint8_t writer[32];
     struct record_fields fields = {.kind = kind,
@@ -153,7 +155,7 @@ static void fake_put(struct node *node, uint8_t number, uint8_t kind,
     node->seq++;
     fields.order.epoch = 1;
     fields.order.seq = node->seq;
-    for (size_t i = 0; i < node->n_records; i++) {
+    for (size_t i = 0; i < node->n_records && !is_new; i++) {
         struct record record;
         int error = record_parse(node->records[i].bytes, node->records[i].size,
                                  &record);
@@ -180,8 +182,8 @@ static void fake_key(const struct body_service *service, char key[160])
     (void)snprintf(key, 160, "%s/%s", service->function, service->instance);
 }
 
-void fake_node_service(struct node *node, uint8_t number,
-                       const struct body_service *service)
+static void fake_put_service(struct node *node, uint8_t number,
+                             const struct body_service *service, bool is_new)
 {
     uint8_t body[LIMIT_RECORD_SIZE];
     char key[160];
@@ -191,7 +193,24 @@ void fake_node_service(struct node *node, uint8_t number,
     assert(error == 0);
     (void)error;
     fake_key(service, key);
-    fake_put(node, number, RECORD_SERVICE, key, body, size);
+    fake_put(node, number, RECORD_SERVICE, key, body, size, is_new);
+}
+
+void fake_node_service(struct node *node, uint8_t number,
+                       const struct body_service *service)
+{
+    fake_put_service(node, number, service, false);
+}
+
+void fake_node_add_service(struct node *node, uint8_t number,
+                           const struct body_service *service)
+{
+    fake_put_service(node, number, service, true);
+}
+
+void fake_node_forget_records(struct node *node)
+{
+    node->n_records = 0;
 }
 
 void fake_node_remove(struct node *node, uint8_t number,
@@ -232,7 +251,7 @@ void fake_node_function(struct node *node, uint8_t number, const char *name,
     error = body_put_function(&function, body, sizeof(body), &size);
     assert(error == 0);
     (void)error;
-    fake_put(node, number, RECORD_FUNCTION, name, body, size);
+    fake_put(node, number, RECORD_FUNCTION, name, body, size, false);
 }
 
 bool node_member_next(const struct node *node, size_t *at,

@@ -30,6 +30,11 @@ struct body_service fake_service(const char *function, const char *address,
 /* Puts, or replaces, the service record of a member. */
 void fake_node_service(struct node *node, uint8_t number,
                        const struct body_service *service);
+/* Puts one that is not there yet: thousands of them in a short time. */
+void fake_node_add_service(struct node *node, uint8_t number,
+                           const struct body_service *service);
+/* Takes every record away. */
+void fake_node_forget_records(struct node *node);
 /* Takes it away, as a tombstone does. */
 void fake_node_remove(struct node *node, uint8_t number,
                       const struct body_service *service);

@@ -319,6 +319,97 @@ static void test_declared(void **state)
     done(&world);
 }
 
+/* A declared address goes before any hash of a name. */
+static void test_declared_first(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct world world = make("100.80.0.0/12");
+        struct address address;
+        char text[ADDRESS_TEXT_SIZE];
+
+        catalog_slot_address(world.catalog, names[i], 0, &address);
+        put(&world, 2, names[i], "10.0.2.1", 0);
+        fake_node_function(world.node, 1, "x", address_text(&address, text));
+        rebuild(&world);
+        assert_int_equal(catalog_find(world.catalog, "x")->address.family, 4);
+        assert_int_equal(catalog_find(world.catalog, names[i])->address.family,
+                         0);
+        done(&world);
+    }
+}
+
+/* One address for all: the lowest hash of a name has it, whatever the order of
+ * the names. */
+static void test_lowest_hash(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    struct world world = make("100.80.0.0/32");
+    const char *lowest = NULL;
+    uint8_t lowest_hash[32];
+    uint8_t hash[32];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        put(&world, 2, names[i], "10.0.2.1", 0);
+        assert_int_equal(crypto_generichash(hash, sizeof(hash),
+                                            (const uint8_t *)names[i],
+                                            strlen(names[i]), NULL, 0),
+                         0);
+        if (lowest == NULL || memcmp(hash, lowest_hash, sizeof(hash)) < 0) {
+            lowest = names[i];
+            memcpy(lowest_hash, hash, sizeof(hash));
+        }
+    }
+    assert_string_not_equal(lowest, names[0]); /* or it would show nothing */
+    rebuild(&world);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        assert_int_equal(catalog_find(world.catalog, names[i])->address.family,
+                         strcmp(names[i], lowest) == 0 ? 4 : 0);
+    }
+    /* Who holds a slot may keep it; the others find none. */
+    assert_int_equal(catalog_free_slot(world.catalog, lowest), 0);
+    assert_int_equal(catalog_free_slot(world.catalog, names[0]), UINT16_MAX);
+    done(&world);
+}
+
+/* Of two declarations of one name the lower writer's counts; two hosts of one
+ * name stand in the order of their keys; our own round trip is none. */
+static void test_ties(void **state)
+{
+    struct world world = {.node = fake_node_new()};
+    const struct catalog_function *function;
+    struct node_member *members[3];
+    struct prefix range;
+
+    (void)state;
+    assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
+    assert_int_equal(catalog_new(cluster, &range, &world.catalog), 0);
+    for (uint8_t i = 0; i < 3; i++) {
+        members[i] = fake_node_member(world.node, (uint8_t)(i + 1));
+    }
+    memcpy(fake_node_certificate(members[2])->name, "host2", 6);
+    members[0]->rtt_us = 77;
+    put(&world, 3, "redis", "10.0.3.1", 0);
+    put(&world, 2, "redis", "10.0.2.1", 0);
+    put(&world, 1, "redis", "10.0.1.1", 0);
+    fake_node_function(world.node, 1, "redis", "100.80.0.1");
+    fake_node_function(world.node, 2, "redis", "100.80.0.2");
+    for (int i = 0; i < 2; i++) { /* the second time from the old content */
+        rebuild(&world);
+        assert_int_equal(catalog_count(world.catalog), 1);
+        function = catalog_at(world.catalog, 0);
+        assert_int_equal(function->address.bytes[3], 1);
+        assert_int_equal(function->n_instances, 3);
+        assert_int_equal(function->instances[0].rtt_us, 0);
+        assert_int_equal(function->instances[1].writer[0], 2);
+        assert_int_equal(function->instances[2].writer[0], 3);
+    }
+    done(&world);
+}
+
 static enum catalog_state state_of(struct world *world)
 {
     rebuild(world);
@@ -398,6 +489,9 @@ int main(void)
         cmocka_unit_test(test_conflict_by_slot),
         cmocka_unit_test(test_lowest_slot),
         cmocka_unit_test(test_declared),
+        cmocka_unit_test(test_declared_first),
+        cmocka_unit_test(test_lowest_hash),
+        cmocka_unit_test(test_ties),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_empty),
     };

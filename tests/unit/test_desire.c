@@ -271,6 +271,43 @@ static void test_drain_last(void **state)
     assert_string_equal(backends(world, text), "none");
 }
 
+static void put_many(struct world *world, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct body_service service = fake_service("many", "10.0.3.1", 80);
+
+        service.address.bytes[2] = (uint8_t)(i >> 8);
+        service.address.bytes[3] = (uint8_t)i;
+        (void)snprintf(service.instance, sizeof(service.instance), "i%zu", i);
+        fake_node_add_service(world->node, 3, &service);
+    }
+}
+
+/* As many drain as may, and one more: the one that would end first goes. */
+static void test_drain_limit(void **state)
+{
+    struct world *world = *state;
+    char text[512];
+
+    put(world, 3, "10.0.3.1", BODY_HEALTH_PASSING);
+    build(world);
+    fake_node_forget_records(world->node);
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.3.1-");
+    world->now_ms += 1;
+    put_many(world, DESIRE_DRAINING_MAX - 1);
+    build(world);
+    fake_node_forget_records(world->node);
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.3.1-");
+    assert_non_null(find(world, "many", 80));
+    put(world, 4, "10.0.4.1", BODY_HEALTH_PASSING);
+    build(world);
+    fake_node_forget_records(world->node);
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.4.1-");
+}
+
 static void test_moved(void **state)
 {
     struct world *world = *state;
@@ -284,6 +321,49 @@ static void test_moved(void **state)
     fake_node_service(world->node, 3, &service);
     build(world);
     assert_string_equal(backends(world, text), "10.0.3.1- 10.0.3.8+");
+}
+
+/* The same instance on another port, or its address on another host: what was
+ * there drains in its own place. */
+static void test_moved_beside(void **state)
+{
+    struct world *world = *state;
+    struct body_service service = fake_service("redis", "10.0.3.1", 6379);
+    const struct desired_function *function;
+    char text[512];
+
+    fake_node_service(world->node, 3, &service);
+    build(world);
+    service.port = 6380;
+    fake_node_service(world->node, 3, &service);
+    build(world);
+    assert_string_equal(backends(world, text), "10.0.3.1-");
+    assert_int_equal(find(world, "redis", 6380)->n_backends, 1);
+    assert_true(find(world, "redis", 6380)->backends[0].accepts_new);
+
+    fake_node_remove(world->node, 3, &service);
+    fake_node_service(world->node, 4, &service);
+    build(world);
+    function = find(world, "redis", 6380);
+    assert_int_equal(function->n_backends, 2);
+    assert_true(function->backends[0].accepts_new);
+    assert_true(function->backends[0].host_id == world->members[4]->id);
+    assert_false(function->backends[1].accepts_new);
+    assert_true(function->backends[1].host_id == world->members[3]->id);
+}
+
+/* A host without an address in the mesh is none. */
+static void test_no_mesh(void **state)
+{
+    struct world *world = *state;
+    struct desired_item key = {.type = DESIRED_HOST};
+
+    build(world);
+    key.host.id = world->members[3]->id;
+    assert_non_null(desired_find(&world->desired, &key));
+    fake_node_certificate(world->members[3])->n_mesh = 0;
+    build(world);
+    assert_null(desired_find(&world->desired, &key));
 }
 
 static void test_at_once(void **state)
@@ -397,6 +477,33 @@ static void test_locals(void **state)
 
 /* At the limit all backends are there; past it those that take connections
  * come first. */
+/* Of two names for the port of one address the first counts; a port of another
+ * host's instance is none of ours, also while it drains. */
+static void test_locals_first(void **state)
+{
+    struct world *world = *state;
+    struct body_service service = fake_service("redis", "10.0.1.203", 6379);
+    struct body_service second = fake_service("web", "10.0.1.203", 80);
+    struct body_service remote = fake_service("redis", "10.0.2.1", 6379);
+    struct desired_item key = {.type = DESIRED_LOCAL};
+
+    memcpy(service.port_name, "veth203", 8);
+    memcpy(second.port_name, "veth204", 8);
+    memcpy(remote.port_name, "veth1", 6);
+    fake_node_service(world->node, 1, &service);
+    fake_node_service(world->node, 1, &second);
+    fake_node_service(world->node, 2, &remote);
+    build(world);
+    key.local.address = service.address;
+    assert_string_equal(desired_find(&world->desired, &key)->local.port_name,
+                        "veth203");
+    key.local.address = remote.address;
+    assert_null(desired_find(&world->desired, &key));
+    fake_node_remove(world->node, 2, &remote);
+    build(world);
+    assert_null(desired_find(&world->desired, &key));
+}
+
 static void test_many(void **state)
 {
     struct world *world = *state;
@@ -456,11 +563,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drain_ends_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drain_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drain_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_moved_beside, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_mesh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unreachable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locals_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stable, setup, teardown),
     };

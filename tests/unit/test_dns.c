@@ -156,6 +156,31 @@ static void test_function(void **state)
                   "NXDOMAIN aa\n" SOA);
 }
 
+/* A label may hold any byte, also one that ends a text of ours. */
+static void test_nul(void **state)
+{
+    static const char *const names[] = {
+        "redis\\000.mesh.internal",
+        "redis\\000x.mesh.internal",
+        "main\\000.vector-db.mesh.internal",
+        "main.vector-db\\000.mesh.internal",
+        "veth203.host3\\000.redis.mesh.internal",
+        "host3\\000.node.mesh.internal",
+        "_redis\\000._tcp.mesh.internal",
+        "redis\\.x.mesh.internal",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        assert_answer(&host, names[i], KNOT_RRTYPE_A, 0, "NXDOMAIN aa\n" SOA);
+    }
+    /* Nothing but names lies below these. */
+    assert_answer(&host, "host3.node\\000.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NXDOMAIN aa\n" SOA);
+    assert_answer(&host, "_redis._tcp\\000.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                  "NXDOMAIN aa\n" SOA);
+}
+
 /* Its address is another's: containers get the instances, as hosts do. */
 static void test_function_without_address(void **state)
 {
@@ -234,6 +259,47 @@ static void test_service(void **state)
                   "NOERROR aa\n" SOA);
 }
 
+/* The fields of SRV at their limits, and each address once. */
+static void test_service_limits(void **state)
+{
+    static const struct {
+        uint32_t rtt_us;
+        uint16_t priority;
+        const char *srv;
+    } cases[] = {
+        {2000, 0, "SRV 10 "},       {2001, 0, "SRV 11 "},
+        {20000, 0, "SRV 11 "},      {20001, 0, "SRV 12 "},
+        {500, 6000, "SRV 60010 "},  {500, 6001, "SRV 60010 "},
+        {500, 65535, "SRV 60010 "},
+    };
+    struct body_service service = make_service("one", "i", "10.0.3.1");
+    struct body_service second = make_service("one", "k", "10.0.3.1");
+    char expected[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        members[3]->rtt_us = cases[i].rtt_us;
+        service.priority = cases[i].priority;
+        fake_node_service(node, 3, &service);
+        rebuild();
+        (void)snprintf(expected, sizeof(expected),
+                       "NOERROR aa\nAN _one._tcp.mesh.internal. 5 %s100 6379 "
+                       "i.one.mesh.internal.\n"
+                       "AD i.one.mesh.internal. 5 A 10.0.3.1\n",
+                       cases[i].srv);
+        assert_answer(&host, "_one._tcp.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                      expected);
+    }
+    second.port = 6380;
+    fake_node_service(node, 3, &second);
+    rebuild();
+    assert_answer(&host, "one.mesh.internal", KNOT_RRTYPE_A, 0,
+                  "NOERROR aa\nAN one.mesh.internal. 5 A 10.0.3.1\n");
+    /* Only "_NAME" asks for a service. */
+    assert_answer(&host, "xredis._tcp.mesh.internal", KNOT_RRTYPE_SRV, 0,
+                  "NXDOMAIN aa\n" SOA);
+}
+
 static void test_instance(void **state)
 {
     (void)state;
@@ -277,6 +343,19 @@ static void test_node_and_apex(void **state)
                   "600 86400 1\n");
 }
 
+/* "FIRST.0.0...0.LAST.ip6.arpa" with n zeros. */
+static const char *six(const char *first, size_t n, const char *last)
+{
+    static char text[128];
+    size_t len = (size_t)snprintf(text, sizeof(text), "%s", first);
+
+    for (size_t i = 0; i < n; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, ".0");
+    }
+    (void)snprintf(text + len, sizeof(text) - len, ".%s.ip6.arpa", last);
+    return text;
+}
+
 static void test_reverse(void **state)
 {
     (void)state;
@@ -305,6 +384,22 @@ static void test_reverse(void **state)
                   "REFUSED\n");
     assert_answer(&host, "257.0.80.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
                   "REFUSED\n");
+    assert_answer(&host, "256.0.80.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, "0001.0.80.100.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, "1.0.80.100.7.in-addr.arpa", KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, six("1", 29, "d.f"), KNOT_RRTYPE_PTR, 0,
+                  "NOERROR aa\nAN 1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+                  "0.0.0.0.0.0.0.0.d.f.ip6.arpa. 5 PTR v6.mesh.internal.\n");
+    assert_answer(&host, six("1", 29, "d.f.7"), KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, six("1", 28, "d.f"), KNOT_RRTYPE_PTR, 0, "REFUSED\n");
+    assert_answer(&host, six("10", 29, "d.f"), KNOT_RRTYPE_PTR, 0, "REFUSED\n");
+    assert_answer(&host, six("1", 28, "00.d.f"), KNOT_RRTYPE_PTR, 0,
+                  "REFUSED\n");
+    assert_answer(&host, six("g", 29, "d.f"), KNOT_RRTYPE_PTR, 0, "REFUSED\n");
 }
 
 static void test_refused(void **state)
@@ -315,6 +410,7 @@ static void test_refused(void **state)
     assert_answer(&host, "internal", KNOT_RRTYPE_SOA, 0, "REFUSED\n");
     assert_answer(&host, "xmesh.internal", KNOT_RRTYPE_A, 0, "REFUSED\n");
     assert_answer(&host, "mesh.internal", KNOT_RRTYPE_AXFR, 0, "REFUSED\n");
+    assert_answer(&host, "mesh.internal", KNOT_RRTYPE_IXFR, 0, "REFUSED\n");
     assert_answer(&host, "example.com", KNOT_RRTYPE_A, 4096,
                   "REFUSED edns=1232\n");
 }
@@ -338,24 +434,32 @@ static void raw(const uint8_t *query, size_t size, char text[512])
 
 static void test_malformed(void **state)
 {
-    uint8_t query[512], changed[512];
-    size_t n = dns_text_query("redis.mesh.internal", KNOT_RRTYPE_A, 1232, query,
-                              sizeof(query));
+    uint8_t query[512], changed[512], answer[DNS_TCP_SIZE];
+    struct dns_answer_info info;
+    size_t size, n = dns_text_query("redis.mesh.internal", KNOT_RRTYPE_A, 1232,
+                                    query, sizeof(query));
     char text[512];
 
     (void)state;
-    for (size_t size = 0; size < n; size++) {
-        raw(query, size, text);
-        assert_string_equal(text, size < 12 ? "" : "FORMERR\n");
+    for (size_t part = 0; part < n; part++) {
+        raw(query, part, text);
+        assert_string_equal(text, part < 12 ? "" : "FORMERR\n");
     }
     memcpy(changed, query, n);
     changed[2] |= 0x80; /* an answer */
     raw(changed, n, text);
     assert_string_equal(text, "");
     memcpy(changed, query, n);
-    changed[2] |= 0x20; /* NOTIFY */
+    changed[2] = 0x21; /* NOTIFY, recursion desired: both come back */
     raw(changed, n, text);
     assert_string_equal(text, "NOTIMPL\n");
+    assert_int_equal(dns_answer(zone, &host, changed, n, answer, &size, &info),
+                     0);
+    assert_int_equal(answer[2], 0xa1);
+    changed[2] = 0x20;
+    assert_int_equal(dns_answer(zone, &host, changed, n, answer, &size, &info),
+                     0);
+    assert_int_equal(answer[2], 0xa0);
     memcpy(changed, query, n);
     changed[5] = 2; /* two questions */
     raw(changed, n, text);
@@ -417,28 +521,34 @@ static void test_truncation(void **state)
                      0);
     assert_true(size <= DNS_UDP_SIZE);
     assert_true(info.is_truncated);
+    /* What is cut has no additions but EDNS' own. */
+    assert_int_equal(knot_wire_get_arcount(answer), 1);
+    assert_int_equal(knot_wire_get_nscount(answer), 0);
 }
 
 static void test_who_asks(void **state)
 {
-    struct prefix subnets[2];
+    struct prefix subnets[4];
     struct address own[] = {parse("10.0.1.1"), parse("100.104.70.1")};
     static const struct {
         const char *address;
         bool is_container;
-    } cases[] = {{"10.0.1.203", true},    {"10.0.1.1", false},
-                 {"100.104.70.1", false}, {"100.104.70.2", false},
-                 {"10.0.2.7", false},     {"127.0.0.1", false},
-                 {"127.9.9.9", false},    {"fd00:1::7", true},
-                 {"fd00:2::7", false},    {"::1", false}};
+    } cases[] = {
+        {"10.0.1.203", true},    {"10.0.1.1", false}, {"100.104.70.1", false},
+        {"100.104.70.2", false}, {"10.0.2.7", false}, {"127.0.0.1", false},
+        {"127.9.9.9", false},    {"fd00:1::7", true}, {"fd00:2::7", false},
+        {"::1", false},          {"::2", true},       {"10.0.1.0", true}};
 
     (void)state;
     assert_int_equal(prefix_parse("10.0.1.0/24", &subnets[0]), 0);
     assert_int_equal(prefix_parse("fd00:1::/64", &subnets[1]), 0);
+    /* The loopback is nobody's, whatever a subnet says. */
+    assert_int_equal(prefix_parse("127.0.0.0/8", &subnets[2]), 0);
+    assert_int_equal(prefix_parse("::/64", &subnets[3]), 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct address address = parse(cases[i].address);
 
-        assert_int_equal(dns_is_container(subnets, 2, own, 2, &address),
+        assert_int_equal(dns_is_container(subnets, 4, own, 2, &address),
                          cases[i].is_container);
     }
 }
@@ -466,12 +576,13 @@ static void test_zone_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_function),  TEST(test_function_without_address),
-        TEST(test_last_set),  TEST(test_service),
-        TEST(test_instance),  TEST(test_node_and_apex),
-        TEST(test_reverse),   TEST(test_refused),
-        TEST(test_malformed), TEST(test_truncation),
-        TEST(test_who_asks),  TEST(test_zone_names),
+        TEST(test_function),       TEST(test_nul),
+        TEST(test_service_limits), TEST(test_function_without_address),
+        TEST(test_last_set),       TEST(test_service),
+        TEST(test_instance),       TEST(test_node_and_apex),
+        TEST(test_reverse),        TEST(test_refused),
+        TEST(test_malformed),      TEST(test_truncation),
+        TEST(test_who_asks),       TEST(test_zone_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

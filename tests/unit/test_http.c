@@ -331,6 +331,94 @@ static void test_refusals(void **state)
                    "HTTP/1.1 400");
 }
 
+static void assert_item(struct http_fixture *fixture, const char *target,
+                        const char *expected)
+{
+    char request[512];
+    char answer[4096];
+
+    (void)snprintf(request, sizeof(request),
+                   "GET %s HTTP/1.1\r\nConnection: close\r\n\r\n", target);
+    ask(fixture, request, answer, sizeof(answer));
+    assert_answer(answer, "HTTP/1.1 200", expected);
+}
+
+/* What a target is made of, to its limits. */
+static void test_targets(void **state)
+{
+    /* '+' is a space in a query alone. */
+    assert_item(*state, "/item/a+b?q=a+b", "name=a+b q=a b ");
+    assert_item(*state, "/item/%41%7a", "name=Az q=(none)");
+    /* The whole name of a field, and the first of it. */
+    assert_item(*state, "/item/a?quux=1&xq=2&q=3&q=4", "q=3 ");
+    assert_item(*state, "/item/a?q&q=4", "q= ");
+    /* 31 characters fit the handler's room, 32 do not. */
+    assert_item(*state, "/item/a?q=0123456789012345678901234567890",
+                "q=0123456789012345678901234567890 ");
+    assert_item(*state, "/item/a?q=01234567890123456789012345678901",
+                "q=(none)");
+    /* A fragment is no part of path or query. */
+    assert_item(*state, "/item/a#b?q=1", "name=a q=(none)");
+    assert_item(*state, "/item/a?q=1#b", "q=1 ");
+    assert_item(*state, "/item/a?x=1#&q=2", "q=(none)");
+    /* A part of a route is none, nor is one with more. */
+    assert_refused(*state, "GET /item HTTP/1.1\r\nConnection: close\r\n\r\n",
+                   "HTTP/1.1 404");
+    assert_refused(*state,
+                   "GET /hello/more HTTP/1.1\r\nConnection: close\r\n\r\n",
+                   "HTTP/1.1 404");
+    /* 8 segments are a path, 9 are not. */
+    assert_refused(*state,
+                   "GET /1/2/3/4/5/6/7/8 HTTP/1.1\r\nConnection: close\r\n\r\n",
+                   "HTTP/1.1 404");
+    assert_refused(*state, "GET /1/2/3/4/5/6/7/8/9 HTTP/1.1\r\n\r\n",
+                   "HTTP/1.1 400");
+    assert_refused(*state, "GET /%7f HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
+    assert_refused(*state, "GET /%1f HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
+    assert_refused(*state, "GET /%4 HTTP/1.1\r\n\r\n", "HTTP/1.1 400");
+}
+
+/* The limit on headers is for one request, not for a connection. */
+static void test_many_headers(void **state)
+{
+    static char request[4200];
+    char answer[4096];
+    int fd = http_fixture_connect(*state);
+
+    (void)snprintf(request, sizeof(request),
+                   "GET /hello HTTP/1.1\r\nX: %04000d\r\n\r\n", 1);
+    for (int i = 0; i < 4; i++) {
+        http_fixture_send(fd, request);
+        (void)http_fixture_read_until(fd, "hello", answer, sizeof(answer));
+        assert_answer(answer, "HTTP/1.1 200", "hello");
+    }
+    close(fd);
+}
+
+/* Who asks no more is closed without a word: no request of his is late. */
+static void test_idle_after(void **state)
+{
+    struct http_fixture fixture;
+    struct http_config hasty = config;
+    char answer[4096];
+    size_t size = 0;
+
+    (void)state;
+    hasty.idle_ms = 30;
+    http_fixture_start(&fixture, &hasty);
+    /* Again where a busy machine let the request itself come too late. */
+    for (int i = 0; i < 1000 && size == 0; i++) {
+        int fd = http_fixture_connect(&fixture);
+
+        http_fixture_send(fd, "GET /hello HTTP/1.1\r\n\r\n");
+        size = http_fixture_read_all(fd, answer, sizeof(answer));
+        close(fd);
+    }
+    assert_answer(answer, "HTTP/1.1 200", "hello");
+    assert_null(strstr(answer, "408"));
+    http_fixture_stop(&fixture);
+}
+
 /* The methods that the path has, and no other. */
 static void test_allow(void **state)
 {
@@ -669,6 +757,9 @@ int main(void)
         TEST(test_params),
         TEST(test_refusals),
         TEST(test_allow),
+        TEST(test_targets),
+        TEST(test_many_headers),
+        cmocka_unit_test(test_idle_after),
         TEST(test_limits),
         TEST(test_continue),
         TEST(test_stream),
