@@ -56,17 +56,27 @@ static int teardown(void **state)
     return 0;
 }
 
-static int client(void)
+/* From 127.0.0.`host`; 0: from wherever the kernel says. */
+static int client_from(uint8_t host)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons(config.mesh_port)};
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr = {htonl(0x7f000000u | host)}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
+    assert_true(host == 0 ||
+                bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
     memcpy(&address.sin_addr, config.mesh.bytes, 4);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
                      0);
     return fd;
+}
+
+static int client(void)
+{
+    return client_from(0);
 }
 
 /* Runs the loop until the other end has closed. */
@@ -121,6 +131,29 @@ static void test_limit(void **state)
     }
 }
 
+/* LIMIT_OPENINGS, from as many addresses as that takes. */
+static void test_limit_of_all(void **state)
+{
+    int fds[LIMIT_OPENINGS];
+
+    (void)state;
+    for (uint8_t i = 0; i < LIMIT_OPENINGS; i++) {
+        fds[i] = client_from(1 + i / LIMIT_OPENINGS_PER_ADDRESS);
+    }
+    for (int i = 0; i < TURNS && net_count(net, NET_OPENING) < LIMIT_OPENINGS;
+         i++) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        (void)usleep(1000);
+    }
+    assert_int_equal(net_count(net, NET_OPENING), LIMIT_OPENINGS);
+    assert_int_equal(net_counters_get(net)->connections_refused, 0);
+    assert_closed(client_from(200));
+    assert_int_equal(net_counters_get(net)->connections_refused, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        (void)close(fds[i]);
+    }
+}
+
 /* Without memory for a connection it is closed; the next one is served. */
 static void test_no_memory(void **state)
 {
@@ -143,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_limit),
+        TEST(test_limit_of_all),
         TEST(test_no_memory),
     };
 
