@@ -27,6 +27,8 @@
 #include "gossip/wire/body.h"
 #include "gossip/wire/record.h"
 
+struct store;
+
 struct genesis {
     char name[BODY_NAME_SIZE];
     uint8_t roots[LIMIT_GENESIS_ROOTS][32];
@@ -53,11 +55,14 @@ struct identity {
 /* Fills a genesis and its derived fields from name, roots, created_s and
  * service_range; the nonce is made here.  0 or -EINVAL. */
 _must_check_ int genesis_build(struct genesis *genesis);
+/* Reads one, from a file or an issuer, and derives its id.  0, or -EBADMSG:
+ * not a genesis, or of another version. */
+_must_check_ int genesis_parse(const uint8_t *bytes, size_t size,
+                               struct genesis *ret);
 
 /* Fresh signing and exchange keys. */
 void identity_generate_keys(struct identity *identity);
-/* Wipes and frees what was allocated by others of these functions; also for
- * structs on the stack. */
+/* Overwrites the secret keys; for structs on the stack. */
 void identity_wipe(struct identity *identity);
 
 /* Who will own the state: the configured user when we are root, nobody new
@@ -73,14 +78,15 @@ _must_check_ int identity_make_directory(const char *state_dir,
                                          struct identity_owner owner,
                                          char **ret_error);
 /* Writes genesis, certificate and, last, node.key, each synced and renamed
- * into place.  Refuses with -EEXIST when there is a node.key.  `admission`
- * (64 bytes) may be NULL. */
+ * into place.  `admission` (64 bytes) may be NULL.  0; -EEXIST: there is a
+ * node.key; negative errno; a malloc'd text with all but 0. */
 _must_check_ int identity_save(const char *state_dir,
                                const struct identity *identity,
                                const uint8_t *admission,
                                struct identity_owner owner, char **ret_error);
 /* The keys of a join under way: kept so that a second try is by the same key.
- * identity_load_join_keys gives -ENOENT when there are none. */
+ * Save: 0, or negative errno and a malloc'd text.  Load: 0, -ENOENT: there are
+ * none, -EBADMSG, negative errno. */
 _must_check_ int identity_save_join_keys(const char *state_dir,
                                          const struct identity *identity,
                                          char **ret_error);
@@ -88,25 +94,26 @@ _must_check_ int identity_load_join_keys(const char *state_dir,
                                          struct identity *identity);
 void identity_forget_join_keys(const char *state_dir);
 /* Opens db/ anew for a node that has no identity yet: what an unfinished
- * start left there belongs to nobody.  0, negative errno, STORE_E_*. */
-struct store;
+ * start left there belongs to nobody.  The caller closes the store.  0,
+ * negative errno, STORE_E_*. */
 _must_check_ int
 identity_create_store(const char *state_dir,
                       const uint8_t cluster[RECORD_CLUSTER_SIZE],
                       struct store **ret);
-/* Gives db/ and its files to the owner. */
+/* Gives db/ and its files to the owner.  0 or negative errno. */
 _must_check_ int identity_give_store(const char *state_dir,
                                      struct identity_owner owner);
 /* Path of db/, malloc'd; NULL when out of memory. */
 char *identity_store_path(const char *state_dir);
 
-/* Text of `ret_error` is malloc'd: what, where, why, what next. */
+/* Reads all files and checks that they belong together; the caller frees what
+ * it gets.  0, or negative errno (-ENOENT: no node.key) and a malloc'd text:
+ * what, where, why, what next. */
 _must_check_ int identity_load(const char *state_dir, struct identity **ret,
                                char **ret_error);
-struct identity *identity_free(struct identity *identity); /* wipes */
+/* Wipes and frees; accepts NULL; returns NULL. */
+struct identity *identity_free(struct identity *identity);
 /* Whether there is a node.key. */
 bool identity_exists(const char *state_dir);
-_must_check_ int genesis_parse(const uint8_t *bytes, size_t size,
-                               struct genesis *ret);
 
 #endif

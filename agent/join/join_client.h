@@ -16,6 +16,7 @@
 #include "gossip/base/address.h"
 #include "gossip/base/macros.h"
 
+/* For a connection, and for the whole conversation on it. */
 #define JOIN_CONNECT_MS 5000u
 #define JOIN_TIMEOUT_MS 20000u
 
@@ -41,6 +42,7 @@ struct join_result {
     char text[JOIN_TEXT_SIZE]; /* the issuer's greeting */
 };
 
+/* Frees what join_client_run put into it; also when that failed. */
 void join_result_done(struct join_result *result);
 
 /*

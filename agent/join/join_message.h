@@ -73,10 +73,11 @@ _must_check_ int join_request_pack(const struct join_request *request,
 /* Unpacks and verifies the signature.  0 or -EBADMSG. */
 _must_check_ int join_request_unpack(const uint8_t *bytes, size_t size,
                                      struct join_request *ret);
+/* 0 and the size, or -ENOBUFS. */
 _must_check_ int join_answer_pack(const struct join_answer *answer,
                                   uint8_t *buffer, size_t size,
                                   size_t *ret_size);
-/* 0 or -EBADMSG. */
+/* 0 or -EBADMSG; what it gives borrows from `bytes`. */
 _must_check_ int join_answer_unpack(const uint8_t *bytes, size_t size,
                                     struct join_answer *ret);
 

@@ -85,6 +85,8 @@ struct message {
  * reader_left(reader) > 0. */
 _must_check_ int message_next(struct reader *reader, struct message *ret);
 
+/* The items of a message of this type, index below n_items: a hash of IHAVE,
+ * WANT or HAVE; a head of HEADS. */
 uint64_t message_hash_at(const struct message *message, size_t index);
 struct message_head message_head_at(const struct message *message,
                                     size_t index);

@@ -108,7 +108,8 @@ struct packet_window {
     uint64_t bits[LIMIT_REPLAY_WINDOW / 64];
 };
 
-/* 0, or -EINVAL when the peer's key is of small order or our own. */
+/* The keys of both directions from the X25519 product and both public keys.
+ * 0, or -EINVAL when the peer's key is of small order or our own. */
 _must_check_ int packet_keys_derive(const uint8_t own_secret[32],
                                     const uint8_t own_public[32],
                                     const uint8_t peer_public[32],

@@ -1,5 +1,5 @@
 /*
- * Internal to gossip/stream*.c: a byte queue that may hold plaintext, so it
+ * Internal to stream*.c: a byte queue that may hold plaintext, so it
  * never leaves a copy behind when it grows, shrinks or is freed.
  */
 #ifndef SOCKETNET_GOSSIP_WIRE_STREAM_BUFFER_H
@@ -75,6 +75,7 @@ stream_buffer_reserve(struct stream_buffer *buffer, size_t size)
     return 0;
 }
 
+/* 0 or -ENOMEM. */
 _must_check_ static inline int
 stream_buffer_append(struct stream_buffer *buffer, const void *bytes,
                      size_t size)
