@@ -7,12 +7,12 @@
  */
 #include "agent/api/api_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/core/core.h"
 #include "agent/core/events.h"
+#include "gossip/base/text.h"
 
 struct follow_job {
     struct core *core;
@@ -59,17 +59,15 @@ static void on_gone(struct http_exchange *exchange, void *data)
 static bool get_since(struct http_exchange *exchange, uint64_t *since)
 {
     char text[24];
-    char *end;
+    const char *at = text;
     int error = http_request_query(http_exchange_request(exchange), "since",
                                    text, sizeof(text));
 
     if (error == HTTP_E_AGAIN) {
         return true;
     }
-    errno = 0;
-    *since = error == 0 ? strtoull(text, &end, 10) : 0;
-    if (error != 0 || errno != 0 || end == text || *end != '\0' ||
-        text[0] == '-') {
+    if (error != 0 || text_take_number(&at, UINT64_MAX, since) != 0 ||
+        *at != '\0') {
         api_problem(exchange, 400, NULL,
                     "give the index of the last event you have seen",
                     "since is not a number");

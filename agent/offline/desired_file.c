@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "gossip/base/cursor.h"
+#include "gossip/base/text.h"
 #include "reconcilers/openflow/flow.h"
 
 struct parse {
@@ -123,16 +125,18 @@ static int get_id(struct parse *parse, const json_t *object,
 {
     const json_t *value = json_object_get(object, "id");
     const char *text = json_string_value(value);
+    uint8_t bytes[8];
+    struct reader reader = reader_init(bytes, sizeof(bytes));
 
     if (value == NULL) {
         host->id = host_id(host->name);
         return 0;
     }
-    if (text == NULL || strlen(text) != 16 ||
-        strspn(text, "0123456789abcdef") != 16) {
+    if (text == NULL ||
+        text_to_bytes(text, strlen(text), bytes, sizeof(bytes)) != 0) {
         return fail(parse, "\"id\" must be 16 digits 0-9a-f");
     }
-    host->id = strtoull(text, NULL, 16);
+    host->id = reader_u64(&reader);
     return 0;
 }
 

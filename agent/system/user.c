@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/base/text.h"
+
 /* Of nobody, and of what a user namespace does not map. */
 #define USER_NOBODY_UID 65534
 
@@ -20,10 +22,8 @@ static bool read_passwd_line(char *line, const char *user, uid_t *ret_uid,
     const char *name = strsep(&rest, ":");
     const char *uid;
     const char *gid;
-    char *uid_end = NULL;
-    char *gid_end = NULL;
-    unsigned long uid_value;
-    unsigned long gid_value;
+    uint64_t uid_value;
+    uint64_t gid_value;
 
     (void)strsep(&rest, ":"); /* the password's place */
     uid = strsep(&rest, ":");
@@ -32,10 +32,11 @@ static bool read_passwd_line(char *line, const char *user, uid_t *ret_uid,
         (strcmp(name, user) != 0 && strcmp(uid, user) != 0)) {
         return false;
     }
-    uid_value = strtoul(uid, &uid_end, 10);
-    gid_value = strtoul(gid, &gid_end, 10);
-    if (uid_end == uid || *uid_end != '\0' || gid_end == gid ||
-        *gid_end != '\0') {
+    /* The highest stands for "nobody new" in chown(2). */
+    if (text_take_number(&uid, UINT32_MAX - 1, &uid_value) != 0 ||
+        *uid != '\0' ||
+        text_take_number(&gid, UINT32_MAX - 1, &gid_value) != 0 ||
+        *gid != '\0') {
         return false;
     }
     *ret_uid = (uid_t)uid_value;
