@@ -101,26 +101,30 @@ static void forget_plan(struct worker_reconcile *reconcile)
 
 /* --- flushes --- */
 
-/* Takes what the state noted since, behind what still waits. */
+/* Takes what the state noted since, behind what still waits.  Without memory
+ * it stays there until the next round. */
 static void collect_flushes(struct worker *worker)
 {
+    struct worker_reconcile *reconcile = worker->reconcile;
     _cleanup_(free_pointer) struct worker_state_flush *more = NULL;
-    size_t n = worker_state_take_flushes(&worker->state, &more);
+    size_t n = worker->state.n_flushes;
     struct worker_state_flush *grown;
 
     if (n == 0) {
         return;
     }
-    grown = reallocarray(worker->reconcile->flushes,
-                         worker->reconcile->n_flushes + n, sizeof(*grown));
+    grown = reallocarray(reconcile->flushes, reconcile->n_flushes + n,
+                         sizeof(*grown));
     if (grown == NULL) {
         log_error("out of memory: open connections to withdrawn instances "
-                  "are not cut off");
+                  "are not cut off yet");
+        worker_reconcile_retry(worker);
         return;
     }
-    memcpy(grown + worker->reconcile->n_flushes, more, n * sizeof(*more));
-    worker->reconcile->flushes = grown;
-    worker->reconcile->n_flushes += n;
+    (void)worker_state_take_flushes(&worker->state, &more); /* n of them */
+    memcpy(grown + reconcile->n_flushes, more, n * sizeof(*more));
+    reconcile->flushes = grown;
+    reconcile->n_flushes += n;
 }
 
 /* The groups no longer lead there; now the open connections go. */
@@ -377,10 +381,10 @@ static int make_plan(struct worker *worker)
     if (error < 0) {
         return error;
     }
-    worker_state_judge(&worker->state, worker->reconcile->plan.refused,
-                       worker->reconcile->plan.n_refused);
+    error = worker_state_judge(&worker->state, worker->reconcile->plan.refused,
+                               worker->reconcile->plan.n_refused);
     worker_core_send_refusals(worker);
-    return 0;
+    return error;
 }
 
 static void run_round(struct worker *worker)

@@ -37,8 +37,8 @@ static struct worker_state_refusal *find_refusal(struct worker_state *state,
     return NULL;
 }
 
-static void refuse(struct worker_state *state, const char *key,
-                   const char *reason, bool is_of_plan)
+static int refuse(struct worker_state *state, const char *key,
+                  const char *reason, bool is_of_plan)
 {
     struct worker_state_refusal *refusal = find_refusal(state, key);
 
@@ -49,7 +49,7 @@ static void refuse(struct worker_state *state, const char *key,
                 realloc(state->refusals, capacity * sizeof(*state->refusals));
 
             if (grown == NULL) {
-                return; /* the item stays out; only the report is lost */
+                return -ENOMEM;
             }
             state->refusals = grown;
             state->refusals_capacity = capacity;
@@ -60,12 +60,13 @@ static void refuse(struct worker_state *state, const char *key,
     } else if (strcmp(refusal->reason, reason) == 0) {
         refusal->is_seen = true;
         refusal->is_of_plan = is_of_plan;
-        return;
+        return 0;
     }
     memcpy(refusal->reason, reason, strlen(reason) + 1);
     refusal->is_reported = false;
     refusal->is_seen = true;
     refusal->is_of_plan = is_of_plan;
+    return 0;
 }
 
 static void end_refusal(struct worker_state_refusal *refusal)
@@ -98,9 +99,11 @@ static bool is_refused(const struct plan_problem *refused, size_t n_refused,
     return false;
 }
 
-void worker_state_judge(struct worker_state *state,
-                        const struct plan_problem *refused, size_t n_refused)
+int worker_state_judge(struct worker_state *state,
+                       const struct plan_problem *refused, size_t n_refused)
 {
+    int error = 0;
+
     for (size_t i = 0; i < state->n_refusals; i++) {
         struct worker_state_refusal *refusal = &state->refusals[i];
 
@@ -109,9 +112,10 @@ void worker_state_judge(struct worker_state *state,
             end_refusal(refusal);
         }
     }
-    for (size_t i = 0; i < n_refused; i++) {
-        refuse(state, refused[i].item, refused[i].reason, true);
+    for (size_t i = 0; i < n_refused && error == 0; i++) {
+        error = refuse(state, refused[i].item, refused[i].reason, true);
     }
+    return error;
 }
 
 bool worker_state_next_refusal(struct worker_state *state,
@@ -173,11 +177,14 @@ static bool has_backend(const struct desired_item *item,
     return false;
 }
 
-/* Notes every backend of `old` that `new` (NULL: nothing) does not have. */
+/* Notes every backend of `old` that `new` (NULL: nothing) does not have; all
+ * of them or, with -ENOMEM, none. */
 static int note_withdrawn(struct worker_state *state,
                           const struct desired_item *old,
                           const struct desired_item *new)
 {
+    size_t n_before = state->n_flushes;
+
     if (old == NULL || old->type != DESIRED_FUNCTION) {
         return 0;
     }
@@ -190,15 +197,17 @@ static int note_withdrawn(struct worker_state *state,
         }
         error = add_flush(state, &old->function, backend);
         if (error < 0) {
+            state->n_flushes = n_before;
             return error;
         }
     }
     return 0;
 }
 
-/* Whether the policy allows the item; says so. */
-static bool is_allowed(struct worker_state *state,
-                       const struct desired_item *item, size_t n_items)
+/* Asks the policy, and notes what it says.  0 or -ENOMEM. */
+static int judge_item(struct worker_state *state,
+                      const struct desired_item *item, size_t n_items,
+                      bool *ret_is_allowed)
 {
     char key[WORKER_STATE_KEY_SIZE];
     char reason[WORKER_STATE_KEY_SIZE] = "more items than a host can have";
@@ -206,24 +215,26 @@ static bool is_allowed(struct worker_state *state,
     plan_item_text(item, key);
     if (n_items >= WORKER_STATE_ITEMS_MAX ||
         plan_validate(item, state->policy, reason) != 0) {
-        refuse(state, key, reason, false);
-        return false;
+        *ret_is_allowed = false;
+        return refuse(state, key, reason, false);
     }
     accept_again(state, key);
-    return true;
+    *ret_is_allowed = true;
+    return 0;
 }
 
 static int take_snapshot_item(struct worker_state *state,
                               const struct ipc_message *message)
 {
     struct desired_item item = {0};
+    bool is_allowed = false;
     int error = desired_item_unpack(message->bytes, message->size, &item);
 
     if (error != 0) {
         return error < 0 ? error : WORKER_STATE_BAD;
     }
-    error = 0;
-    if (is_allowed(state, &item, state->incoming.n_items)) {
+    error = judge_item(state, &item, state->incoming.n_items, &is_allowed);
+    if (error == 0 && is_allowed) {
         error = desired_put(&state->incoming, &item);
     }
     desired_item_done(&item);
@@ -233,11 +244,18 @@ static int take_snapshot_item(struct worker_state *state,
 static int finish_snapshot(struct worker_state *state, uint64_t number)
 {
     struct desired old = state->desired;
-    int error = 0;
+    size_t n_before = state->n_flushes;
 
-    for (size_t i = 0; i < old.n_items && error == 0; i++) {
-        error = note_withdrawn(state, &old.items[i],
-                               desired_find(&state->incoming, &old.items[i]));
+    for (size_t i = 0; i < old.n_items; i++) {
+        int error =
+            note_withdrawn(state, &old.items[i],
+                           desired_find(&state->incoming, &old.items[i]));
+
+        if (error < 0) {
+            /* The old set stays, whole: the next snapshot finds the same. */
+            state->n_flushes = n_before;
+            return error;
+        }
     }
     for (size_t i = 0; i < state->n_refusals; i++) {
         if (!state->refusals[i].is_seen) {
@@ -251,23 +269,27 @@ static int finish_snapshot(struct worker_state *state, uint64_t number)
     state->is_in_step = true;
     state->number = number;
     desired_done(&old);
-    return error < 0 ? error : WORKER_STATE_CHANGED;
+    return WORKER_STATE_CHANGED;
 }
 
 static int put_item(struct worker_state *state, struct desired_item *item)
 {
     const struct desired_item *old = desired_find(&state->desired, item);
     size_t n = old != NULL ? 0 : state->desired.n_items;
-    int error;
+    bool is_allowed = false;
+    int error = judge_item(state, item, n, &is_allowed);
 
-    if (!is_allowed(state, item, n)) {
-        /* What it replaces is no longer wanted either. */
-        error = note_withdrawn(state, old, NULL);
-        (void)desired_remove(&state->desired, item); /* may not be there */
-        return error;
+    if (error == 0) {
+        /* What a refused one replaces is no longer wanted either. */
+        error = note_withdrawn(state, old, is_allowed ? item : NULL);
     }
-    error = note_withdrawn(state, old, item);
-    return error < 0 ? error : desired_put(&state->desired, item);
+    if (error == 0 && is_allowed) {
+        /* Fails for one without `old` alone: nothing was noted then. */
+        error = desired_put(&state->desired, item);
+    } else if (error == 0) {
+        (void)desired_remove(&state->desired, item); /* may not be there */
+    }
+    return error;
 }
 
 static int remove_item(struct worker_state *state,
@@ -277,10 +299,13 @@ static int remove_item(struct worker_state *state,
     int error =
         note_withdrawn(state, desired_find(&state->desired, item), NULL);
 
+    if (error < 0) {
+        return error;
+    }
     plan_item_text(item, key);
     accept_again(state, key);
     (void)desired_remove(&state->desired, item); /* may have been refused */
-    return error;
+    return 0;
 }
 
 static int fall_behind(struct worker_state *state)

@@ -64,7 +64,8 @@ void worker_state_init(struct worker_state *state,
 void worker_state_done(struct worker_state *state);
 
 /* One message of core.  0: taken, nothing to do yet; WORKER_STATE_*;
- * -ENOMEM: the state is unusable until the next snapshot (GAP). */
+ * -ENOMEM: `desired` and the flushes are as before the message, and nothing
+ * but a snapshot is taken until one has come (as after a GAP). */
 _must_check_ int worker_state_handle(struct worker_state *state,
                                      const struct ipc_message *message);
 
@@ -72,9 +73,10 @@ _must_check_ int worker_state_handle(struct worker_state *state,
 void worker_state_reconnected(struct worker_state *state);
 
 /* What the plan made of `desired` refuses, in the place of what the one before
- * refused. */
-void worker_state_judge(struct worker_state *state,
-                        const struct plan_problem *refused, size_t n_refused);
+ * refused.  0; -ENOMEM: some is not noted, judge again. */
+_must_check_ int worker_state_judge(struct worker_state *state,
+                                    const struct plan_problem *refused,
+                                    size_t n_refused);
 
 /* Takes the next refusal that core has not been told; false: none is left.
  * One with an empty reason is forgotten by this. */

@@ -147,17 +147,17 @@ static void test_plan_refuses(void **unused)
     begin(&state);
     assert_int_equal(handle(&state, IPC_SNAPSHOT_ITEM, 0, 0, make_local(1)), 0);
     end(&state, 7);
-    worker_state_judge(&state, &refused, 1);
+    assert_int_equal(worker_state_judge(&state, &refused, 1), 0);
     assert_true(worker_state_next_refusal(&state, &refusal));
     assert_string_equal(refusal.key, refused.item);
     assert_string_equal(refusal.reason, refused.reason);
-    worker_state_judge(&state, &refused, 1);
+    assert_int_equal(worker_state_judge(&state, &refused, 1), 0);
     assert_int_equal(handle(&state, IPC_DELTA, 8, IPC_DELTA_PUT, make_local(1)),
                      WORKER_STATE_CHANGED);
     begin(&state);
     end(&state, 9);
     assert_false(worker_state_next_refusal(&state, &refusal));
-    worker_state_judge(&state, NULL, 0);
+    assert_int_equal(worker_state_judge(&state, NULL, 0), 0);
     assert_true(worker_state_next_refusal(&state, &refusal));
     assert_string_equal(refusal.reason, "");
     assert_false(worker_state_next_refusal(&state, &refusal));
