@@ -18,7 +18,7 @@ struct ipc_message;
 
 /* Items past this are refused: 8,192 hosts and many more functions. */
 #define WORKER_STATE_ITEMS_MAX 65536
-#define WORKER_STATE_KEY_SIZE  160
+#define WORKER_STATE_KEY_SIZE  PLAN_TEXT_SIZE
 
 enum worker_state_result {
     WORKER_STATE_CHANGED = 1, /* there is something to reconcile */

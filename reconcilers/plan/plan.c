@@ -120,7 +120,7 @@ static void judge_bindings(struct plan_builder *builder)
     const struct desired_item *items;
     size_t n_items = plan_items(builder, DESIRED_LOCAL, &items);
     char address[ADDRESS_TEXT_SIZE];
-    char text[160];
+    char text[PLAN_TEXT_SIZE];
 
     for (size_t i = 0; i < n_items; i++) {
         const struct desired_local *local = &items[i].local;
@@ -145,7 +145,7 @@ static void add_pending(struct plan_builder *builder)
     const struct plan_policy *policy = builder->policy;
     const struct desired_item *items;
     size_t n_items;
-    char text[160];
+    char text[PLAN_TEXT_SIZE];
 
     if (!builder->observed->is_bridge_up) {
         plan_add_pending(builder, "bridge", "no bridge %s", policy->bridge);

@@ -36,6 +36,12 @@
 #define PLAN_ZONE         70 /* conntrack zone of service addresses */
 #define PLAN_ZONE_HAIRPIN 71
 
+#define PLAN_TEXT_SIZE 160 /* of an item's key text, or of a reason */
+
+enum plan_error {
+    PLAN_E_REFUSED = 1, /* the policy forbids it */
+};
+
 /* The worker's own, root-owned rules (from the configuration file). */
 struct plan_policy {
     const char *bridge;
@@ -87,8 +93,8 @@ struct plan_forward {
 
 /* An item that is not as it should be, and why. */
 struct plan_problem {
-    char item[160];   /* item key text */
-    char reason[160]; /* "no port veth203 on socket" */
+    char item[PLAN_TEXT_SIZE];   /* item key text */
+    char reason[PLAN_TEXT_SIZE]; /* "no port veth203 on socket" */
 };
 
 /* Owned arrays, sorted by key.  needs_tunnel: device and port wanted. */
@@ -127,13 +133,14 @@ _must_check_ int plan_make(const struct desired *desired,
                            const struct plan_observed *observed,
                            struct plan *ret);
 
-/* What core says is checked again here: 0, or 1 and the reason. */
+/* What core says is judged again here.  0; PLAN_E_REFUSED and the reason. */
 _must_check_ int plan_validate(const struct desired_item *item,
                                const struct plan_policy *policy,
-                               char ret_reason[160]);
+                               char ret_reason[PLAN_TEXT_SIZE]);
 /* Key text of an item, "function/redis/6/6379", "host/<id hex>",
  * "local/10.0.3.203": as IPC_REFUSED and pending name it. */
-void plan_item_text(const struct desired_item *item, char ret_text[160]);
+void plan_item_text(const struct desired_item *item,
+                    char ret_text[PLAN_TEXT_SIZE]);
 
 /* One planned change of flows or groups.  Who applies them keeps this order
  * in the bundle: groups ADD and MODIFY, all flows, groups REMOVE; so no flow

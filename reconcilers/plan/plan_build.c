@@ -303,7 +303,7 @@ uint64_t plan_cookie_item(const struct desired_item *item)
     enum flow_kind kind = item->type == DESIRED_HOST       ? FLOW_KIND_HOST
                           : item->type == DESIRED_FUNCTION ? FLOW_KIND_FUNCTION
                                                            : FLOW_KIND_LOCAL;
-    char text[160];
+    char text[PLAN_TEXT_SIZE];
     uint64_t hash;
 
     plan_item_text(item, text);

@@ -100,7 +100,7 @@ static uint32_t add_group(struct plan_builder *builder,
 {
     struct writer writer = writer_init(builder->scratch, UINT16_MAX);
     struct group group = {0};
-    char text[160];
+    char text[PLAN_TEXT_SIZE];
     uint64_t hash;
 
     for (size_t i = 0; i < n_buckets; i++) {

@@ -13,20 +13,19 @@
 #include "gossip/wire/body.h"
 #include "reconcilers/plan/plan_internal.h"
 
-#define REASON_SIZE 160
 /* Wider remote subnets than these would swallow other networks. */
 #define SUBNET_LEN_MIN_V4 8
 #define SUBNET_LEN_MIN_V6 16
 
-_printf_(2, 3) static int refuse(char ret_reason[REASON_SIZE],
+_printf_(2, 3) static int refuse(char ret_reason[PLAN_TEXT_SIZE],
                                  const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(ret_reason, REASON_SIZE, format, arguments);
+    (void)vsnprintf(ret_reason, PLAN_TEXT_SIZE, format, arguments);
     va_end(arguments);
-    return 1;
+    return PLAN_E_REFUSED;
 }
 
 /* Ranges that no node may carry: RFC 6890's loopback, link-local, multicast
@@ -55,9 +54,9 @@ static bool is_in_service_range(const struct plan_policy *policy,
            prefix_contains(&policy->service_range, address);
 }
 
-static int check_remote_subnet(const struct prefix *subnet,
+static int judge_remote_subnet(const struct prefix *subnet,
                                const struct plan_policy *policy,
-                               char ret_reason[REASON_SIZE])
+                               char ret_reason[PLAN_TEXT_SIZE])
 {
     char text[PREFIX_TEXT_SIZE], other[PREFIX_TEXT_SIZE];
     unsigned len_min =
@@ -87,9 +86,9 @@ static int check_remote_subnet(const struct prefix *subnet,
 }
 
 /* The own certificate cannot give this host more than its policy does. */
-static int check_own_subnet(const struct prefix *subnet,
+static int judge_own_subnet(const struct prefix *subnet,
                             const struct plan_policy *policy,
-                            char ret_reason[REASON_SIZE])
+                            char ret_reason[PLAN_TEXT_SIZE])
 {
     char text[PREFIX_TEXT_SIZE];
 
@@ -105,13 +104,13 @@ static int check_own_subnet(const struct prefix *subnet,
                   prefix_text(subnet, text));
 }
 
-static int check_host(const struct desired_host *host,
+static int judge_host(const struct desired_host *host,
                       const struct plan_policy *policy,
-                      char ret_reason[REASON_SIZE])
+                      char ret_reason[PLAN_TEXT_SIZE])
 {
     struct prefix mesh = plan_host_prefix(&host->mesh);
     char text[ADDRESS_TEXT_SIZE];
-    int r = 0;
+    int error = 0;
 
     if (!body_name_valid(host->name)) {
         return refuse(ret_reason, "node name is not a valid name");
@@ -131,18 +130,19 @@ static int check_host(const struct desired_host *host,
         return refuse(ret_reason, "mesh address %s is in the service range",
                       text);
     }
-    for (size_t i = 0; i < host->n_subnets && r == 0; i++) {
-        r = host->is_self
-                ? check_own_subnet(&host->subnets[i], policy, ret_reason)
-                : check_remote_subnet(&host->subnets[i], policy, ret_reason);
+    for (size_t i = 0; i < host->n_subnets && error == 0; i++) {
+        error =
+            host->is_self
+                ? judge_own_subnet(&host->subnets[i], policy, ret_reason)
+                : judge_remote_subnet(&host->subnets[i], policy, ret_reason);
     }
-    return r;
+    return error;
 }
 
-static int check_backend(const struct desired_function *function,
+static int judge_backend(const struct desired_function *function,
                          const struct desired_backend *backend,
                          const struct plan_policy *policy,
-                         char ret_reason[REASON_SIZE])
+                         char ret_reason[PLAN_TEXT_SIZE])
 {
     struct prefix address = plan_host_prefix(&backend->address);
     char text[ADDRESS_TEXT_SIZE];
@@ -172,12 +172,12 @@ static int check_backend(const struct desired_function *function,
     return 0;
 }
 
-static int check_function(const struct desired_function *function,
+static int judge_function(const struct desired_function *function,
                           const struct plan_policy *policy,
-                          char ret_reason[REASON_SIZE])
+                          char ret_reason[PLAN_TEXT_SIZE])
 {
     char text[ADDRESS_TEXT_SIZE], range[PREFIX_TEXT_SIZE];
-    int r = 0;
+    int error = 0;
 
     if (!body_name_valid(function->name)) {
         return refuse(ret_reason, "function name is not a valid name");
@@ -200,15 +200,16 @@ static int check_function(const struct desired_function *function,
         return refuse(ret_reason, "more than %d instances",
                       DESIRED_BACKENDS_MAX);
     }
-    for (size_t i = 0; i < function->n_backends && r == 0; i++) {
-        r = check_backend(function, &function->backends[i], policy, ret_reason);
+    for (size_t i = 0; i < function->n_backends && error == 0; i++) {
+        error =
+            judge_backend(function, &function->backends[i], policy, ret_reason);
     }
-    return r;
+    return error;
 }
 
-static int check_local(const struct desired_local *local,
+static int judge_local(const struct desired_local *local,
                        const struct plan_policy *policy,
-                       char ret_reason[REASON_SIZE])
+                       char ret_reason[PLAN_TEXT_SIZE])
 {
     char text[ADDRESS_TEXT_SIZE];
 
@@ -233,38 +234,41 @@ static int check_local(const struct desired_local *local,
 
 int plan_validate(const struct desired_item *item,
                   const struct plan_policy *policy,
-                  char ret_reason[REASON_SIZE])
+                  char ret_reason[PLAN_TEXT_SIZE])
 {
     switch (item->type) {
     case DESIRED_HOST:
-        return check_host(&item->host, policy, ret_reason);
+        return judge_host(&item->host, policy, ret_reason);
     case DESIRED_FUNCTION:
-        return check_function(&item->function, policy, ret_reason);
+        return judge_function(&item->function, policy, ret_reason);
     case DESIRED_LOCAL:
-        return check_local(&item->local, policy, ret_reason);
+        return judge_local(&item->local, policy, ret_reason);
     default:
         return refuse(ret_reason, "unknown item type %d", (int)item->type);
     }
 }
 
-void plan_item_text(const struct desired_item *item, char ret_text[160])
+void plan_item_text(const struct desired_item *item,
+                    char ret_text[PLAN_TEXT_SIZE])
 {
     char address[ADDRESS_TEXT_SIZE];
 
     switch (item->type) {
     case DESIRED_HOST:
-        (void)snprintf(ret_text, 160, "host/%016" PRIx64, item->host.id);
+        (void)snprintf(ret_text, PLAN_TEXT_SIZE, "host/%016" PRIx64,
+                       item->host.id);
         break;
     case DESIRED_FUNCTION:
-        (void)snprintf(ret_text, 160, "function/%s/%u/%u", item->function.name,
-                       item->function.protocol, item->function.port);
+        (void)snprintf(ret_text, PLAN_TEXT_SIZE, "function/%s/%u/%u",
+                       item->function.name, item->function.protocol,
+                       item->function.port);
         break;
     case DESIRED_LOCAL:
-        (void)snprintf(ret_text, 160, "local/%s",
+        (void)snprintf(ret_text, PLAN_TEXT_SIZE, "local/%s",
                        address_text(&item->local.address, address));
         break;
     default:
-        (void)snprintf(ret_text, 160, "item/%d", (int)item->type);
+        (void)snprintf(ret_text, PLAN_TEXT_SIZE, "item/%d", (int)item->type);
         break;
     }
 }

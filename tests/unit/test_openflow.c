@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "reconcilers/openflow/openflow.h"
+#include "reconcilers/openflow/openflow_internal.h"
 #include "tests/unit/plan_sample.h"
 
 static const char *seeds;
@@ -243,6 +244,55 @@ static void test_matches_come_back(void **state)
     }
 }
 
+/* A field that is longer or shorter than it should be, or has a mask where
+ * none belongs, is nothing that we know: it must not be read as if. */
+static void test_field_sizes(void **state)
+{
+    static const struct {
+        uint32_t header;
+        bool has_mask;
+    } fields[] = {
+        {OXM_IN_PORT, false},  {OXM_ETH_DST, true},   {OXM_ETH_SRC, true},
+        {OXM_ETH_TYPE, false}, {OXM_IP_PROTO, false}, {OXM_IPV4_SRC, true},
+        {OXM_IPV4_DST, true},  {OXM_TCP_SRC, false},  {OXM_TCP_DST, false},
+        {OXM_UDP_SRC, false},  {OXM_UDP_DST, false},  {OXM_ARP_OP, false},
+        {OXM_ARP_SPA, true},   {OXM_ARP_TPA, true},   {OXM_ARP_SHA, false},
+        {OXM_IPV6_SRC, true},  {OXM_IPV6_DST, true},  {OXM_CT_STATE, true},
+        {OXM_CT_ZONE, false},  {OXM_REG0, true},      {OXM_REG1, true},
+        {OXM_XREG0, true},     {OXM_TCP_FLAGS, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        size_t size = fields[i].header & 0xff;
+
+        for (size_t given = 0; given <= 2 * size + 1; given++) {
+            for (unsigned is_masked = 0; is_masked < 2; is_masked++) {
+                uint8_t bytes[96] = {0};
+                struct writer writer = writer_init(bytes, sizeof(bytes));
+                bool is_right = given == size * (1 + is_masked) &&
+                                (is_masked == 0 || fields[i].has_mask);
+                struct flow_match match;
+                struct reader reader;
+
+                writer_u16(&writer, 1);
+                writer_u16(&writer, (uint16_t)(8 + given));
+                writer_u32(&writer, (fields[i].header & ~UINT32_C(0xff)) |
+                                        (is_masked ? OXM_HAS_MASK : 0) |
+                                        (uint32_t)given);
+                /* A mask of ones: every value is one. */
+                memset(bytes + 8, 0xff, given);
+                reader = reader_init(bytes, sizeof(bytes));
+                assert_int_equal(openflow_parse_match(&reader, &match), 0);
+                if (((match.fields & FLOW_OTHER) == 0) != is_right) {
+                    fail_msg("field %08x, %zu bytes, mask %u", fields[i].header,
+                             given, is_masked);
+                }
+            }
+        }
+    }
+}
+
 /* --- Reading what a switch sent. --- */
 
 static struct reader open_multipart(const uint8_t *bytes, size_t size,
@@ -433,6 +483,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_matches_come_back),
+        cmocka_unit_test(test_field_sizes),
         cmocka_unit_test(test_flows_of_a_switch),
         cmocka_unit_test(test_foreign_flow),
         cmocka_unit_test(test_groups_of_a_switch),

@@ -198,15 +198,90 @@ static void test_bucket_ids_stay(void **state)
         assert_true(has_id(before, n_before, after[i]));
     }
     plan_done(&plan);
-    /* Two instances of one name and host, as if ids had clashed. */
+    /* Three instances of one name and host, as if ids had clashed. */
     item = sample_function("redis", 6, 6379, "100.80.0.10");
     sample_add_backend(&item, 2, "same", "10.0.2.203");
     sample_add_backend(&item, 2, "same", "10.0.2.204");
+    sample_add_backend(&item, 2, "same", "10.0.2.205");
     sample_put(&sample, &item);
     plan = sample_plan(&sample);
     n_after = read_buckets(&plan, "redis", after);
-    assert_int_equal(n_after, 2);
-    assert_int_not_equal(after[0], after[1]);
+    assert_int_equal(n_after, 3);
+    assert_int_equal(after[1], after[0] + 1);
+    assert_int_equal(after[2], after[0] + 2);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+/* Open vSwitch takes ids below 2^31 only; each has its backend's name and host
+ * in it, and nothing else. */
+static void test_bucket_ids(void **state)
+{
+    uint32_t ids[8], others[8];
+    struct plan_sample sample;
+    struct desired_item item;
+    struct plan plan;
+    uint32_t highest = 0;
+
+    (void)state;
+    sample_init(&sample);
+    for (unsigned i = 0; i < 64; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "n%u", i);
+        item = sample_function("redis", 6, 6379, "100.80.0.10");
+        sample_add_backend(&item, 2, name, "10.0.2.203");
+        sample_add_backend(&item, 3, name, "10.0.3.203");
+        sample_put(&sample, &item);
+        plan = sample_plan(&sample);
+        assert_int_equal(read_buckets(&plan, "redis", ids), 2);
+        assert_true(ids[0] < ids[1]);
+        assert_true(ids[1] < UINT32_C(1) << 31);
+        highest = MAX_OF(highest, ids[1]);
+        plan_done(&plan);
+    }
+    assert_true(highest >= UINT32_C(1) << 30); /* all of the 31 bits */
+    /* Another address or port of the same one. */
+    item = sample_function("redis", 6, 6379, "100.80.0.10");
+    sample_add_backend(&item, 2, "n63", "10.0.2.99");
+    sample_add_backend(&item, 3, "n63", "10.0.3.203");
+    item.function.backends[1].port = 1;
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    assert_int_equal(read_buckets(&plan, "redis", others), 2);
+    assert_memory_equal(ids, others, 2 * sizeof(ids[0]));
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+/* Who has no weight, or takes no new connections, gets none. */
+static void test_left_out_of_the_group(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item;
+    struct plan plan;
+    uint32_t ids[8];
+
+    (void)state;
+    sample_init(&sample);
+    item = sample_function("redis", 6, 6379, "100.80.0.10");
+    sample_add_backend(&item, 2, "one", "10.0.2.203");
+    sample_add_backend(&item, 3, "two", "10.0.3.203");
+    item.function.backends[0].weight = 0;
+    item.function.backends[1].weight = 1;
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    assert_int_equal(read_buckets(&plan, "redis", ids), 1);
+    plan_done(&plan);
+    item = sample_function("redis", 6, 6379, "100.80.0.10");
+    sample_add_backend(&item, 2, "one", "10.0.2.203");
+    item.function.backends[0].weight = 0;
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    assert_int_equal(read_buckets(&plan, "redis", ids), 0);
+    assert_null(sample_find(
+        &plan,
+        "table=4,priority=800,tcp,ct_state=+new+trk,nw_dst=100.80.0.10"));
     plan_done(&plan);
     sample_done(&sample);
 }
@@ -528,6 +603,8 @@ int main(void)
         cmocka_unit_test(test_classification),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_bucket_ids_stay),
+        cmocka_unit_test(test_bucket_ids),
+        cmocka_unit_test(test_left_out_of_the_group),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_neighbors_are_judged),
         cmocka_unit_test(test_wrong_binding_is_refused),

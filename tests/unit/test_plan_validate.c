@@ -7,7 +7,8 @@ static void expect_refused(const struct plan_sample *sample,
 {
     char reason[160] = "";
 
-    assert_int_equal(plan_validate(item, &sample->policy, reason), 1);
+    assert_int_equal(plan_validate(item, &sample->policy, reason),
+                     PLAN_E_REFUSED);
     if (strstr(reason, words) == NULL) {
         fail_msg("\"%s\" does not say \"%s\"", reason, words);
     }
@@ -50,6 +51,93 @@ static void test_validate_hosts(void **state)
     assert_int_equal(plan_validate(&item, &sample.policy, reason), 0);
     item.host.name[0] = '-';
     expect_refused(&sample, &item, "node name");
+    sample_done(&sample);
+}
+
+static void expect_allowed(const struct plan_sample *sample,
+                           const struct desired_item *item)
+{
+    char reason[160] = "";
+
+    if (plan_validate(item, &sample->policy, reason) != 0) {
+        fail_msg("refused: %s", reason);
+    }
+}
+
+/* Each bound exactly, and one beyond it. */
+static void test_validate_bounds(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item host = {.type = DESIRED_HOST};
+    struct desired_item function = sample_function("x", 6, 80, "100.80.0.1");
+
+    (void)state;
+    sample_init(&sample);
+    (void)snprintf(host.host.name, sizeof(host.host.name), "host9");
+    host.host.mesh = sample_address("100.104.70.9");
+    host.host.n_subnets = 1;
+    host.host.subnets[0] = sample_prefix("12.0.0.0/8");
+    expect_allowed(&sample, &host);
+    host.host.subnets[0] = sample_prefix("12.0.0.0/7");
+    expect_refused(&sample, &host, "12.0.0.0/7 is too wide, at least /8");
+    host.host.subnets[0] = sample_prefix("fd02::/16");
+    expect_allowed(&sample, &host);
+    host.host.subnets[0] = sample_prefix("fd02::/15");
+    expect_refused(&sample, &host, "fd02::/15 is too wide, at least /16");
+    host.host.subnets[0] = (struct prefix){.len = 24};
+    expect_refused(&sample, &host, "too wide");
+    /* The last one counts like the first. */
+    host.host.n_subnets = DESIRED_SUBNETS_MAX;
+    for (size_t i = 0; i < DESIRED_SUBNETS_MAX; i++) {
+        host.host.subnets[i] = sample_prefix("12.0.0.0/8");
+    }
+    expect_allowed(&sample, &host);
+    host.host.subnets[DESIRED_SUBNETS_MAX - 1] = sample_prefix("127.0.0.0/24");
+    expect_refused(&sample, &host, "not for containers");
+    host.host.n_subnets = DESIRED_SUBNETS_MAX + 1;
+    expect_refused(&sample, &host, "more than 8 subnets");
+    host.host.n_subnets = 0;
+    host.host.mesh = sample_address("100.80.0.9");
+    expect_refused(&sample, &host, "100.80.0.9 is in the service range");
+    host.host.mesh = sample_address("224.0.0.1");
+    expect_refused(&sample, &host, "no usable mesh address");
+
+    for (unsigned i = 0; i < DESIRED_BACKENDS_MAX; i++) {
+        sample_add_backend(&function, 2, "a", "10.0.2.1");
+    }
+    expect_allowed(&sample, &function);
+    function.function.backends[DESIRED_BACKENDS_MAX - 1].port = 0;
+    expect_refused(&sample, &function, "a has no port");
+    function.function.n_backends++; /* not looked at */
+    expect_refused(&sample, &function, "more than 256 instances");
+    function.function.n_backends--;
+    function.function.name[0] = '-';
+    expect_refused(&sample, &function, "function name");
+    desired_item_done(&function);
+    sample_done(&sample);
+}
+
+/* The own certificate gives no more than the policy does. */
+static void test_validate_own_subnets(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item host = {.type = DESIRED_HOST};
+
+    (void)state;
+    sample_init(&sample);
+    (void)snprintf(host.host.name, sizeof(host.host.name), "host1");
+    host.host.is_self = true;
+    host.host.mesh = sample_address("100.104.70.1");
+    host.host.n_subnets = 1;
+    sample.policy.subnets[0] = sample_prefix("10.0.0.0/24");
+    host.host.subnets[0] = sample_prefix("10.0.0.0/24");
+    expect_allowed(&sample, &host);
+    host.host.subnets[0] = sample_prefix("10.0.0.0/23");
+    expect_refused(&sample, &host, "10.0.0.0/23 is not in bridge.subnets");
+    host.host.subnets[0] = sample_prefix("10.0.1.0/24");
+    expect_refused(&sample, &host, "10.0.1.0/24 is not in bridge.subnets");
+    host.host.subnets[0] = sample_prefix("fd00:1::/64"); /* the second one */
+    expect_allowed(&sample, &host);
     sample_done(&sample);
 }
 
@@ -107,6 +195,11 @@ static void test_validate_locals(void **state)
     expect_refused(&sample, &item, "is the gateway's");
     item.local.address = sample_address("10.0.1.7");
     assert_int_equal(plan_validate(&item, &sample.policy, text), 0);
+    item.local.port_name[0] = '\0';
+    expect_refused(&sample, &item, "no valid port name");
+    (void)snprintf(item.local.port_name, sizeof(item.local.port_name),
+                   "socket");
+    expect_refused(&sample, &item, "not a container's");
     (void)snprintf(item.local.port_name, sizeof(item.local.port_name), "a/b");
     expect_refused(&sample, &item, "no valid port name");
     (void)snprintf(item.local.port_name, sizeof(item.local.port_name),
@@ -121,6 +214,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_validate_hosts),
+        cmocka_unit_test(test_validate_bounds),
+        cmocka_unit_test(test_validate_own_subnets),
         cmocka_unit_test(test_validate_functions),
         cmocka_unit_test(test_validate_locals),
     };
