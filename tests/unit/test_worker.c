@@ -2,7 +2,8 @@
  * The worker as a process of its own, with core's real end of the socketpair
  * (worker_link) on this side, against a real Open vSwitch and a container on
  * a veth port: what it makes, what it leaves alone, what it repairs, what it
- * takes away.  The tests build on each other, in this order.
+ * takes away.  Each test finds what it needs or makes it; with an argument only
+ * those run whose name it matches.
  */
 #include <errno.h>
 #include <sched.h>
@@ -330,6 +331,53 @@ static void want(const char *redis_hosts, bool accepts_new)
 
 /* --- the tests --- */
 
+/* A worker that has made everything for a redis on both hosts. */
+static int with_worker(void **state)
+{
+    const struct worker_status *status = worker_link_status(world.core.worker);
+
+    (void)state;
+    if (world.worker == 0) {
+        start_worker(false);
+    }
+    wait_until(status->is_connected && status->is_ovs_up);
+    wait_until(worker_link_port_problem(world.core.worker, "veth200")[0] ==
+               '\0');
+    want("12", true);
+    wait_applied();
+    wait_until(status->is_tunnel_up);
+    wait_until(prints("ovs-ofctl -OOpenFlow15 dump-flows socket table=7 | "
+                      "grep nw_dst=10.0.1.200"));
+    wait_until(strstr(query("diff"), "\"changes\":[]") != NULL);
+    world.events[0] = '\0';
+    return 0;
+}
+
+/* None, and nothing of ours on the bridge. */
+static int without_worker(void **state)
+{
+    if (world.worker != 0) {
+        (void)with_worker(state);
+        assert_non_null(strstr(query("remove"), "\"error\":\"\""));
+        assert_int_equal(stop_worker(SIGTERM), 0);
+        wait_until(!worker_link_status(world.core.worker)->is_connected);
+    }
+    return 0;
+}
+
+static void add_foreign_things(void)
+{
+    ovs_fixture_shell("ovs-ofctl -OOpenFlow15 add-flow socket "
+                      "table=5,priority=7,tcp,tp_dst=81,actions=drop && "
+                      "ovs-ofctl -OOpenFlow15 add-flow socket "
+                      "cookie=0x1234,priority=7,udp,tp_dst=99,actions=drop && "
+                      "(ovs-ofctl -OOpenFlow15 --may-create mod-group socket "
+                      "group_id=17,type=all,bucket=actions=output:1) && "
+                      "(ip link show foreign0 >/dev/null 2>&1 || "
+                      "ip link add foreign0 type veth peer name foreign1) && "
+                      "ovs-vsctl --may-exist add-port socket foreign0");
+}
+
 static void test_starts_and_reports(void **state)
 {
     const struct worker_status *status = worker_link_status(world.core.worker);
@@ -412,14 +460,7 @@ static void test_answers_queries(void **state)
 static void test_leaves_foreign_things_alone(void **state)
 {
     (void)state;
-    ovs_fixture_shell("ovs-ofctl -OOpenFlow15 add-flow socket "
-                      "table=5,priority=7,tcp,tp_dst=81,actions=drop && "
-                      "ovs-ofctl -OOpenFlow15 add-flow socket "
-                      "cookie=0x1234,priority=7,udp,tp_dst=99,actions=drop && "
-                      "ovs-ofctl -OOpenFlow15 add-group socket "
-                      "group_id=17,type=all,bucket=actions=output:1 && "
-                      "ip link add foreign0 type veth peer name foreign1 && "
-                      "ovs-vsctl add-port socket foreign0");
+    add_foreign_things();
     want("2", true);
     wait_applied();
     want("12", true);
@@ -454,10 +495,16 @@ static void test_repairs_flows_and_groups(void **state)
 static void test_survives_vswitchd(void **state)
 {
     const struct worker_status *status = worker_link_status(world.core.worker);
-    int n = count(OURS);
     uint64_t start;
+    int n;
 
     (void)state;
+    add_foreign_things(); /* its port has flows of ours */
+    wait_until(worker_link_port_problem(world.core.worker, "foreign0")[0] ==
+               '\0');
+    wait_applied();
+    wait_until(strstr(query("diff"), "\"changes\":[]") != NULL);
+    n = count(OURS);
     ovs_fixture_kill_vswitchd(&fixture);
     wait_until(!status->is_ovs_up);
     assert_non_null(strstr(status->ovs_text, "ovs-vswitchd"));
@@ -612,8 +659,7 @@ static void test_is_replaced(void **state)
 static void test_removes_everything_of_ours(void **state)
 {
     (void)state;
-    ovs_fixture_shell("ovs-ofctl -OOpenFlow15 add-flow socket "
-                      "cookie=0x1234,priority=7,udp,tp_dst=99,actions=drop");
+    add_foreign_things();
     assert_non_null(strstr(query("remove"), "\"error\":\"\""));
     assert_false(prints("ovs-ofctl -OOpenFlow15 dump-flows socket | "
                         "grep cookie=0x736e"));
@@ -634,6 +680,7 @@ static void test_observes(void **state)
     const struct worker_status *status = worker_link_status(world.core.worker);
 
     (void)state;
+    want("12", true);
     start_worker(true);
     wait_until(status->is_connected && status->is_ovs_up);
     assert_true(status->is_observing);
@@ -689,23 +736,23 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_starts_and_reports),
-        cmocka_unit_test(test_has_few_rights),
-        cmocka_unit_test(test_makes_the_data_plane),
-        cmocka_unit_test(test_finds_a_silent_container),
-        cmocka_unit_test(test_same_again_changes_nothing),
-        cmocka_unit_test(test_answers_queries),
-        cmocka_unit_test(test_leaves_foreign_things_alone),
-        cmocka_unit_test(test_repairs_flows_and_groups),
-        cmocka_unit_test(test_survives_vswitchd),
-        cmocka_unit_test(test_makes_the_tunnel_again),
-        cmocka_unit_test(test_revives_a_dead_port),
-        cmocka_unit_test(test_notices_a_device_that_is_gone),
-        cmocka_unit_test(test_holds_down),
-        cmocka_unit_test(test_refuses_what_policy_forbids),
-        cmocka_unit_test(test_is_replaced),
-        cmocka_unit_test(test_removes_everything_of_ours),
-        cmocka_unit_test(test_observes),
+        cmocka_unit_test_setup(test_starts_and_reports, without_worker),
+        cmocka_unit_test_setup(test_has_few_rights, with_worker),
+        cmocka_unit_test_setup(test_makes_the_data_plane, with_worker),
+        cmocka_unit_test_setup(test_finds_a_silent_container, with_worker),
+        cmocka_unit_test_setup(test_same_again_changes_nothing, with_worker),
+        cmocka_unit_test_setup(test_answers_queries, with_worker),
+        cmocka_unit_test_setup(test_leaves_foreign_things_alone, with_worker),
+        cmocka_unit_test_setup(test_repairs_flows_and_groups, with_worker),
+        cmocka_unit_test_setup(test_survives_vswitchd, with_worker),
+        cmocka_unit_test_setup(test_makes_the_tunnel_again, with_worker),
+        cmocka_unit_test_setup(test_revives_a_dead_port, with_worker),
+        cmocka_unit_test_setup(test_notices_a_device_that_is_gone, with_worker),
+        cmocka_unit_test_setup(test_holds_down, with_worker),
+        cmocka_unit_test_setup(test_refuses_what_policy_forbids, with_worker),
+        cmocka_unit_test_setup(test_is_replaced, with_worker),
+        cmocka_unit_test_setup(test_removes_everything_of_ours, with_worker),
+        cmocka_unit_test_setup(test_observes, without_worker),
     };
 
     if (argc == 3) {
@@ -714,6 +761,9 @@ int main(int argc, char **argv)
     }
     if (!ovs_fixture_can_run()) {
         return OVS_FIXTURE_SKIP;
+    }
+    if (argc == 2) {
+        cmocka_set_test_filter(argv[1]);
     }
     return cmocka_run_group_tests(tests, setup, teardown);
 }
