@@ -272,6 +272,17 @@ static int take_descriptor(struct msghdr *header)
     return taken;
 }
 
+/* The size of a message, or negative errno. */
+static ssize_t receive(int fd, struct msghdr *header)
+{
+    ssize_t n;
+
+    do {
+        n = recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
 int ipc_receive(int fd, uint8_t *buffer, size_t buffer_size,
                 struct ipc_message *ret)
 {
@@ -286,13 +297,16 @@ int ipc_receive(int fd, uint8_t *buffer, size_t buffer_size,
     int passed;
     int error;
 
-    do {
-        n = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
+    /* The peer closed with something of ours unread: the kernel says so once,
+     * before it gives what the peer had said. */
+    n = receive(fd, &header);
+    if (n == -ECONNRESET) {
+        n = receive(fd, &header);
+    }
     if (n < 0) {
-        return errno == EAGAIN       ? IPC_E_AGAIN
-               : errno == ECONNRESET ? IPC_E_CLOSED
-                                     : -errno;
+        return n == -EAGAIN       ? IPC_E_AGAIN
+               : n == -ECONNRESET ? IPC_E_CLOSED
+                                  : (int)n;
     }
     passed = take_descriptor(&header);
     if (n == 0 && passed < 0) {

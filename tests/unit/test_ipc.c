@@ -380,6 +380,32 @@ static void test_drops_what_does_not_fit(void **state)
     assert_int_equal(close(pair[1]), 0);
 }
 
+/* A process that ends with something unread: its last words are heard. */
+static void test_hears_last_words(void **state)
+{
+    struct ipc_message message = {.type = IPC_READY, .fd = -1};
+    struct ipc_message note = {.type = IPC_NOTE,
+                               .value = 1,
+                               .text = "the port is taken",
+                               .text_len = 17,
+                               .fd = -1};
+    struct ipc_message got;
+    uint8_t buffer[64];
+    int pair[2];
+
+    (void)state;
+    make_pair(pair);
+    assert_int_equal(ipc_send(pair[0], &message), 0);
+    assert_int_equal(ipc_send(pair[1], &note), 0);
+    assert_int_equal(close(pair[1]), 0);
+    assert_int_equal(ipc_receive(pair[0], buffer, sizeof(buffer), &got), 0);
+    assert_int_equal(got.type, IPC_NOTE);
+    assert_memory_equal(got.text, "the port is taken", 17);
+    assert_int_equal(ipc_receive(pair[0], buffer, sizeof(buffer), &got),
+                     IPC_E_CLOSED);
+    assert_int_equal(close(pair[0]), 0);
+}
+
 static void test_queue_keeps_the_order(void **state)
 {
     struct ipc_queue queue = {0};
@@ -442,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_refuses_stray_descriptors),
         cmocka_unit_test(test_closes_surplus_descriptors),
         cmocka_unit_test(test_drops_what_does_not_fit),
+        cmocka_unit_test(test_hears_last_words),
         cmocka_unit_test(test_queue_keeps_the_order),
     };
 
