@@ -1,0 +1,234 @@
+/*
+ * agent/core/core_write.c: who writes a record is answered, whatever memory
+ * lacks on the way.  Core is put together here of a real node (puppet.h), a
+ * real store thread and a loop; each allocation of a write, from the call to
+ * its answer, fails once.
+ */
+#include "tests/unit/puppet.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent/catalog/catalog.h"
+#include "agent/core/core_internal.h"
+#include "agent/core/events.h"
+#include "agent/core/store_thread.h"
+#include "agent/system/log.h"
+#include "store/store.h"
+#include "tests/unit/heap.h"
+#include "tests/unit/scratch.h"
+
+/* More than one write allocates. */
+#define WRITE_ALLOCATIONS_MAX 500
+#define WRITE_WAIT_MS         20000
+
+struct fixture {
+    struct puppets puppets;
+    struct scratch scratch;
+    uv_loop_t loop;
+    uv_timer_t guard;
+    bool is_late;
+    struct core core;
+    struct core_internal internal;
+    unsigned n_done;
+    int error;
+};
+
+static void on_catalog(void *data)
+{
+    (void)data; /* nobody looks */
+}
+
+static void on_guard(uv_timer_t *timer)
+{
+    struct fixture *fixture = timer->data;
+
+    fixture->is_late = true;
+}
+
+static void on_written(struct core *core, int error, struct record_order order,
+                       void *data)
+{
+    struct fixture *fixture = data;
+
+    (void)core;
+    (void)order;
+    fixture->n_done++;
+    fixture->error = error;
+}
+
+static void drop(void *data, const struct endpoint *endpoint,
+                 const uint8_t *bytes, size_t size)
+{
+    (void)data; /* no network */
+    (void)endpoint;
+    (void)bytes;
+    (void)size;
+}
+
+static void start_handles(struct fixture *fixture)
+{
+    struct core_internal *internal = &fixture->internal;
+
+    assert_int_equal(uv_timer_init(&fixture->loop, &internal->tick), 0);
+    assert_int_equal(uv_timer_init(&fixture->loop, &internal->view_timer), 0);
+    assert_int_equal(uv_check_init(&fixture->loop, &internal->check), 0);
+    assert_int_equal(uv_idle_init(&fixture->loop, &internal->idle), 0);
+    assert_int_equal(uv_timer_init(&fixture->loop, &fixture->guard), 0);
+    internal->tick.data = &fixture->core;
+    internal->view_timer.data = &fixture->core;
+    internal->check.data = &fixture->core;
+    fixture->guard.data = fixture;
+    core_view_start(&fixture->core);
+}
+
+static int setup(void **state)
+{
+    static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {0xc1, 0xc2};
+    static const struct prefix range = {.address = {4, {10, 96}}, .len = 16};
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct store *store = NULL;
+    struct core *core;
+
+    assert_non_null(fixture);
+    core = &fixture->core;
+    puppets_start(&fixture->puppets, 2);
+    fixture->scratch = scratch_make();
+    assert_int_equal(uv_loop_init(&fixture->loop), 0);
+    assert_int_equal(
+        store_open(scratch_path(&fixture->scratch, "db"), cluster, &store), 0);
+    assert_int_equal(
+        store_thread_new(&fixture->loop, store, NULL, NULL, &core->store), 0);
+    core->loop = &fixture->loop;
+    core->internal = &fixture->internal;
+    core->node = fixture->puppets.node;
+    core->transport.send = drop;
+    core->listener.catalog_changed = on_catalog;
+    assert_int_equal(events_new(&core->events), 0);
+    assert_int_equal(catalog_new(cluster, &range, &core->catalog), 0);
+    assert_int_equal(node_actions_new(&fixture->internal.actions), 0);
+    start_handles(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *data)
+{
+    (void)data; /* none */
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core *core = &fixture->core;
+
+    (void)heap_off();
+    core->store = store_thread_free(core->store);
+    core_write_cancel(core);
+    uv_walk(&fixture->loop, close_handle, NULL);
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&fixture->loop), 0);
+    core->catalog = catalog_free(core->catalog);
+    core->events = events_free(core->events);
+    node_actions_free(fixture->internal.actions);
+    puppets_end(&fixture->puppets);
+    scratch_remove(&fixture->scratch);
+    free(fixture);
+    return 0;
+}
+
+/* Writes "redis/INSTANCE" with this body and waits for the answer; what was
+ * answered, or what core_write said. */
+static int write_one(struct fixture *fixture, const char *instance,
+                     unsigned fail_at, bool *ret_has_failed)
+{
+    struct body_service body = {.function = "redis",
+                                .protocol = 6,
+                                .port = 6379,
+                                .address = {4, {10, 70, 0, 20}},
+                                .weight = 100};
+    uint8_t packed[512];
+    char key[LIMIT_KEY_SIZE];
+    size_t size = 0;
+    int result;
+
+    (void)snprintf(body.instance, sizeof(body.instance), "%s", instance);
+    (void)snprintf(key, sizeof(key), "redis/%s", instance);
+    assert_int_equal(body_put_service(&body, packed, sizeof(packed), &size), 0);
+    fixture->n_done = 0;
+    fixture->is_late = false;
+    assert_int_equal(
+        uv_timer_start(&fixture->guard, on_guard, WRITE_WAIT_MS, 0), 0);
+    heap_fail_at(fail_at);
+    result = core_write(&fixture->core, RECORD_SERVICE, (const uint8_t *)key,
+                        strlen(key), packed, size, on_written, fixture);
+    while (result == 0 && fixture->n_done == 0 && !fixture->is_late) {
+        (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    *ret_has_failed = heap_off();
+    assert_false(fixture->is_late);
+    assert_int_equal(fixture->n_done, result == 0 ? 1 : 0);
+    return result != 0 ? result : fixture->error;
+}
+
+static bool is_in_view(struct fixture *fixture, const char *instance)
+{
+    char key[LIMIT_KEY_SIZE];
+    struct record record;
+
+    (void)snprintf(key, sizeof(key), "redis/%s", instance);
+    return node_record_find(
+        fixture->core.node, fixture->puppets.keys[0].sign_public,
+        RECORD_SERVICE, (const uint8_t *)key, strlen(key), &record);
+}
+
+/* Whoever writes is answered once; what was promised comes into the view, and
+ * what was refused succeeds when it is tried again. */
+static void test_each_allocation(void **state)
+{
+    struct fixture *fixture = *state;
+    bool has_failed = true;
+    unsigned n_refused = 0;
+
+    for (unsigned n = 1; has_failed; n++) {
+        char instance[16];
+        bool ignored;
+        int result;
+
+        assert_true(n < WRITE_ALLOCATIONS_MAX);
+        (void)snprintf(instance, sizeof(instance), "i%u", n); /* fits */
+        result = write_one(fixture, instance, n, &has_failed);
+        if (result != 0) {
+            n_refused++;
+            assert_int_equal(result, -ENOMEM);
+            assert_false(is_in_view(fixture, instance));
+            assert_int_equal(write_one(fixture, instance, 0, &ignored), 0);
+        }
+        /* On disk, it may be a tick away from the view. */
+        assert_int_equal(
+            uv_timer_start(&fixture->guard, on_guard, WRITE_WAIT_MS, 0), 0);
+        while (!is_in_view(fixture, instance) && !fixture->is_late) {
+            (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+        }
+        assert_false(fixture->is_late);
+        assert_int_equal(fixture->internal.n_storing, 0);
+        assert_null(fixture->internal.waiting);
+    }
+    assert_true(n_refused >= 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_each_allocation, setup, teardown),
+    };
+
+    if (sodium_init() < 0) {
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
