@@ -13,6 +13,9 @@
 
 /* A node that wants so many ticks within one millisecond hangs. */
 #define CLUSTER_TICKS_MAX 1000
+/* Events of each node in a second, virtual time.  More, as when two answer each
+ * other's answers, ends the simulation: it fails instead of going on. */
+#define CLUSTER_EVENTS_MAX 50000
 /* Bytes of either end of an action's that the trace takes. */
 #define CLUSTER_TRACE_SIZE 32
 /* The store thread lets foreign records wait for company so long. */
@@ -331,11 +334,18 @@ static void cluster_handle(struct cluster *cluster, struct queue_item *item)
 void cluster_run_for(struct cluster *cluster, uint64_t ms)
 {
     uint64_t end_us = cluster->now_us + ms * 1000;
+    uint64_t n_left =
+        (ms / 1000 + 1) * CLUSTER_EVENTS_MAX * cluster->config.n_nodes;
     const struct queue_item *first;
     struct queue_item item;
 
     while ((first = queue_first(&cluster->queue)) != NULL &&
-           first->at_us <= end_us) {
+           first->at_us <= end_us && !cluster->is_storm) {
+        if (n_left-- == 0) {
+            check_fail(&cluster->check, first->node, "storm: it never ends");
+            cluster->is_storm = true;
+            break;
+        }
         (void)queue_pop(&cluster->queue, &item); /* there is one */
         cluster->now_us = item.at_us;
         cluster_handle(cluster, &item);

@@ -100,6 +100,7 @@ struct cluster {
     cluster_watch_fn watch;
     void *watch_data;
     bool is_stepping;
+    bool is_storm;         /* over: nothing runs any more */
     node_step_fn step;     /* node_step, or a test's way of calling it */
     node_verify_fn verify; /* check_verify, likewise; data is the check */
     bool is_starving;      /* -ENOMEM is no failure now */

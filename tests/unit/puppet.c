@@ -371,8 +371,10 @@ static int puppets_verify(const struct record *record, void *data)
     return sign_verify(record);
 }
 
-static void make_node(struct puppets *puppets)
+int puppets_make_node(struct puppets *puppets)
 {
+    int error;
+
     struct node_config config = {
         .roots = (const uint8_t(*)[32]) & puppets->root.sign_public,
         .n_roots = 1,
@@ -390,20 +392,19 @@ static void make_node(struct puppets *puppets)
     memcpy(config.sign_secret, puppets->keys[0].sign_secret, 64);
     memcpy(config.exchange_public, puppets->keys[0].exchange_public, 32);
     memcpy(config.exchange_secret, puppets->keys[0].exchange_secret, 32);
-    assert_int_equal(node_new(&config, &puppets->node), 0);
-    for (unsigned i = 1; i < puppets->n; i++) {
-        assert_int_equal(
-            node_load(puppets->node, puppets->certificates[i].bytes,
-                      puppets->certificates[i].size, PUPPET_WALL_MS),
-            0);
+    error = node_new(&config, &puppets->node);
+    for (unsigned i = 1; i < puppets->n && error == 0; i++) {
+        error = node_load(puppets->node, puppets->certificates[i].bytes,
+                          puppets->certificates[i].size, PUPPET_WALL_MS);
     }
+    if (error != 0) {
+        puppets->node = node_free(puppets->node);
+    }
+    return error;
 }
 
-void puppets_start(struct puppets *puppets, unsigned n)
+void puppets_prepare(struct puppets *puppets, unsigned n)
 {
-    struct node_event start = {.type = NODE_EVENT_START};
-    struct puppet_record record;
-
     assert_true(n <= PUPPET_MAX);
     *puppets = (struct puppets){.n = n, .now_ms = 1000};
     puppets->root = support_keys_make(201);
@@ -418,7 +419,15 @@ void puppets_start(struct puppets *puppets, unsigned n)
                 &puppets->certificates[i]);
     }
     assert_int_equal(node_actions_new(&puppets->actions), 0);
-    make_node(puppets);
+}
+
+void puppets_start(struct puppets *puppets, unsigned n)
+{
+    struct node_event start = {.type = NODE_EVENT_START};
+    struct puppet_record record;
+
+    puppets_prepare(puppets, n);
+    assert_int_equal(puppets_make_node(puppets), 0);
     step(puppets, &start);
     puppets_run(puppets, 2000);
     assert_true(node_is_ready(puppets->node));

@@ -56,7 +56,12 @@ struct puppets {
     uint64_t own_hlc;   /* of its last own record */
 };
 
-/* Makes the node and starts it; it is ready, and each puppet has said hello
+/* Makes keys and certificates, and a list of actions; no node yet. */
+void puppets_prepare(struct puppets *puppets, unsigned n);
+/* Makes the node, with all certificates loaded.  What node_new or node_load
+ * said; nothing is left then. */
+int puppets_make_node(struct puppets *puppets);
+/* Both, and starts it; it is ready, and each puppet has said hello
  * and its member record.  Cleared of what was seen by then. */
 void puppets_start(struct puppets *puppets, unsigned n);
 void puppets_end(struct puppets *puppets);

@@ -5,8 +5,11 @@
  */
 #include "tests/unit/puppet.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "tests/unit/heap.h"
 
 static int setup(void **state)
 {
@@ -346,9 +349,39 @@ static void test_last_announcer_is_asked(void **state)
         hash);
 }
 
+/* --- node.c ----------------------------------------------------------------
+ */
+
+/* Whatever memory lacks while a node is made and loaded, that is said and
+ * nothing is left (the sanitizer's leak check sees the rest). */
+static void test_memory_of_start(void **state)
+{
+    struct puppets puppets;
+    bool has_failed = true;
+
+    (void)state;
+    puppets_prepare(&puppets, 12);
+    for (unsigned n = 1; has_failed; n++) {
+        int error;
+
+        assert_true(n < 1000);
+        heap_fail_at(n);
+        error = puppets_make_node(&puppets);
+        has_failed = heap_off();
+        assert_int_equal(error, has_failed ? -ENOMEM : 0);
+        if (has_failed) {
+            assert_null(puppets.node);
+        } else {
+            assert_int_equal(node_n_records(puppets.node), 12);
+        }
+    }
+    puppets_end(&puppets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory_of_start),
         cmocka_unit_test_setup_teardown(test_admission_is_of_issuers, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_tombstones_of_exempt_kinds, setup,
