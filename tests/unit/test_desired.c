@@ -1,6 +1,7 @@
 /* The desired set and its packed form. */
 #include <errno.h>
 
+#include "tests/unit/heap.h"
 #include "tests/unit/plan_sample.h"
 
 static struct desired_item big_function(size_t n_backends)
@@ -106,6 +107,40 @@ static void test_malformed(void **state)
     expect_malformed("9602a161060ac400ddffffffff"); /* backends announced */
 }
 
+/* As many backends as may be, and one more; without memory for them nothing is
+ * kept. */
+static void test_memory(void **state)
+{
+    static uint8_t bytes[DESIRED_ITEM_SIZE_MAX];
+    struct desired_item item = sample_function("redis", 6, 6379, "100.80.0.9");
+    struct desired_item again = {.type = 0};
+    size_t size;
+
+    (void)state;
+    item.function.backends =
+        calloc(DESIRED_BACKENDS_MAX + 1, sizeof(*item.function.backends));
+    assert_non_null(item.function.backends);
+    item.function.n_backends = DESIRED_BACKENDS_MAX;
+    for (size_t i = 0; i < DESIRED_BACKENDS_MAX; i++) {
+        (void)snprintf(item.function.backends[i].instance, DESIRED_NAME_SIZE,
+                       "i%zu", i);
+    }
+    item.function.n_backends = DESIRED_BACKENDS_MAX + 1;
+    assert_int_equal(desired_item_pack(&item, bytes, sizeof(bytes), &size), 0);
+    assert_int_equal(desired_item_unpack(bytes, size, &again),
+                     DESIRED_E_MALFORMED);
+    item.function.n_backends = DESIRED_BACKENDS_MAX;
+    assert_int_equal(desired_item_pack(&item, bytes, sizeof(bytes), &size), 0);
+    heap_fail_at(1);
+    assert_int_equal(desired_item_unpack(bytes, size, &again), -ENOMEM);
+    assert_true(heap_off());
+    assert_int_equal(again.type, 0); /* untouched */
+    assert_int_equal(desired_item_unpack(bytes, size, &again), 0);
+    assert_true(desired_item_equal(&item, &again));
+    desired_item_done(&again);
+    desired_item_done(&item);
+}
+
 static void test_set(void **state)
 {
     struct plan_sample sample;
@@ -160,9 +195,8 @@ static void test_host_mac(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_packing),  cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_memory),   cmocka_unit_test(test_set),
         cmocka_unit_test(test_host_mac),
     };
 

@@ -15,6 +15,7 @@
 
 #include "agent/ipc/ipc.h"
 #include "agent/ipc/ipc_queue.h"
+#include "tests/unit/heap.h"
 
 static const uint8_t types[] = {
     IPC_SNAPSHOT_BEGIN, IPC_SNAPSHOT_ITEM, IPC_SNAPSHOT_END,  IPC_DELTA,
@@ -455,6 +456,30 @@ static void test_queue_keeps_the_order(void **state)
     free(buffer);
 }
 
+/* Without memory nothing is sent, and what waits stays as it was. */
+static void test_without_memory(void **state)
+{
+    struct ipc_message message = sample(IPC_OVS);
+    struct ipc_queue queue = {0};
+    struct ipc_message got;
+    uint8_t buffer[64];
+    int pair[2];
+
+    (void)state;
+    make_pair(pair);
+    heap_fail_at(1);
+    assert_int_equal(ipc_send(pair[0], &message), -ENOMEM);
+    assert_true(heap_off());
+    heap_fail_at(1);
+    assert_int_equal(ipc_queue_send(&queue, pair[0], &message), -ENOMEM);
+    assert_true(heap_off());
+    assert_true(ipc_queue_is_empty(&queue));
+    assert_int_equal(ipc_receive(pair[1], buffer, sizeof(buffer), &got),
+                     IPC_E_AGAIN);
+    assert_int_equal(close(pair[0]), 0);
+    assert_int_equal(close(pair[1]), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_drops_what_does_not_fit),
         cmocka_unit_test(test_hears_last_words),
         cmocka_unit_test(test_queue_keeps_the_order),
+        cmocka_unit_test(test_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
