@@ -35,6 +35,16 @@ static void test_chars(void **state)
         {"\xef\xbf\xbf", 3, 3},
         {"\xf0\x8f\xbf\xbf", 4, 0}, /* overlong */
         {"\xf0\x90\x80\x80", 4, 4}, /* U+10000 */
+        {"\xd0\x80", 2, 2},         /* U+0400: each bit of a first byte */
+        {"\xc8\x80", 2, 2},
+        {"\xc4\x80", 2, 2},
+        {"\xe8\x80\x80", 3, 3},
+        {"\xe4\x80\x80", 3, 3},
+        {"\xe2\x80\x80", 3, 3},
+        {"\xe1\x80\x80", 3, 3},
+        {"\xf1\x80\x80\x80", 4, 4},
+        {"\xf2\x80\x80\x80", 4, 4},
+        {"\xf4\x80\x80\x80", 4, 4},
         {"\xf4\x8f\xbf\xbf", 4, 4}, /* U+10ffff */
         {"\xf4\x90\x80\x80", 4, 0},
         {"\xf4\x8f\xbf\xbf", 3, 0},
