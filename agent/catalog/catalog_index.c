@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/catalog/catalog_internal.h"
+#include "gossip/base/search.h"
 
 /* An instance, and where it stood before it was sorted. */
 struct catalog_sorted {
@@ -334,10 +335,10 @@ const struct catalog_node *catalog_find_node(const struct catalog *catalog,
     const struct catalog_node *const *found = NULL;
     char canonical[BODY_NAME_SIZE];
 
-    if (hosts->n_by_name > 0 && body_name_canonical(name, canonical) == 0) {
-        found =
-            bsearch(canonical, hosts->by_name, hosts->n_by_name,
-                    sizeof(struct catalog_node *), catalog_find_name_compare);
+    if (body_name_canonical(name, canonical) == 0) {
+        found = search_find(canonical, hosts->by_name, hosts->n_by_name,
+                            sizeof(struct catalog_node *),
+                            catalog_find_name_compare);
     }
     return found != NULL ? *found : NULL;
 }
@@ -354,13 +355,10 @@ catalog_find_node_address(const struct catalog *catalog,
                           const struct address *address)
 {
     const struct catalog_hosts *hosts = &catalog->content.hosts;
-    const struct catalog_node *const *found = NULL;
+    const struct catalog_node *const *found = search_find(
+        address, hosts->by_address, hosts->n_by_address,
+        sizeof(struct catalog_node *), catalog_find_address_compare);
 
-    if (hosts->n_by_address > 0) {
-        found = bsearch(address, hosts->by_address, hosts->n_by_address,
-                        sizeof(struct catalog_node *),
-                        catalog_find_address_compare);
-    }
     return found != NULL ? *found : NULL;
 }
 
@@ -377,10 +375,8 @@ catalog_instances_at(const struct catalog *catalog,
 {
     const struct catalog_content *content = &catalog->content;
     const struct catalog_place *place =
-        content->n_places == 0
-            ? NULL
-            : bsearch(address, content->places, content->n_places,
-                      sizeof(*content->places), catalog_find_place_compare);
+        search_find(address, content->places, content->n_places,
+                    sizeof(*content->places), catalog_find_place_compare);
 
     *ret_n = place != NULL ? place->n_instances : 0;
     return place != NULL ? place->instances : NULL;

@@ -107,6 +107,13 @@ static void test_usable_order(void **state)
     rebuild(&world);
     assert_string_equal(usable_of(&world),
                         "host1/i-1 host3/i-1 host2/i-1 host4/i-1 host4/i-9");
+    /* A local one comes first, whatever its priority. */
+    service = fake_service("redis", "10.0.1.1", 6379);
+    service.priority = 9;
+    fake_node_service(world.node, 1, &service);
+    rebuild(&world);
+    assert_string_equal(usable_of(&world),
+                        "host1/i-1 host3/i-1 host2/i-1 host4/i-1 host4/i-9");
     /* Of one distance: by node and name. */
     members[1]->rtt_us = members[2]->rtt_us = members[3]->rtt_us = 7;
     rebuild(&world);
@@ -178,6 +185,7 @@ static void test_nodes(void **state)
 {
     struct world world = {.node = fake_node_new()};
     struct node_member *members[6];
+    struct node_member *last;
     struct prefix range;
     char name[32];
 
@@ -242,9 +250,12 @@ static void test_nodes(void **state)
     members[5]->key[31]++;
     rebuild(&world);
     assert_memory_equal(find_host(&world, "hostX")->key, members[5]->key, 32);
-    (void)fake_node_member(world.node, N_LARGE + 1);
+    last = fake_node_member(world.node, N_LARGE + 1);
     rebuild(&world);
     assert_non_null(find_host(&world, "host10001"));
+    last->state = NODE_MEMBER_LEFT;
+    rebuild(&world);
+    assert_null(find_host(&world, "host10001"));
     done(&world);
 }
 
