@@ -85,13 +85,12 @@ static void job_answer(struct register_job *job, const char *reason)
         "{s:i, s:s, s:s, s:o, s:b, s:o, s:I}", "schema", API_SCHEMA, "name",
         job->function, "instance", job->instance, "address",
         function != NULL ? api_json_address(&function->address) : json_null(),
-        "converged", reason == NULL, "reason",
-        reason != NULL ? json_string(reason) : json_null(), "took_us",
+        "converged", reason == NULL, "reason", api_json_text(reason), "took_us",
         (json_int_t)(clock_now_us() - job->started_us));
 
-    if (root != NULL && !job->is_removal && own != NULL) {
-        json_object_set_new(root, "service",
-                            api_instance_json(job->api, function, own));
+    if (!job->is_removal && own != NULL) {
+        api_json_set(&root, "service",
+                     api_instance_json(job->api, function, own));
     }
     api_reply(job->exchange,
               reason != NULL    ? 202

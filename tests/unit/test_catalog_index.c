@@ -186,6 +186,7 @@ static void test_nodes(void **state)
     struct world world = {.node = fake_node_new()};
     struct node_member *members[6];
     struct node_member *last;
+    const struct catalog_node *kept;
     struct prefix range;
     char name[32];
 
@@ -213,6 +214,11 @@ static void test_nodes(void **state)
         (void)snprintf(name, sizeof(name), "host%u", i);
         assert_string_equal(node->name, name);
     }
+    /* They are kept as long as no member changes. */
+    kept = find_host(&world, "host7");
+    put(&world, 2, "redis", "10.0.2.1", 0);
+    rebuild(&world);
+    assert_ptr_equal(find_host(&world, "host7"), kept);
     assert_null(find_host(&world, "host0"));
     assert_null(find_host(&world, "host10001"));
     assert_null(find_host(&world, "no name"));
