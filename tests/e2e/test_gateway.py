@@ -24,7 +24,7 @@ while (left := end - time.monotonic()) > 0:
 
 def test_one_answer_per_question(lab):
     """The host's own stack listens on the veth as well, and must keep quiet."""
-    lab("container", "host1", "client", 101)
+    lab.container("host1", "client", 101)
     result = lab.sh("host1/client", "ping", "-c3", "-i0.2", "-W2", "10.0.1.1")
     assert " 3 received" in result.out and "DUP" not in result.out and "duplicates" not in result.out
     answers = lab.sh("host1/client", "/usr/bin/python3", "-c", ASK, "10.0.1.101", "10.0.1.1").out
@@ -32,7 +32,8 @@ def test_one_answer_per_question(lab):
 
 
 def test_another_host_by_the_gateway(lab):
-    lab("container", "host2", "server", 102)
+    lab.container("host1", "client", 101)
+    lab.container("host2", "server", 102)
     lab.until(lambda: lab.sh("host1/client", "ping", "-c1", "-W1", "10.0.2.102", check=False).status == 0)
     result = lab.sh("host1/client", "ping", "-c5", "-i0.2", "-W2", "10.0.2.102")
     assert " 5 received" in result.out and "DUP" not in result.out and "duplicates" not in result.out
