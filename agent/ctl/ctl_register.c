@@ -242,7 +242,9 @@ int ctl_service_deregister(struct ctl *ctl)
 
     if (!ctl_target(target, sizeof(target) - 8, CTL_API "services/",
                     ctl->args.words[0], instance)) {
-        return ctl_usage(ctl, "%.40s... is too long", ctl->args.words[0]);
+        return ctl_usage(
+            ctl, "%.40s... is no function: a name has at most 63 characters",
+            ctl->args.words[0]);
     }
     if (args_get(&ctl->args, "--no-wait") == NULL) {
         (void)strcat(target, "?wait=1");

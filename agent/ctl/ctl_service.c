@@ -145,7 +145,9 @@ int ctl_service_show(struct ctl *ctl)
 
     if (!ctl_target(target, sizeof(target), CTL_API "services/",
                     ctl->args.words[0], NULL)) {
-        return ctl_usage(ctl, "%.40s... is too long", ctl->args.words[0]);
+        return ctl_usage(
+            ctl, "%.40s... is no function: a name has at most 63 characters",
+            ctl->args.words[0]);
     }
     status = ctl_get(ctl, target, &root);
     if (status != 0 || ctl_print_json(ctl, root, NULL)) {
@@ -196,7 +198,9 @@ int ctl_resolve(struct ctl *ctl)
 
     if (!ctl_target(target, sizeof(target), CTL_API "resolve/",
                     ctl->args.words[0], NULL)) {
-        return ctl_usage(ctl, "%.40s... is too long", ctl->args.words[0]);
+        return ctl_usage(
+            ctl, "%.40s... is no function: a name has at most 63 characters",
+            ctl->args.words[0]);
     }
     status = ctl_get(ctl, target, &root);
     if (status != 0) {

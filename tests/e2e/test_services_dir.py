@@ -19,6 +19,17 @@ def remove(lab, host, name):
     os.unlink(lab.path(host, "etc", "services.d", name))
 
 
+@pytest.fixture(autouse=True)
+def empty_directories(lab):
+    """Each test begins and ends without a file, and without what files made."""
+    yield
+    for n in range(HOSTS):
+        directory = lab.path(f"host{n + 1}", "etc", "services.d")
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+    lab.until(lambda: lab.json("host1", "service", "ls")["services"] == [], 10)
+
+
 def instances(lab, host, name):
     """(node, address, port, health) of each instance as one host sees them."""
     for service in lab.json(host, "service", "ls")["services"]:
@@ -145,18 +156,41 @@ def who(lab, n):
     return {lab.redis("host1/client", "redis.mesh.internal", "get", "whoami").out.strip() for _ in range(n)}
 
 
-@pytest.fixture(scope="module", name="redis")
-def redis_fixture(lab):
+def serve(lab, host):
+    """Redis of a host answers, whatever was done to it or its link before."""
+    place = f"{host}/redis"
+    address = f"10.0.{host[4:]}.203"
+    lab.sh(place, "ip", "link", "set", "eth0", "up")
+    lab.sh(place, "ip", "route", "replace", "default", "via", f"10.0.{host[4:]}.1")
+    if not lab.redis(place, address, "ping").out.startswith("PONG"):
+        lab.sh(place, "redis-server", "--bind", address, "--save", "", "--protected-mode", "no",
+               "--daemonize", "yes", "--dir", "/tmp")
+    lab.until(lambda: lab.redis(place, address, "set", "whoami", host).out.startswith("OK"))
+
+
+@pytest.fixture(scope="module", name="containers")
+def containers_fixture(lab):
     lab("container", "host1", "client", 101)
     for host in ("host2", "host3"):
         lab.start_redis(host, 203)
+
+
+@pytest.fixture(name="redis")
+def redis_fixture(lab, containers):
+    """host2 and host3 serve, are checked and used: each test begins so."""
+    for host in ("host2", "host3"):
+        serve(lab, host)
         write(lab, host, "redis.yaml", CHECKED.format(n=host[4:]))
     lab.until(lambda: health(lab) == {"host2": "passing", "host3": "passing"}, 10)
     lab.until(lambda: who(lab, 20) == {"host2", "host3"}, 10)
 
 
+def stop(lab, host):
+    lab.redis(f"{host}/redis", f"10.0.{host[4:]}.203", "shutdown", "nosave")
+
+
 def test_stopped_server_is_critical_and_gets_nothing_new(lab, redis):
-    lab.redis("host3/redis", "10.0.3.203", "shutdown", "nosave")
+    stop(lab, "host3")
     lab.until(lambda: health(lab) == {"host2": "passing", "host3": "critical"}, 6)
     lab.until(lambda: "10.0.3.203" not in lab.groups("host1"), 2)
     assert who(lab, 20) == {"host2"}
@@ -166,9 +200,9 @@ def test_stopped_server_is_critical_and_gets_nothing_new(lab, redis):
 
 
 def test_returned_server_is_passing_and_serves(lab, redis):
-    lab.sh("host3/redis", "redis-server", "--bind", "10.0.3.203", "--save", "", "--protected-mode", "no",
-           "--daemonize", "yes", "--dir", "/tmp")
-    lab.until(lambda: lab.redis("host3/redis", "10.0.3.203", "set", "whoami", "host3").out.startswith("OK"))
+    stop(lab, "host3")
+    lab.until(lambda: health(lab)["host3"] == "critical", 6)
+    serve(lab, "host3")
     lab.until(lambda: health(lab) == {"host2": "passing", "host3": "passing"}, 5)
     lab.until(lambda: who(lab, 20) == {"host2", "host3"}, 5)
 
@@ -178,8 +212,7 @@ def test_server_that_hangs_is_critical(lab, redis):
     lab.sh("host2/redis", "ip", "link", "set", "eth0", "down")
     lab.until(lambda: health(lab)["host2"] == "critical", 8)
     assert who(lab, 10) == {"host3"}
-    lab.sh("host2/redis", "ip", "link", "set", "eth0", "up")
-    lab.sh("host2/redis", "ip", "route", "replace", "default", "via", "10.0.2.1")
+    serve(lab, "host2")
     lab.until(lambda: health(lab)["host2"] == "passing", 8)
     lab.until(lambda: who(lab, 20) == {"host2", "host3"}, 5)
 

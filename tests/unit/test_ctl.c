@@ -425,6 +425,8 @@ static void test_denied(void **state)
 
 static void test_usage(void **state)
 {
+    char words[700];
+
     (void)state;
     assert_run("membres", CTL_EXIT_USAGE, "", "did you mean members?");
     assert_run("service regster", CTL_EXIT_USAGE, "",
@@ -439,6 +441,9 @@ static void test_usage(void **state)
     assert_run("service register redis --prto 1", CTL_EXIT_USAGE, "",
                "unknown option --prto; did you mean --port?\n"
                "see: agentctl service register --help");
+    (void)snprintf(words, sizeof(words), "resolve %0600d", 0);
+    assert_run(words, CTL_EXIT_USAGE, "",
+               "... is no function: a name has at most 63 characters\n");
     assert_run("members extra", CTL_EXIT_USAGE, "", "one argument too many");
     assert_run("resolve", CTL_EXIT_USAGE, "", "agentctl resolve NAME");
     assert_run("--port 5 service ls", CTL_EXIT_USAGE, "",
