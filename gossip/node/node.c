@@ -150,7 +150,14 @@ int node_load(struct node *node, const uint8_t *bytes, size_t size,
         result = view_offer(node, &offer, actions);
         node_actions_free(actions);
     }
-    return result;
+    switch (result) {
+    case VIEW_KNOWN:
+        return NODE_LOAD_KNOWN;
+    case VIEW_REFUSED:
+        return NODE_LOAD_REFUSED;
+    default:
+        return result;
+    }
 }
 
 static void say(struct node *node, uint8_t state, uint32_t pause_s,

@@ -119,7 +119,7 @@ enum node_write_error {
     NODE_E_NOT_READY = 1, /* no NODE_ACTION_READY yet */
     NODE_E_TOO_LARGE = 2,
     NODE_E_NOT_ALLOWED = 3, /* the own certificate does not allow it */
-    NODE_E_LIMIT = 4,       /* LIMIT_RECORDS_PER_WRITER reached */
+    NODE_E_LIMIT = 4,       /* LIMIT_RECORDS_PER_WRITER or NODE_PENDING_MAX */
     NODE_E_BODY = 5,        /* the body does not decode as its kind */
     NODE_E_NOT_FOUND = 6,   /* REMOVE: no such own record */
 };
@@ -211,8 +211,13 @@ const struct node_action *node_actions_at(const struct node_actions *actions,
 _must_check_ int node_new(const struct node_config *config, struct node **ret);
 struct node *node_free(struct node *node);
 
+enum node_load_error {
+    NODE_LOAD_KNOWN = 1,   /* it is in the view already */
+    NODE_LOAD_REFUSED = 2, /* and counted by its reason */
+};
+
 /* Before START: feeds one stored record (own ones too).  It is verified like
- * any other.  0, -ENOMEM, or a RECORD_E_* / 100 + reason when refused. */
+ * any other.  0, -ENOMEM, or NODE_LOAD_*. */
 _must_check_ int node_load(struct node *node, const uint8_t *bytes, size_t size,
                            uint64_t wall_ms);
 

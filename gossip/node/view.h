@@ -72,8 +72,9 @@ int view_offer(struct node *node, const struct view_offer *offer,
 struct entry *view_find_hash(const struct node *node, uint64_t hash);
 struct entry *view_find(const struct node *node, const struct peer *writer,
                         uint8_t kind, const uint8_t *key, size_t key_size);
-/* Takes an entry out; with `erase` the store is told. */
-void view_remove(struct node *node, struct entry *entry, bool announce,
+/* Takes an entry out and has the store forget it; its owner is told as well
+ * when `is_announced`.  The actions were reserved. */
+void view_remove(struct node *node, struct entry *entry, bool is_announced,
                  struct node_actions *actions);
 /* A newer certificate frees a writer that contradicted itself. */
 void view_unfreeze(struct node *node, struct peer *writer);

@@ -48,7 +48,7 @@ void disk_fail(struct disk *disk, uint64_t number, disk_own_fn fn, void *data);
 void disk_preload(struct disk *disk, const uint8_t *bytes, size_t size);
 /* Loses what is not synced. */
 void disk_crash(struct disk *disk);
-/* Durable records in the order of the store's keys; kind 0: all. */
+/* All durable records, in the order of the store's keys. */
 void disk_each(const struct disk *disk, disk_record_fn fn, void *data);
 size_t disk_n_records(const struct disk *disk);
 /* A backup: the durable state as it is now. */
