@@ -52,6 +52,9 @@ static void test_usage(void **state)
     assert_run("runn", CTL_EXIT_USAGE, "",
                "agent: there is no command runn; did you mean run?\n"
                "see: agent --help\n");
+    /* What the launcher starts is suggested to nobody. */
+    assert_run("worke", CTL_EXIT_USAGE, "",
+               "agent: there is no command worke\nsee: agent --help\n");
     assert_run("help jion", CTL_EXIT_USAGE, "", "did you mean join?");
     assert_run("run --obsrve", CTL_EXIT_USAGE, "",
                "agent run: unknown option --obsrve; did you mean --observe?\n"
@@ -83,7 +86,7 @@ static void test_token_sources(void **state)
                       "state_dir: /nowhere/state\n");
     const char *file =
         scratch_write(&scratch, "token", "snt1.fromfile \nnot this\n");
-    const char *empty = scratch_write(&scratch, "empty", "\n");
+    const char *empty = scratch_write(&scratch, "empty", " \n");
     const struct program_run *run;
     char words[512];
     int fd;
