@@ -205,4 +205,54 @@ static inline const struct flow *sample_find(const struct plan *plan,
     return NULL;
 }
 
+/* The flow of this match has exactly these actions ("" = no such flow). */
+static inline void expect_flow(const struct plan *plan, const char *match,
+                               const char *actions)
+{
+    const struct flow *flow;
+    char start[512];
+    char *text;
+
+    (void)snprintf(start, sizeof(start), "%s actions=", match);
+    flow = sample_find(plan, start);
+    if (actions[0] == '\0') {
+        if (flow != NULL) {
+            fail_msg("planned and should not be: %s", match);
+        }
+        return;
+    }
+    if (flow == NULL) {
+        fail_msg("not planned: %s", match);
+    }
+    text = openflow_flow_text(flow);
+    assert_string_equal(text + strlen(start), actions);
+    free(text);
+}
+
+/* Buckets of the only group whose label begins so: (id, weight) pairs. */
+static inline size_t read_buckets(const struct plan *plan, const char *label,
+                                  uint32_t ids[8])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_groups; i++) {
+        struct reader reader =
+            reader_init(plan->groups[i].buckets, plan->groups[i].buckets_size);
+
+        if (strcmp(plan->groups[i].label, label) != 0) {
+            continue;
+        }
+        while (reader_left(&reader) > 0) {
+            uint16_t size = reader_u16(&reader);
+
+            (void)reader_u16(&reader);
+            ids[n] = reader_u32(&reader);
+            n++;
+            assert_non_null(reader_take(&reader, size - 8u));
+        }
+        assert_int_equal(n, plan->groups[i].n_buckets);
+    }
+    return n;
+}
+
 #endif

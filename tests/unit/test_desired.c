@@ -180,6 +180,46 @@ static void test_set(void **state)
     sample_done(&sample);
 }
 
+/* Any field of any backend makes another function. */
+static void test_equal_functions(void **state)
+{
+    struct desired_item a = sample_function("redis", 6, 6379, "100.80.0.10");
+    struct desired_item b;
+    struct desired_backend *backend;
+
+    (void)state;
+    sample_add_backend(&a, 1, "one", "10.0.1.200");
+    sample_add_backend(&a, 2, "two", "10.0.2.200");
+    assert_int_equal(desired_item_copy(&a, &b), 0);
+    backend = &b.function.backends[1];
+    assert_true(desired_item_equal(&a, &b));
+    backend->instance[0] = 'x';
+    assert_false(desired_item_equal(&a, &b));
+    *backend = a.function.backends[1];
+    backend->host_id++;
+    assert_false(desired_item_equal(&a, &b));
+    *backend = a.function.backends[1];
+    backend->address.bytes[3]++;
+    assert_false(desired_item_equal(&a, &b));
+    *backend = a.function.backends[1];
+    backend->port++;
+    assert_false(desired_item_equal(&a, &b));
+    *backend = a.function.backends[1];
+    backend->weight++;
+    assert_false(desired_item_equal(&a, &b));
+    *backend = a.function.backends[1];
+    backend->accepts_new = false;
+    assert_false(desired_item_equal(&a, &b));
+    *backend = a.function.backends[1];
+    b.function.n_backends--;
+    assert_false(desired_item_equal(&a, &b));
+    b.function.n_backends++;
+    b.function.address.bytes[3]++;
+    assert_false(desired_item_equal(&a, &b));
+    desired_item_done(&a);
+    desired_item_done(&b);
+}
+
 static void test_host_mac(void **state)
 {
     uint8_t mac[6], other[6];
@@ -195,8 +235,11 @@ static void test_host_mac(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packing),  cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_memory),   cmocka_unit_test(test_set),
+        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_equal_functions),
         cmocka_unit_test(test_host_mac),
     };
 

@@ -75,6 +75,36 @@ static void test_flows(void **state)
     diff_done(&diff);
 }
 
+/* As long, and not the same. */
+static void test_same_size(void **state)
+{
+    static uint8_t drop_other[] = {0, 4, 0, 8, 0, 0, 0, 1};
+    struct flow wanted = make_flow(9, OURS), present = make_flow(9, OURS);
+    struct group wanted_group = {.id = FLOW_GROUP_PREFIX | 1,
+                                 .buckets = drop_nothing,
+                                 .buckets_size = sizeof(drop_nothing)};
+    struct group present_group = wanted_group;
+    const struct plan plan = {
+        .flows = &wanted, .n_flows = 1, .groups = &wanted_group, .n_groups = 1};
+    struct diff diff;
+
+    (void)state;
+    wanted.instructions = drop_nothing;
+    wanted.instructions_size = sizeof(drop_nothing);
+    present = wanted;
+    diff = make(&plan, &present, 1, &present_group, 1);
+    assert_int_equal(diff.n_flows + diff.n_groups, 0);
+    diff_done(&diff);
+    present.instructions = drop_other;
+    present_group.buckets = drop_other;
+    diff = make(&plan, &present, 1, &present_group, 1);
+    assert_int_equal(diff.n_flows, 1);
+    assert_int_equal(diff.flows[0].op, DIFF_MODIFY);
+    assert_int_equal(diff.n_groups, 1);
+    assert_int_equal(diff.groups[0].op, DIFF_MODIFY);
+    diff_done(&diff);
+}
+
 static void test_groups(void **state)
 {
     struct group wanted[] = {
@@ -110,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_flows),
+        cmocka_unit_test(test_same_size),
         cmocka_unit_test(test_groups),
     };
 

@@ -64,10 +64,10 @@ static void test_actions(void **state)
                           "001600085e0000010018000800000000");
     writer = writer_init(bytes, sizeof(bytes));
     openflow_put_set_eth_src(&writer, mac);
-    openflow_put_set_reg(&writer, 0, 4);
+    openflow_put_set_reg(&writer, 0, 0x01020304);
     openflow_put_resubmit(&writer, 1);
     expect_bytes(&writer, "00190010800008060a00000001c80000"
-                          "00190010000100040000000400000000"
+                          "00190010000100040102030400000000"
                           "ffff001000002320000efff801000000");
     writer = writer_init(bytes, sizeof(bytes));
     openflow_put_ct(&writer, &ct);
@@ -240,6 +240,10 @@ static void test_matches_come_back(void **state)
             assert_int_equal(openflow_next_flow(&reader, &again),
                              cut == 0 ? OPENFLOW_E_AGAIN
                                       : OPENFLOW_E_MALFORMED);
+            /* And again: who goes on regardless comes to an end. */
+            assert_int_equal(openflow_next_flow(&reader, &again),
+                             cut == 0 ? OPENFLOW_E_AGAIN
+                                      : OPENFLOW_E_MALFORMED);
         }
     }
 }
@@ -290,6 +294,85 @@ static void test_field_sizes(void **state)
                 }
             }
         }
+    }
+}
+
+static int parse_match(const uint8_t *bytes, size_t size,
+                       struct flow_match *ret)
+{
+    struct reader reader = reader_init(bytes, size);
+
+    return openflow_parse_match(&reader, ret);
+}
+
+static void test_match_heads(void **state)
+{
+    static const uint8_t none[] = {0, 1, 0, 4, 0, 0, 0, 0};
+    static const uint8_t other_type[] = {0, 0, 0, 4, 0, 0, 0, 0};
+    static const uint8_t too_short[] = {0, 1, 0, 3, 0, 0, 0, 0};
+    /* xreg0: a value and a mask for each of its halves. */
+    static const uint8_t xreg[] = {0, 1, 0, 24,   0x80, 0x01, 0x01, 16,
+                                   0, 0, 0, 7,    0,    0,    0,    9,
+                                   0, 0, 0, 0x0f, 0,    0,    0xff, 0xff};
+    struct flow_match match;
+
+    (void)state;
+    assert_int_equal(parse_match(none, sizeof(none), &match), 0);
+    assert_int_equal(match.fields, 0);
+    assert_int_equal(parse_match(other_type, sizeof(other_type), &match),
+                     OPENFLOW_E_MALFORMED);
+    assert_int_equal(parse_match(too_short, sizeof(too_short), &match),
+                     OPENFLOW_E_MALFORMED);
+    assert_int_equal(parse_match(xreg, sizeof(xreg), &match), 0);
+    assert_int_equal(match.fields, FLOW_REG0 | FLOW_REG1);
+    assert_int_equal(match.reg0, 7);
+    assert_int_equal(match.reg0_mask, 0x0f);
+    assert_int_equal(match.reg1, 9);
+    assert_int_equal(match.reg1_mask, 0xffff);
+}
+
+/* What follows the mask is not part of it. */
+static void test_mask_len(void **state)
+{
+    static const uint8_t ones[] = {0xff, 0xff, 0xff, 0xff, 0xff};
+    static const uint8_t some[] = {0xff, 0xf8, 0, 0, 0xff};
+    static const uint8_t holes[] = {0xff, 0xf9, 0, 0};
+
+    (void)state;
+    assert_int_equal(openflow_mask_len(ones, 4), 32);
+    assert_int_equal(openflow_mask_len(some, 4), 13);
+    assert_int_equal(openflow_mask_len(holes, 4), -1);
+    assert_int_equal(openflow_mask_len(some + 2, 2), 0);
+}
+
+/* Ports have a field of their own for each protocol. */
+static void test_port_fields(void **state)
+{
+    static const struct {
+        uint8_t protocol;
+        uint32_t source, destination;
+    } cases[] = {{6, OXM_TCP_SRC, OXM_TCP_DST}, {17, OXM_UDP_SRC, OXM_UDP_DST}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct flow_match match = {.fields = FLOW_ETH_TYPE | FLOW_IP_PROTO |
+                                             FLOW_TP_SRC | FLOW_TP_DST,
+                                   .eth_type = 0x0800,
+                                   .ip_proto = cases[i].protocol,
+                                   .tp_src = 1,
+                                   .tp_dst = 2};
+        uint8_t bytes[64];
+        struct writer writer = writer_init(bytes, sizeof(bytes));
+        struct reader reader;
+
+        openflow_put_match(&writer, &match);
+        assert_false(writer.failed);
+        reader = reader_init(bytes, writer_size(&writer));
+        (void)reader_take(&reader, 4 + 6 + 5); /* head, eth_type, ip_proto */
+        assert_int_equal(reader_u32(&reader), cases[i].source);
+        assert_int_equal(reader_u16(&reader), 1);
+        assert_int_equal(reader_u32(&reader), cases[i].destination);
+        assert_int_equal(reader_u16(&reader), 2);
     }
 }
 
@@ -419,6 +502,18 @@ static void test_other_messages(void **state)
     assert_int_equal(packet.in_port, OPENFLOW_PORT_LOCAL);
     assert_int_equal(packet.frame_size, 42);
     assert_int_equal(packet.frame[12] << 8 | packet.frame[13], 0x0806);
+    for (size_t cut = 0; cut < size; cut++) {
+        assert_int_equal(openflow_parse_packet_in(packet_in, cut, &packet),
+                         cut < size - 42 ? OPENFLOW_E_MALFORMED : 0);
+    }
+    /* Without the port that it came in by. */
+    for (size_t i = 24; i < size - 4; i++) {
+        if (memcmp(packet_in + i, "\x80\0\0\x04", 4) == 0) {
+            packet_in[i + 2] = 2; /* in_phy_port */
+        }
+    }
+    assert_int_equal(openflow_parse_packet_in(packet_in, size, &packet),
+                     OPENFLOW_E_MALFORMED);
     error = read_seed("error", &size);
     assert_int_equal(openflow_parse_error(error, size, &type, &code), 0);
     assert_string_equal(openflow_error_text(type, code, text),
@@ -484,6 +579,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_matches_come_back),
         cmocka_unit_test(test_field_sizes),
+        cmocka_unit_test(test_match_heads),
+        cmocka_unit_test(test_mask_len),
+        cmocka_unit_test(test_port_fields),
         cmocka_unit_test(test_flows_of_a_switch),
         cmocka_unit_test(test_foreign_flow),
         cmocka_unit_test(test_groups_of_a_switch),

@@ -7,30 +7,6 @@
 
 #include "tests/unit/plan_sample.h"
 
-/* The flow of this match has exactly these actions ("" = no such flow). */
-static void expect_flow(const struct plan *plan, const char *match,
-                        const char *actions)
-{
-    const struct flow *flow;
-    char start[512];
-    char *text;
-
-    (void)snprintf(start, sizeof(start), "%s actions=", match);
-    flow = sample_find(plan, start);
-    if (actions[0] == '\0') {
-        if (flow != NULL) {
-            fail_msg("planned and should not be: %s", match);
-        }
-        return;
-    }
-    if (flow == NULL) {
-        fail_msg("not planned: %s", match);
-    }
-    text = openflow_flow_text(flow);
-    assert_string_equal(text + strlen(start), actions);
-    free(text);
-}
-
 static void test_classification(void **state)
 {
     struct plan_sample sample;
@@ -133,32 +109,6 @@ static void test_services(void **state)
     sample_done(&sample);
 }
 
-/* Buckets of the only group whose label begins so: (id, weight) pairs. */
-static size_t read_buckets(const struct plan *plan, const char *label,
-                           uint32_t ids[8])
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < plan->n_groups; i++) {
-        struct reader reader =
-            reader_init(plan->groups[i].buckets, plan->groups[i].buckets_size);
-
-        if (strcmp(plan->groups[i].label, label) != 0) {
-            continue;
-        }
-        while (reader_left(&reader) > 0) {
-            uint16_t size = reader_u16(&reader);
-
-            (void)reader_u16(&reader);
-            ids[n] = reader_u32(&reader);
-            n++;
-            assert_non_null(reader_take(&reader, size - 8u));
-        }
-        assert_int_equal(n, plan->groups[i].n_buckets);
-    }
-    return n;
-}
-
 static bool has_id(const uint32_t *ids, size_t n, uint32_t id)
 {
     for (size_t i = 0; i < n; i++) {
@@ -209,79 +159,6 @@ static void test_bucket_ids_stay(void **state)
     assert_int_equal(n_after, 3);
     assert_int_equal(after[1], after[0] + 1);
     assert_int_equal(after[2], after[0] + 2);
-    plan_done(&plan);
-    sample_done(&sample);
-}
-
-/* Open vSwitch takes ids below 2^31 only; each has its backend's name and host
- * in it, and nothing else. */
-static void test_bucket_ids(void **state)
-{
-    uint32_t ids[8], others[8];
-    struct plan_sample sample;
-    struct desired_item item;
-    struct plan plan;
-    uint32_t highest = 0;
-
-    (void)state;
-    sample_init(&sample);
-    for (unsigned i = 0; i < 64; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "n%u", i);
-        item = sample_function("redis", 6, 6379, "100.80.0.10");
-        sample_add_backend(&item, 2, name, "10.0.2.203");
-        sample_add_backend(&item, 3, name, "10.0.3.203");
-        sample_put(&sample, &item);
-        plan = sample_plan(&sample);
-        assert_int_equal(read_buckets(&plan, "redis", ids), 2);
-        assert_true(ids[0] < ids[1]);
-        assert_true(ids[1] < UINT32_C(1) << 31);
-        highest = MAX_OF(highest, ids[1]);
-        plan_done(&plan);
-    }
-    assert_true(highest >= UINT32_C(1) << 30); /* all of the 31 bits */
-    /* Another address or port of the same one. */
-    item = sample_function("redis", 6, 6379, "100.80.0.10");
-    sample_add_backend(&item, 2, "n63", "10.0.2.99");
-    sample_add_backend(&item, 3, "n63", "10.0.3.203");
-    item.function.backends[1].port = 1;
-    sample_put(&sample, &item);
-    plan = sample_plan(&sample);
-    assert_int_equal(read_buckets(&plan, "redis", others), 2);
-    assert_memory_equal(ids, others, 2 * sizeof(ids[0]));
-    plan_done(&plan);
-    sample_done(&sample);
-}
-
-/* Who has no weight, or takes no new connections, gets none. */
-static void test_left_out_of_the_group(void **state)
-{
-    struct plan_sample sample;
-    struct desired_item item;
-    struct plan plan;
-    uint32_t ids[8];
-
-    (void)state;
-    sample_init(&sample);
-    item = sample_function("redis", 6, 6379, "100.80.0.10");
-    sample_add_backend(&item, 2, "one", "10.0.2.203");
-    sample_add_backend(&item, 3, "two", "10.0.3.203");
-    item.function.backends[0].weight = 0;
-    item.function.backends[1].weight = 1;
-    sample_put(&sample, &item);
-    plan = sample_plan(&sample);
-    assert_int_equal(read_buckets(&plan, "redis", ids), 1);
-    plan_done(&plan);
-    item = sample_function("redis", 6, 6379, "100.80.0.10");
-    sample_add_backend(&item, 2, "one", "10.0.2.203");
-    item.function.backends[0].weight = 0;
-    sample_put(&sample, &item);
-    plan = sample_plan(&sample);
-    assert_int_equal(read_buckets(&plan, "redis", ids), 0);
-    assert_null(sample_find(
-        &plan,
-        "table=4,priority=800,tcp,ct_state=+new+trk,nw_dst=100.80.0.10"));
     plan_done(&plan);
     sample_done(&sample);
 }
@@ -603,8 +480,6 @@ int main(void)
         cmocka_unit_test(test_classification),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_bucket_ids_stay),
-        cmocka_unit_test(test_bucket_ids),
-        cmocka_unit_test(test_left_out_of_the_group),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_neighbors_are_judged),
         cmocka_unit_test(test_wrong_binding_is_refused),
