@@ -150,6 +150,13 @@ static void start(struct worker *worker, const struct ovsdb *ovsdb,
     request(worker, number);
 }
 
+/* Whether ovs-vswitchd knows of the new device.  The kernel tells us first; one
+ * that is opened again before it has heard of the old one's end stays dead. */
+static bool is_noticed(const struct ovsdb_port *port)
+{
+    return port->device_ifindex == (int64_t)if_nametoindex(port->name);
+}
+
 void worker_revive_ports(struct worker *worker)
 {
     const struct ovsdb *ovsdb = worker_switch_ovsdb(worker);
@@ -163,7 +170,7 @@ void worker_revive_ports(struct worker *worker)
 
         if (port->is_ours || port->ofport <= 0 || port->ofport > NUMBER_MAX ||
             worker_ports_device(port) != WORKER_DEVICE_ANEW ||
-            !is_registered(worker, port->name)) {
+            !is_noticed(port) || !is_registered(worker, port->name)) {
             continue;
         }
         if (worker->revive == NULL) {
