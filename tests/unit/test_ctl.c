@@ -271,6 +271,11 @@ static void test_exit_codes(void **state)
                "systemctl start socketnet)");
     assert_run("members --addr http://x", CTL_EXIT_USAGE, "",
                "unix:/PATH is meant");
+    /* Options of every command may stand before it, with their values. */
+    assert_run("--addr http://x members", CTL_EXIT_USAGE, "",
+               "unix:/PATH is meant");
+    assert_run("-q --addr=http://x members", CTL_EXIT_USAGE, "",
+               "unix:/PATH is meant");
     assert_run("status --timeout 50ms", CTL_EXIT_UNREACHABLE, "",
                "time is over");
 }
