@@ -1,8 +1,8 @@
 /*
  * The catalogue as its readers see it.  catalog_read.c fills it from the
  * node's records, catalog_slot.c has the rule that gives a function its
- * service address, catalog_index.c puts in order what is asked for; desire.c
- * turns the result into desired items.
+ * service address, catalog_index.c puts in order what is asked for;
+ * desired_builder.c turns the result into desired items.
  */
 #include "agent/catalog/catalog.h"
 

@@ -2,7 +2,7 @@
  * The catalogue: what functions exist, the service address of each, and their
  * instances with everything that decides whether one may be used.  Rebuilt
  * from the node's view when it changed; pure, no IO.  dns, api, services and
- * desire read it; they hold no second idea of what a function is.
+ * desired_builder read it; they hold no second idea of what a function is.
  *
  * Service address: the declared one (function record), else candidate slot i
  * is  base + h mod size  of the genesis' reserved range, where h is the first

@@ -16,7 +16,7 @@
 #include <sodium.h>
 
 #include "agent/catalog/catalog.h"
-#include "agent/catalog/desire.h"
+#include "agent/catalog/desired_builder.h"
 #include "agent/config/config.h"
 #include "agent/core/core_internal.h"
 #include "agent/core/events.h"
@@ -267,7 +267,7 @@ static enum core_status core_make_state(struct core *core)
                         &core->identity->genesis.service_range, &core->catalog);
     }
     if (error == 0) {
-        error = desire_new(&internal->desire);
+        error = desired_builder_new(&internal->builder);
     }
     if (error == 0 && core->config->reconcile) {
         error = worker_link_new(core, &core->worker);
@@ -421,7 +421,7 @@ struct core *core_free(struct core *core)
     core_close_handles(core);
     core->events = events_free(core->events);
     core->catalog = catalog_free(core->catalog);
-    core->internal->desire = desire_free(core->internal->desire);
+    core->internal->builder = desired_builder_free(core->internal->builder);
     core->internal->actions = node_actions_free(core->internal->actions);
     core->node = node_free(core->node);
     core->identity = identity_free(core->identity);

@@ -24,7 +24,7 @@
 /* Setting: this node left the cluster for good. */
 #define CORE_SETTING_LEFT "left"
 
-struct desire;
+struct desired_builder;
 struct store;
 
 /* An own record whose writer waits for it. */
@@ -57,7 +57,7 @@ enum core_phase {
 
 struct core_internal {
     struct node_actions *actions;
-    struct desire *desire;
+    struct desired_builder *builder;
     bool is_stepping;   /* actions are being carried out */
     int step_error;     /* of the last step, so that it is logged once */
     size_t n_heard;     /* node_n_heard at the last step */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "agent/catalog/catalog.h"
-#include "agent/catalog/desire.h"
+#include "agent/catalog/desired_builder.h"
 #include "agent/config/config.h"
 #include "agent/core/worker_link.h"
 #include "agent/system/clock.h"
@@ -72,15 +72,15 @@ static int core_view_tell_worker(struct core *core)
     struct desired desired = DESIRED_INIT;
     uint64_t now_ms = clock_now_ms();
     uint64_t deadline_ms;
-    int error = desire_build(core->internal->desire, core->catalog, core->node,
-                             now_ms, &desired);
+    int error = desired_builder_run(core->internal->builder, core->catalog,
+                                    core->node, now_ms, &desired);
 
     if (error != 0) {
         return error;
     }
     worker_link_update(core->worker, &desired);
     desired_done(&desired);
-    deadline_ms = desire_deadline_ms(core->internal->desire);
+    deadline_ms = desired_builder_deadline_ms(core->internal->builder);
     if (deadline_ms != UINT64_MAX) {
         core_view_later(core, deadline_ms > now_ms ? deadline_ms - now_ms : 0);
     }

@@ -1,5 +1,5 @@
 /*
- * A view for tests of catalog and desire: the few functions of
+ * A view for tests of the catalogue and the builder: the few functions of
  * gossip/node/node.h that they read, over members and records that the test
  * puts in.  Linked in the place of the real node, which is never pulled in.
  */

@@ -1,20 +1,20 @@
 /*
- * The memory of desire.c: which instances carried connections at the last
- * build, so that one that was deregistered since can drain.
+ * The memory of desired_builder.c: which instances carried connections at the
+ * last build, so that one that was deregistered since can drain.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/catalog/desire_internal.h"
+#include "agent/catalog/desired_builder_internal.h"
 #include "gossip/base/search.h"
 
 /* Two of them are one backend when all of this is equal; its name may
  * change. */
-static int desire_known_compare(const void *left, const void *right)
+static int desired_builder_known_compare(const void *left, const void *right)
 {
-    const struct desire_known *a = left;
-    const struct desire_known *b = right;
+    const struct desired_builder_known *a = left;
+    const struct desired_builder_known *b = right;
     int result = strcmp(a->function, b->function);
 
     if (result == 0) {
@@ -29,25 +29,26 @@ static int desire_known_compare(const void *left, const void *right)
     return result != 0 ? result : address_compare(&a->address, &b->address);
 }
 
-static bool desire_carries(const struct catalog_instance *instance)
+static bool desired_builder_carries(const struct catalog_instance *instance)
 {
     return instance->state != CATALOG_CRITICAL &&
            instance->state != CATALOG_NODE_DOWN;
 }
 
-static void desire_known_init(struct desire_known *known,
-                              const struct catalog_function *function,
-                              const struct catalog_instance *instance)
+static void desired_builder_known_init(struct desired_builder_known *known,
+                                       const struct catalog_function *function,
+                                       const struct catalog_instance *instance)
 {
     const struct catalog_service *service = &instance->service;
 
-    *known = (struct desire_known){.host_id = instance->node_id,
-                                   .service_address = function->address,
-                                   .address = service->address,
-                                   .port = service->port,
-                                   .weight = service->weight,
-                                   .protocol = service->protocol,
-                                   .is_local = instance->is_local};
+    *known =
+        (struct desired_builder_known){.host_id = instance->node_id,
+                                       .service_address = function->address,
+                                       .address = service->address,
+                                       .port = service->port,
+                                       .weight = service->weight,
+                                       .protocol = service->protocol,
+                                       .is_local = instance->is_local};
     memcpy(known->writer, instance->writer, sizeof(known->writer));
     memcpy(known->function, function->name, sizeof(known->function));
     memcpy(known->instance, service->instance, sizeof(known->instance));
@@ -56,8 +57,8 @@ static void desire_known_init(struct desire_known *known,
 
 /* The instance is still in the catalogue, so that its state alone says what
  * becomes of its connections. */
-static bool desire_is_listed(const struct catalog_function *function,
-                             const struct desire_known *known)
+static bool desired_builder_is_listed(const struct catalog_function *function,
+                                      const struct desired_builder_known *known)
 {
     for (size_t i = 0; i < function->n_instances; i++) {
         const struct catalog_instance *instance = &function->instances[i];
@@ -74,15 +75,15 @@ static bool desire_is_listed(const struct catalog_function *function,
 
 /* Whether `known`, from the last build, drains on now; fills when it ends and
  * the address its function has now. */
-static bool desire_drains(struct desire_known *known,
-                          const struct catalog *catalog,
-                          const struct node *node, uint64_t now_ms)
+static bool desired_builder_drains(struct desired_builder_known *known,
+                                   const struct catalog *catalog,
+                                   const struct node *node, uint64_t now_ms)
 {
     const struct catalog_function *function =
         catalog_find(catalog, known->function);
     struct node_member member;
 
-    if (function != NULL && desire_is_listed(function, known)) {
+    if (function != NULL && desired_builder_is_listed(function, known)) {
         return false;
     }
     if (!node_member_find(node, known->writer, &member) ||
@@ -95,23 +96,23 @@ static bool desire_drains(struct desire_known *known,
         return false; /* another function has its address by now */
     }
     if (known->until_ms == 0) {
-        known->until_ms = now_ms + DESIRE_DRAIN_MS;
+        known->until_ms = now_ms + DESIRED_BUILDER_DRAIN_MS;
     }
     return known->until_ms > now_ms;
 }
 
-static int desire_until_compare(const void *left, const void *right)
+static int desired_builder_until_compare(const void *left, const void *right)
 {
-    const struct desire_known *a = left;
-    const struct desire_known *b = right;
+    const struct desired_builder_known *a = left;
+    const struct desired_builder_known *b = right;
     int result = (a->until_ms < b->until_ms) - (a->until_ms > b->until_ms);
 
-    return result != 0 ? result : desire_known_compare(a, b);
+    return result != 0 ? result : desired_builder_known_compare(a, b);
 }
 
 /* The instances that carry connections now, sorted.  Returns how many. */
-static size_t desire_list_live(const struct catalog *catalog,
-                               struct desire_known *known)
+static size_t desired_builder_list_live(const struct catalog *catalog,
+                                        struct desired_builder_known *known)
 {
     size_t n = 0;
 
@@ -120,25 +121,28 @@ static size_t desire_list_live(const struct catalog *catalog,
 
         for (size_t j = 0; j < function->n_instances; j++) {
             if (function->address.family != 0 &&
-                desire_carries(&function->instances[j])) {
-                desire_known_init(&known[n], function, &function->instances[j]);
+                desired_builder_carries(&function->instances[j])) {
+                desired_builder_known_init(&known[n], function,
+                                           &function->instances[j]);
                 n++;
             }
         }
     }
     if (n > 0) {
-        qsort(known, n, sizeof(*known), desire_known_compare);
+        qsort(known, n, sizeof(*known), desired_builder_known_compare);
     }
     return n;
 }
 
-int desire_remember(const struct desire *desire, const struct catalog *catalog,
-                    const struct node *node, uint64_t now_ms,
-                    struct desire_known **ret_known, size_t *ret_n_known)
+int desired_builder_remember(const struct desired_builder *builder,
+                             const struct catalog *catalog,
+                             const struct node *node, uint64_t now_ms,
+                             struct desired_builder_known **ret_known,
+                             size_t *ret_n_known)
 {
-    struct desire_known *known;
-    struct desire_known *draining;
-    size_t n_max = desire->n_known;
+    struct desired_builder_known *known;
+    struct desired_builder_known *draining;
+    size_t n_max = builder->n_known;
     size_t n_live;
     size_t n_draining = 0;
 
@@ -149,24 +153,26 @@ int desire_remember(const struct desire *desire, const struct catalog *catalog,
     if (known == NULL) {
         return -ENOMEM;
     }
-    n_live = desire_list_live(catalog, known);
+    n_live = desired_builder_list_live(catalog, known);
     draining = known + n_live;
-    for (size_t i = 0; i < desire->n_known; i++) {
-        const struct desire_known *old = &desire->known[i];
+    for (size_t i = 0; i < builder->n_known; i++) {
+        const struct desired_builder_known *old = &builder->known[i];
 
         if (search_find(old, known, n_live, sizeof(*known),
-                        desire_known_compare) != NULL) {
+                        desired_builder_known_compare) != NULL) {
             continue;
         }
         draining[n_draining] = *old;
-        if (desire_drains(&draining[n_draining], catalog, node, now_ms)) {
+        if (desired_builder_drains(&draining[n_draining], catalog, node,
+                                   now_ms)) {
             n_draining++;
         }
     }
-    if (n_draining > DESIRE_DRAINING_MAX) {
+    if (n_draining > DESIRED_BUILDER_DRAINING_MAX) {
         /* Those that end last come first. */
-        qsort(draining, n_draining, sizeof(*draining), desire_until_compare);
-        n_draining = DESIRE_DRAINING_MAX;
+        qsort(draining, n_draining, sizeof(*draining),
+              desired_builder_until_compare);
+        n_draining = DESIRED_BUILDER_DRAINING_MAX;
     }
     *ret_known = known;
     *ret_n_known = n_live + n_draining;

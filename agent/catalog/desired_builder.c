@@ -1,37 +1,37 @@
 /*
  * Builds the desired items: hosts from members, functions and local ports
- * from the catalogue and from what drains (desire_drain.c).
+ * from the catalogue and from what drains (desired_builder_drain.c).
  */
-#include "agent/catalog/desire.h"
+#include "agent/catalog/desired_builder.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/catalog/desire_internal.h"
+#include "agent/catalog/desired_builder_internal.h"
 
-int desire_new(struct desire **ret)
+int desired_builder_new(struct desired_builder **ret)
 {
-    struct desire *desire = calloc(1, sizeof(*desire));
+    struct desired_builder *builder = calloc(1, sizeof(*builder));
 
-    if (desire == NULL) {
+    if (builder == NULL) {
         return -ENOMEM;
     }
-    *ret = desire;
+    *ret = builder;
     return 0;
 }
 
-struct desire *desire_free(struct desire *desire)
+struct desired_builder *desired_builder_free(struct desired_builder *builder)
 {
-    if (desire != NULL) {
-        free(desire->known);
-        free(desire);
+    if (builder != NULL) {
+        free(builder->known);
+        free(builder);
     }
     return NULL;
 }
 
 /* One backend-to-be, or only the wish that its function's item exist. */
-struct desire_row {
+struct desired_builder_row {
     const char *function;
     const char *instance;
     const struct address *service_address;
@@ -43,8 +43,8 @@ struct desire_row {
     enum catalog_state state;
 };
 
-static int desire_group_compare(const struct desire_row *a,
-                                const struct desire_row *b)
+static int desired_builder_group_compare(const struct desired_builder_row *a,
+                                         const struct desired_builder_row *b)
 {
     int result = strcmp(a->function, b->function);
 
@@ -54,11 +54,11 @@ static int desire_group_compare(const struct desire_row *a,
     return result != 0 ? result : a->port - b->port;
 }
 
-static int desire_row_compare(const void *left, const void *right)
+static int desired_builder_row_compare(const void *left, const void *right)
 {
-    const struct desire_row *a = left;
-    const struct desire_row *b = right;
-    int result = desire_group_compare(a, b);
+    const struct desired_builder_row *a = left;
+    const struct desired_builder_row *b = right;
+    int result = desired_builder_group_compare(a, b);
 
     if (result == 0) {
         result = (a->host_id > b->host_id) - (a->host_id < b->host_id);
@@ -69,24 +69,25 @@ static int desire_row_compare(const void *left, const void *right)
     return result != 0 ? result : address_compare(a->address, b->address);
 }
 
-static bool desire_has_backend(const struct desire_row *row)
+static bool desired_builder_has_backend(const struct desired_builder_row *row)
 {
     return row->state != CATALOG_CRITICAL && row->state != CATALOG_NODE_DOWN;
 }
 
 /* Appends the backends of a group that do, or do not, accept connections. */
-static void desire_add_backends(struct desired_function *function,
-                                const struct desire_row *rows, size_t n_rows,
-                                enum catalog_rank best, bool accepts_new)
+static void desired_builder_add_backends(struct desired_function *function,
+                                         const struct desired_builder_row *rows,
+                                         size_t n_rows, enum catalog_rank best,
+                                         bool accepts_new)
 {
     for (size_t i = 0; i < n_rows; i++) {
-        const struct desire_row *row = &rows[i];
+        const struct desired_builder_row *row = &rows[i];
         struct desired_backend *backend;
 
         if (function->n_backends == DESIRED_BACKENDS_MAX) {
             return;
         }
-        if (!desire_has_backend(row) ||
+        if (!desired_builder_has_backend(row) ||
             (catalog_state_rank(row->state) == best) != accepts_new) {
             continue;
         }
@@ -102,8 +103,9 @@ static void desire_add_backends(struct desired_function *function,
 }
 
 /* Makes the item of one group of rows. */
-static int desire_put_function(struct desired *desired,
-                               const struct desire_row *rows, size_t n_rows)
+static int desired_builder_put_function(struct desired *desired,
+                                        const struct desired_builder_row *rows,
+                                        size_t n_rows)
 {
     struct desired_item item = {.type = DESIRED_FUNCTION};
     struct desired_function *function = &item.function;
@@ -122,16 +124,17 @@ static int desire_put_function(struct desired *desired,
     for (size_t i = 0; i < n_rows; i++) {
         best = MIN_OF(best, catalog_state_rank(rows[i].state));
     }
-    desire_add_backends(function, rows, n_rows, best, true);
-    desire_add_backends(function, rows, n_rows, best, false);
+    desired_builder_add_backends(function, rows, n_rows, best, true);
+    desired_builder_add_backends(function, rows, n_rows, best, false);
     error = desired_put(desired, &item);
     desired_item_done(&item);
     return error;
 }
 
-static size_t desire_collect_rows(const struct catalog *catalog,
-                                  const struct desire_known *known,
-                                  size_t n_known, struct desire_row *rows)
+static size_t
+desired_builder_collect_rows(const struct catalog *catalog,
+                             const struct desired_builder_known *known,
+                             size_t n_known, struct desired_builder_row *rows)
 {
     size_t n = 0;
 
@@ -142,42 +145,43 @@ static size_t desire_collect_rows(const struct catalog *catalog,
              j < function->n_instances && function->address.family != 0; j++) {
             const struct catalog_instance *instance = &function->instances[j];
 
-            rows[n] =
-                (struct desire_row){.function = function->name,
-                                    .instance = instance->service.instance,
-                                    .service_address = &function->address,
-                                    .address = &instance->service.address,
-                                    .host_id = instance->node_id,
-                                    .port = instance->service.port,
-                                    .weight = instance->service.weight,
-                                    .protocol = instance->service.protocol,
-                                    .state = instance->state};
+            rows[n] = (struct desired_builder_row){
+                .function = function->name,
+                .instance = instance->service.instance,
+                .service_address = &function->address,
+                .address = &instance->service.address,
+                .host_id = instance->node_id,
+                .port = instance->service.port,
+                .weight = instance->service.weight,
+                .protocol = instance->service.protocol,
+                .state = instance->state};
             n++;
         }
     }
     for (size_t i = 0; i < n_known; i++) {
         if (known[i].until_ms != 0) {
-            rows[n] = (struct desire_row){.function = known[i].function,
-                                          .instance = known[i].instance,
-                                          .service_address =
-                                              &known[i].service_address,
-                                          .address = &known[i].address,
-                                          .host_id = known[i].host_id,
-                                          .port = known[i].port,
-                                          .weight = known[i].weight,
-                                          .protocol = known[i].protocol,
-                                          .state = CATALOG_DRAINING};
+            rows[n] = (struct desired_builder_row){
+                .function = known[i].function,
+                .instance = known[i].instance,
+                .service_address = &known[i].service_address,
+                .address = &known[i].address,
+                .host_id = known[i].host_id,
+                .port = known[i].port,
+                .weight = known[i].weight,
+                .protocol = known[i].protocol,
+                .state = CATALOG_DRAINING};
             n++;
         }
     }
     return n;
 }
 
-static int desire_put_functions(const struct catalog *catalog,
-                                const struct desire_known *known,
-                                size_t n_known, struct desired *desired)
+static int
+desired_builder_put_functions(const struct catalog *catalog,
+                              const struct desired_builder_known *known,
+                              size_t n_known, struct desired *desired)
 {
-    _cleanup_(free_pointer) struct desire_row *rows = NULL;
+    _cleanup_(free_pointer) struct desired_builder_row *rows = NULL;
     size_t n_max = n_known;
     size_t n;
     int error = 0;
@@ -192,21 +196,24 @@ static int desire_put_functions(const struct catalog *catalog,
     if (rows == NULL) {
         return -ENOMEM;
     }
-    n = desire_collect_rows(catalog, known, n_known, rows);
+    n = desired_builder_collect_rows(catalog, known, n_known, rows);
     if (n > 0) {
-        qsort(rows, n, sizeof(*rows), desire_row_compare);
+        qsort(rows, n, sizeof(*rows), desired_builder_row_compare);
     }
     for (size_t first = 0, end; first < n && error == 0; first = end) {
         end = first + 1;
-        while (end < n && desire_group_compare(&rows[first], &rows[end]) == 0) {
+        while (end < n &&
+               desired_builder_group_compare(&rows[first], &rows[end]) == 0) {
             end++;
         }
-        error = desire_put_function(desired, &rows[first], end - first);
+        error =
+            desired_builder_put_function(desired, &rows[first], end - first);
     }
     return error;
 }
 
-static int desire_put_hosts(const struct node *node, struct desired *desired)
+static int desired_builder_put_hosts(const struct node *node,
+                                     struct desired *desired)
 {
     struct node_member member;
     int error = 0;
@@ -234,9 +241,9 @@ static int desire_put_hosts(const struct node *node, struct desired *desired)
 }
 
 /* The first one that names an address has its port. */
-static int desire_put_local(struct desired *desired,
-                            const struct address *address,
-                            const char *port_name)
+static int desired_builder_put_local(struct desired *desired,
+                                     const struct address *address,
+                                     const char *port_name)
 {
     struct desired_item item = {.type = DESIRED_LOCAL};
     int error;
@@ -251,9 +258,9 @@ static int desire_put_local(struct desired *desired,
     return error;
 }
 
-static int desire_put_locals(const struct catalog *catalog,
-                             const struct desire_known *known, size_t n_known,
-                             struct desired *desired)
+static int desired_builder_put_locals(const struct catalog *catalog,
+                                      const struct desired_builder_known *known,
+                                      size_t n_known, struct desired *desired)
 {
     int error = 0;
 
@@ -264,57 +271,60 @@ static int desire_put_locals(const struct catalog *catalog,
             const struct catalog_instance *instance = &function->instances[j];
 
             if (instance->is_local) {
-                error = desire_put_local(desired, &instance->service.address,
-                                         instance->service.port_name);
+                error = desired_builder_put_local(desired,
+                                                  &instance->service.address,
+                                                  instance->service.port_name);
             }
         }
     }
     for (size_t i = 0; i < n_known && error == 0; i++) {
         if (known[i].is_local && known[i].until_ms != 0) {
-            error = desire_put_local(desired, &known[i].address,
-                                     known[i].port_name);
+            error = desired_builder_put_local(desired, &known[i].address,
+                                              known[i].port_name);
         }
     }
     return error;
 }
 
-int desire_build(struct desire *desire, const struct catalog *catalog,
-                 const struct node *node, uint64_t now_ms, struct desired *ret)
+int desired_builder_run(struct desired_builder *builder,
+                        const struct catalog *catalog, const struct node *node,
+                        uint64_t now_ms, struct desired *ret)
 {
     struct desired desired = DESIRED_INIT;
-    struct desire_known *known = NULL;
+    struct desired_builder_known *known = NULL;
     size_t n_known = 0;
-    int error =
-        desire_remember(desire, catalog, node, now_ms, &known, &n_known);
+    int error = desired_builder_remember(builder, catalog, node, now_ms, &known,
+                                         &n_known);
 
     if (error == 0) {
-        error = desire_put_hosts(node, &desired);
+        error = desired_builder_put_hosts(node, &desired);
     }
     if (error == 0) {
-        error = desire_put_functions(catalog, known, n_known, &desired);
+        error =
+            desired_builder_put_functions(catalog, known, n_known, &desired);
     }
     if (error == 0) {
-        error = desire_put_locals(catalog, known, n_known, &desired);
+        error = desired_builder_put_locals(catalog, known, n_known, &desired);
     }
     if (error != 0) {
         free(known);
         desired_done(&desired);
         return error;
     }
-    free(desire->known);
-    desire->known = known;
-    desire->n_known = n_known;
+    free(builder->known);
+    builder->known = known;
+    builder->n_known = n_known;
     *ret = desired;
     return 0;
 }
 
-uint64_t desire_deadline_ms(const struct desire *desire)
+uint64_t desired_builder_deadline_ms(const struct desired_builder *builder)
 {
     uint64_t deadline_ms = UINT64_MAX;
 
-    for (size_t i = 0; i < desire->n_known; i++) {
-        if (desire->known[i].until_ms != 0) {
-            deadline_ms = MIN_OF(deadline_ms, desire->known[i].until_ms);
+    for (size_t i = 0; i < builder->n_known; i++) {
+        if (builder->known[i].until_ms != 0) {
+            deadline_ms = MIN_OF(deadline_ms, builder->known[i].until_ms);
         }
     }
     return deadline_ms;

@@ -2,7 +2,7 @@
  * The desired state: hosts, functions with their backends, local ports; what
  * drains, what goes at once, what is kept.
  */
-#include "agent/catalog/desire.h"
+#include "agent/catalog/desired_builder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ struct world {
     struct node *node;
     struct node_member *members[5]; /* by number, 1 is this node */
     struct catalog *catalog;
-    struct desire *desire;
+    struct desired_builder *builder;
     struct desired desired;
     uint64_t now_ms;
 };
@@ -35,7 +35,7 @@ static int setup(void **state)
 
     if (world == NULL || prefix_parse("100.80.0.0/12", &range) != 0 ||
         catalog_new(cluster, &range, &world->catalog) != 0 ||
-        desire_new(&world->desire) != 0) {
+        desired_builder_new(&world->builder) != 0) {
         free(world);
         return -1;
     }
@@ -53,7 +53,7 @@ static int teardown(void **state)
     struct world *world = *state;
 
     desired_done(&world->desired);
-    (void)desire_free(world->desire);
+    (void)desired_builder_free(world->builder);
     (void)catalog_free(world->catalog);
     fake_node_free(world->node);
     free(world);
@@ -65,8 +65,9 @@ static void build(struct world *world)
     desired_done(&world->desired);
     world->desired = (struct desired)DESIRED_INIT;
     assert_int_equal(catalog_rebuild(world->catalog, world->node), 0);
-    assert_int_equal(desire_build(world->desire, world->catalog, world->node,
-                                  world->now_ms, &world->desired),
+    assert_int_equal(desired_builder_run(world->builder, world->catalog,
+                                         world->node, world->now_ms,
+                                         &world->desired),
                      0);
 }
 
@@ -199,7 +200,7 @@ static void test_function(void **state)
     assert_string_equal(function->backends[0].instance, "i-9");
     assert_true(address_equal(&function->address,
                               &catalog_find(world->catalog, "redis")->address));
-    assert_int_equal(desire_deadline_ms(world->desire), UINT64_MAX);
+    assert_int_equal(desired_builder_deadline_ms(world->builder), UINT64_MAX);
 }
 
 static void test_drain(void **state)
@@ -213,16 +214,16 @@ static void test_drain(void **state)
     take(world, 3, "10.0.3.1");
     build(world);
     assert_string_equal(backends(world, text), "10.0.2.1+ 10.0.3.1-");
-    assert_int_equal(desire_deadline_ms(world->desire),
-                     world->now_ms + DESIRE_DRAIN_MS);
+    assert_int_equal(desired_builder_deadline_ms(world->builder),
+                     world->now_ms + DESIRED_BUILDER_DRAIN_MS);
     /* Other changes in the meantime do not move its end. */
-    world->now_ms += DESIRE_DRAIN_MS - 1;
+    world->now_ms += DESIRED_BUILDER_DRAIN_MS - 1;
     build(world);
     assert_string_equal(backends(world, text), "10.0.2.1+ 10.0.3.1-");
     world->now_ms += 1;
     build(world);
     assert_string_equal(backends(world, text), "10.0.2.1+");
-    assert_int_equal(desire_deadline_ms(world->desire), UINT64_MAX);
+    assert_int_equal(desired_builder_deadline_ms(world->builder), UINT64_MAX);
 }
 
 static void test_drain_ends_early(void **state)
@@ -239,7 +240,7 @@ static void test_drain_ends_early(void **state)
     put(world, 3, "10.0.3.1", BODY_HEALTH_PASSING);
     build(world);
     assert_string_equal(backends(world, text), "10.0.2.1+ 10.0.3.1+");
-    assert_int_equal(desire_deadline_ms(world->desire), UINT64_MAX);
+    assert_int_equal(desired_builder_deadline_ms(world->builder), UINT64_MAX);
     /* Its node dies: nothing is left to drain. */
     take(world, 3, "10.0.3.1");
     build(world);
@@ -295,7 +296,7 @@ static void test_drain_limit(void **state)
     build(world);
     assert_string_equal(backends(world, text), "10.0.3.1-");
     world->now_ms += 1;
-    put_many(world, DESIRE_DRAINING_MAX - 1);
+    put_many(world, DESIRED_BUILDER_DRAINING_MAX - 1);
     build(world);
     fake_node_forget_records(world->node);
     build(world);
@@ -470,7 +471,7 @@ static void test_locals(void **state)
     fake_node_remove(world->node, 1, &service);
     build(world);
     assert_int_equal(count(world, DESIRED_LOCAL), 1); /* drains */
-    world->now_ms += DESIRE_DRAIN_MS;
+    world->now_ms += DESIRED_BUILDER_DRAIN_MS;
     build(world);
     assert_int_equal(count(world, DESIRED_LOCAL), 0);
 }
