@@ -256,7 +256,8 @@ static _printf_(1, 2) bool prints(const char *format, ...)
 
 static int count(const char *command)
 {
-    char *output = ovs_fixture_output("%s", command);
+    /* No line counted is an exit status of grep's, too. */
+    char *output = ovs_fixture_output("(%s) 2>/dev/null || true", command);
     int n = atoi(output);
 
     free(output);
