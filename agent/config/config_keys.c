@@ -125,11 +125,13 @@ static void read_log_level(struct yaml_node node, struct config *config)
               text);
 }
 
-/* Ends in .0 or .255: a network's own address, or its broadcast. */
-static bool is_net_address(const struct address *address)
+/* Ends in .0 or .255: a network's own address, or its broadcast, unless this
+ * host has it, as it may in a network larger than a /24. */
+static bool is_net_address(const struct config *config)
 {
-    return address->family == 4 &&
-           (address->bytes[3] == 0 || address->bytes[3] == 255);
+    return config->mesh.family == 4 &&
+           (config->mesh.bytes[3] == 0 || config->mesh.bytes[3] == 255) &&
+           !config_mesh_is_here(config);
 }
 
 static void read_mesh(struct yaml_node map, struct config *config)
@@ -143,14 +145,14 @@ static void read_mesh(struct yaml_node map, struct config *config)
     read_interface(yaml_get(map, "interface"), "mesh.interface",
                    &config->mesh_interface);
     if (yaml_address(address, "mesh.address", &config->mesh) &&
-        (!address_is_host(&config->mesh) || is_net_address(&config->mesh))) {
+        (!address_is_host(&config->mesh) || is_net_address(config))) {
         char text[ADDRESS_TEXT_SIZE];
 
         yaml_fail(address,
                   "mesh.address: %s is not an address that other hosts can "
                   "reach%s; expected this host's own on the mesh",
                   address_text(&config->mesh, text),
-                  is_net_address(&config->mesh)
+                  is_net_address(config)
                       ? " (.0 and .255 are of networks, not of hosts)"
                       : "");
     }

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "agent/config/config.h"
@@ -376,6 +378,23 @@ static void mesh_address_comes_from_the_interface(void **state)
     config_free(config);
 }
 
+/* In a network larger than a /24 such an address is a host's. */
+static void mesh_address_ending_in_0_is_good_where_it_is(void **state)
+{
+    struct config *config;
+    char text[64];
+
+    (void)state;
+    if (unshare(CLONE_NEWNET) != 0) {
+        skip(); /* needs root */
+    }
+    assert_int_equal(system("ip addr add 100.104.1.0/16 dev lo"), 0);
+    config = load("name: a\nmesh: {address: 100.104.1.0}\n");
+    assert_string_equal(address_text(&config->mesh, text), "100.104.1.0");
+    config_free(config);
+    refuse("mesh: {address: 100.104.2.0}\n", "(.0 and .255 are of networks");
+}
+
 static void users_come_from_passwd(void **state)
 {
     uid_t uid = 1;
@@ -430,6 +449,7 @@ int main(void)
         CONFIG_TEST(missing_file_is_named),
         CONFIG_TEST(large_and_binary_files_are_refused),
         CONFIG_TEST(mesh_address_comes_from_the_interface),
+        CONFIG_TEST(mesh_address_ending_in_0_is_good_where_it_is),
         CONFIG_TEST(users_come_from_passwd),
         CONFIG_TEST(text_is_never_cut),
     };
