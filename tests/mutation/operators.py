@@ -263,7 +263,9 @@ class Finder:
     def token(self, index):
         token, before = self.tokens[index], self.tokens[index - 1]
         if token.kind == "number":
-            for number in numbers_beside(token.text):
+            near = numbers_beside(token.text)
+            # An array that is larger than it must be differs in nothing.
+            for number in near[1:] if self.is_array_size(index) else near:
                 self.add("number", index, index, number)
         elif token.text in ("true", "false"):
             self.add("truth", index, index,
@@ -289,6 +291,13 @@ class Finder:
             if depth == 0:
                 return is_cast(self.tokens, at)
         return False
+
+    def is_array_size(self, index):
+        """Whether the number at index stands in a declaration: TYPE NAME[N]."""
+        return (self.tokens[index - 1].text == "[" and self.tokens[index + 1].text == "]"
+                and self.tokens[index - 2].kind == "name"
+                and (self.tokens[index - 3].kind == "name" or self.tokens[index - 3].text == "*")
+                and self.tokens[index - 3].text not in ("return", "else", "case"))
 
     def body(self, start, end):
         at = start
