@@ -112,12 +112,12 @@ struct api *api_free(struct api *api)
 
 void api_reply(struct http_exchange *exchange, unsigned status, json_t *root)
 {
-    struct http_text text = {0};
+    struct json_text text = {0};
 
-    http_text_json(&text, root);
+    json_text_json(&text, root);
     json_decref(root);
     if (text.error != 0) {
-        http_text_done(&text);
+        json_text_done(&text);
         api_problem(exchange, 500, "the agent is out of memory",
                     "try again; see how much memory this host has left",
                     "the answer could not be made");

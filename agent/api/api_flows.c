@@ -45,7 +45,7 @@ static void on_reply(int error, const char *json, size_t len, void *data)
             root =
                 json_pack("{s:i, s:o}", "schema", API_SCHEMA, job->name, root);
         } else if (json_is_object(root)) {
-            api_json_set(&root, "schema", json_integer(API_SCHEMA));
+            json_build_set(&root, "schema", json_integer(API_SCHEMA));
         }
         if (json_is_string(json_object_get(root, "error"))) {
             api_problem(job->exchange, 503,

@@ -28,10 +28,10 @@ struct problems {
 static void add(struct problems *problems, const char *level, const char *id,
                 const char *text, const char *next)
 {
-    api_json_append(&problems->list,
-                    json_pack("{s:s, s:s, s:o, s:o}", "id", id, "level", level,
-                              "text", http_text_string(text), "next",
-                              http_text_string(next)));
+    json_build_append(&problems->list,
+                      json_pack("{s:s, s:s, s:o, s:o}", "id", id, "level",
+                                level, "text", json_build_string(text), "next",
+                                json_build_string(next)));
     problems->is_healthy &= strcmp(level, "fail") != 0;
 }
 
@@ -146,9 +146,9 @@ json_t *api_health_pending(const struct core *core)
             }
             (void)snprintf(item, sizeof(item), "%s/%s", function->name,
                            instance->service.instance);
-            api_json_append(&list, json_pack("{s:s, s:s, s:o}", "item", item,
-                                             "state", state, "reason",
-                                             http_text_string(reason)));
+            json_build_append(&list, json_pack("{s:s, s:s, s:o}", "item", item,
+                                               "state", state, "reason",
+                                               json_build_string(reason)));
         }
     }
     return list;
@@ -172,7 +172,7 @@ static void find_pending_problems(const struct core *core,
     size_t i;
 
     if (pending == NULL) {
-        api_json_append(&problems->list, NULL);
+        json_build_append(&problems->list, NULL);
     }
     json_array_foreach (pending, i, item) {
         const char *state = json_string_value(json_object_get(item, "state"));
@@ -252,20 +252,20 @@ json_t *api_health_waiting(const struct core *core)
     json_t *list = json_array();
 
     if (!node_is_ready(core->node)) {
-        api_json_append(
+        json_build_append(
             &list, json_string("gossip: asking peers for this node's past"));
     }
     if (core->worker != NULL) {
         const struct worker_status *status = worker_link_status(core->worker);
 
         if (!status->is_connected) {
-            api_json_append(&list, json_string("worker: not connected yet"));
+            json_build_append(&list, json_string("worker: not connected yet"));
         } else if (!status->is_ovs_up) {
-            api_json_append(
+            json_build_append(
                 &list, json_string("data plane: Open vSwitch does not answer"));
         } else if (!status->is_observing && status->applied_number == 0) {
-            api_json_append(&list,
-                            json_string("data plane: nothing is applied yet"));
+            json_build_append(
+                &list, json_string("data plane: nothing is applied yet"));
         }
     }
     return list;

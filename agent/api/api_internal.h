@@ -12,7 +12,8 @@
 #include <jansson.h>
 
 #include "agent/http/http.h"
-#include "agent/http/http_text.h"
+#include "agent/json/json_build.h"
+#include "agent/json/json_text.h"
 #include "gossip/base/address.h"
 #include "gossip/wire/body.h"
 
@@ -46,10 +47,6 @@ bool api_query_flag(struct http_exchange *exchange, const char *name,
 /* The request's body as a JSON object, or NULL and it has been answered. */
 json_t *api_body(struct http_exchange *exchange);
 
-/* Puts a value (taken over) into *list or *object.  Without memory, or when
- * `value` is NULL, *list is freed and becomes NULL: see api_json.c. */
-void api_json_append(json_t **list, json_t *value);
-void api_json_set(json_t **object, const char *key, json_t *value);
 /* Values, new references; NULL when out of memory. */
 json_t *api_json_text(const char *text); /* null: NULL or "" */
 json_t *api_json_hex(const uint8_t *bytes, size_t size);

@@ -1,9 +1,6 @@
 /*
- * Building the JSON of answers.  Memory may end at any line of it, and an
- * answer must never lack a part for that: what could not be made is NULL, and
- * whatever NULL goes into becomes NULL as well, up to the root, which
- * api_reply answers with 500.  json_pack does so by itself; lists and objects
- * that grow do by the first two functions.
+ * Values that many answers have.  Each is a new reference, or NULL without
+ * memory: json_build.h says what becomes of that.
  */
 #include "agent/api/api_internal.h"
 
@@ -13,25 +10,9 @@
 
 #include "gossip/base/text.h"
 
-void api_json_append(json_t **list, json_t *value)
-{
-    if (json_array_append_new(*list, value) != 0) {
-        json_decref(*list);
-        *list = NULL;
-    }
-}
-
-void api_json_set(json_t **object, const char *key, json_t *value)
-{
-    if (json_object_set_new(*object, key, value) != 0) {
-        json_decref(*object);
-        *object = NULL;
-    }
-}
-
 json_t *api_json_text(const char *text)
 {
-    return text != NULL && text[0] != '\0' ? http_text_string(text)
+    return text != NULL && text[0] != '\0' ? json_build_string(text)
                                            : json_null();
 }
 

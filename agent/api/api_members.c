@@ -61,7 +61,7 @@ static json_t *endpoints_json(const struct body_certificate *certificate)
     for (size_t i = 0; i < certificate->n_mesh; i++) {
         char text[ENDPOINT_TEXT_SIZE];
 
-        api_json_append(
+        json_build_append(
             &list, json_string(endpoint_text(&certificate->mesh[i], text)));
     }
     return list;
@@ -74,7 +74,7 @@ static json_t *subnets_json(const struct body_certificate *certificate)
     for (size_t i = 0; i < certificate->n_subnets; i++) {
         char text[PREFIX_TEXT_SIZE];
 
-        api_json_append(
+        json_build_append(
             &list, json_string(prefix_text(&certificate->subnets[i], text)));
     }
     return list;
@@ -85,7 +85,7 @@ static json_t *functions_json(const struct body_certificate *certificate)
     json_t *list = json_array();
 
     for (size_t i = 0; i < certificate->n_functions; i++) {
-        api_json_append(&list, json_string(certificate->functions[i]));
+        json_build_append(&list, json_string(certificate->functions[i]));
     }
     return list;
 }
@@ -97,10 +97,10 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
     json_t *root;
 
     if ((certificate->roles & BODY_ROLE_MEMBER) != 0) {
-        api_json_append(&roles, json_string("member"));
+        json_build_append(&roles, json_string("member"));
     }
     if ((certificate->roles & BODY_ROLE_ISSUER) != 0) {
-        api_json_append(&roles, json_string("issuer"));
+        json_build_append(&roles, json_string("issuer"));
     }
     root = json_pack(
         "{s:s, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:I, s:o, s:o, s:o, "
@@ -211,11 +211,11 @@ void api_members_get(struct http_exchange *exchange, void *data)
 
     list = list_members(core->node, &n);
     if (list == NULL) {
-        api_json_append(&members, NULL);
+        json_build_append(&members, NULL);
     }
     for (size_t i = 0; i < n; i++) {
         if (!list[i].is_replaced) {
-            api_json_append(&members, member_json(&list[i].member, now_ms));
+            json_build_append(&members, member_json(&list[i].member, now_ms));
         }
     }
     api_reply(

@@ -72,16 +72,16 @@ static const struct metric counter_metrics[] = {
     COUNTER("streams_opened", NULL, streams_opened),
 };
 
-static void put(struct http_text *out, const char *type, const char *name,
+static void put(struct json_text *out, const char *type, const char *name,
                 const char *help, uint64_t value)
 {
-    http_text_format(out,
+    json_text_format(out,
                      "# HELP socketnet_%s %s\n# TYPE socketnet_%s %s\n"
                      "socketnet_%s %" PRIu64 "\n",
                      name, help, name, type, name, value);
 }
 
-static void put_counters(struct http_text *out,
+static void put_counters(struct json_text *out,
                          const struct node_counters *counters)
 {
     const char *announced = "";
@@ -93,26 +93,26 @@ static void put_counters(struct http_text *out,
                                              metric->offset);
 
         if (strcmp(announced, metric->name) != 0) {
-            http_text_format(out, "# TYPE socketnet_%s_total counter\n",
+            json_text_format(out, "# TYPE socketnet_%s_total counter\n",
                              metric->name);
             announced = metric->name;
         }
-        http_text_format(out, "socketnet_%s_total%s%s%s %" PRIu64 "\n",
+        json_text_format(out, "socketnet_%s_total%s%s%s %" PRIu64 "\n",
                          metric->name, metric->label != NULL ? "{" : "",
                          metric->label != NULL ? metric->label : "",
                          metric->label != NULL ? "}" : "", *value);
     }
 }
 
-static void put_members(struct http_text *out, const struct node *node)
+static void put_members(struct json_text *out, const struct node *node)
 {
     size_t counts[API_MEMBER_STATES];
 
     api_members_count(node, counts);
-    http_text_format(out, "# HELP socketnet_members Certified nodes by state.\n"
+    json_text_format(out, "# HELP socketnet_members Certified nodes by state.\n"
                           "# TYPE socketnet_members gauge\n");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        http_text_format(out, "socketnet_members{state=\"%s\"} %zu\n",
+        json_text_format(out, "socketnet_members{state=\"%s\"} %zu\n",
                          api_member_state_name(i), counts[i]);
     }
 }
@@ -125,22 +125,22 @@ static int count_kind(const struct record *record, void *data)
     return 0;
 }
 
-static void put_records(struct http_text *out, const struct node *node)
+static void put_records(struct json_text *out, const struct node *node)
 {
     size_t counts[RECORD_MANIFEST + 1] = {0};
 
     if (node_records_each(node, 0, count_kind, counts) != 0) {
         out->error = -ENOMEM; /* count_kind never stops the walk */
     }
-    http_text_format(out, "# HELP socketnet_records Live records by kind.\n"
+    json_text_format(out, "# HELP socketnet_records Live records by kind.\n"
                           "# TYPE socketnet_records gauge\n");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        http_text_format(out, "socketnet_records{kind=\"%s\"} %zu\n",
+        json_text_format(out, "socketnet_records{kind=\"%s\"} %zu\n",
                          record_kind_name((uint8_t)i), counts[i]);
     }
 }
 
-static void put_services(struct http_text *out, const struct catalog *catalog)
+static void put_services(struct json_text *out, const struct catalog *catalog)
 {
     size_t counts[CATALOG_N_STATES] = {0};
 
@@ -151,18 +151,18 @@ static void put_services(struct http_text *out, const struct catalog *catalog)
             counts[function->instances[k].state]++;
         }
     }
-    http_text_format(out, "# HELP socketnet_service_instances Instances of "
+    json_text_format(out, "# HELP socketnet_service_instances Instances of "
                           "functions by state, as seen from this node.\n"
                           "# TYPE socketnet_service_instances gauge\n");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        http_text_format(out, "socketnet_service_instances{state=\"%s\"} %zu\n",
+        json_text_format(out, "socketnet_service_instances{state=\"%s\"} %zu\n",
                          catalog_state_name((enum catalog_state)i), counts[i]);
     }
     put(out, "gauge", "functions", "Functions with at least one record.",
         catalog_count(catalog));
 }
 
-static void put_data_plane(struct http_text *out,
+static void put_data_plane(struct json_text *out,
                            const struct worker_link *link)
 {
     static const struct worker_status none;
@@ -181,7 +181,7 @@ static void put_data_plane(struct http_text *out,
     put(out, "counter", "desired_changes_applied_total",
         "Changes of the desired state that the data plane holds.",
         status->applied_number);
-    http_text_format(out,
+    json_text_format(out,
                      "# HELP socketnet_apply_duration_seconds Time the last "
                      "apply took.\n"
                      "# TYPE socketnet_apply_duration_seconds gauge\n"
@@ -189,7 +189,7 @@ static void put_data_plane(struct http_text *out,
                      (double)status->applied_us / 1e6);
 }
 
-static void put_node(struct http_text *out, const struct api *api)
+static void put_node(struct json_text *out, const struct api *api)
 {
     const struct core *core = api->core;
     bool is_healthy;
@@ -199,7 +199,7 @@ static void put_node(struct http_text *out, const struct api *api)
         out->error = -ENOMEM; /* one that is missing may be a grave one */
     }
     json_decref(problems);
-    http_text_format(out,
+    json_text_format(out,
                      "# HELP socketnet_build_info The version in its label.\n"
                      "# TYPE socketnet_build_info gauge\n"
                      "socketnet_build_info{version=\"%s\"} 1\n"
@@ -218,7 +218,7 @@ static void put_node(struct http_text *out, const struct api *api)
         core->store_problem == NULL);
 }
 
-static void put_store(struct http_text *out, struct store_thread *store)
+static void put_store(struct json_text *out, struct store_thread *store)
 {
     struct store_thread_counters counters = {0};
 
@@ -234,7 +234,7 @@ static void put_store(struct http_text *out, struct store_thread *store)
         counters.dropped);
 }
 
-static void put_api(struct http_text *out, const struct http_server *server)
+static void put_api(struct json_text *out, const struct http_server *server)
 {
     const struct http_counters *counters = http_server_counters(server);
 
@@ -259,7 +259,7 @@ void api_metrics_get(struct http_exchange *exchange, void *data)
 {
     const struct api *api = data;
     const struct core *core = api->core;
-    struct http_text out = {0};
+    struct json_text out = {0};
 
     put_node(&out, api);
     put_members(&out, core->node);
@@ -270,7 +270,7 @@ void api_metrics_get(struct http_exchange *exchange, void *data)
     put_data_plane(&out, core->worker);
     put_api(&out, api->server);
     if (out.error != 0) {
-        http_text_done(&out);
+        json_text_done(&out);
         api_reply(exchange, 500, NULL);
         return;
     }

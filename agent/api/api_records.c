@@ -220,8 +220,8 @@ static bool verify_next(struct verify_job *job)
     } else {
         json_t *entry = record_json(job->core, &record);
 
-        api_json_set(&entry, "fault", json_string(fault));
-        api_json_append(&job->invalid, entry);
+        json_build_set(&entry, "fault", json_string(fault));
+        json_build_append(&job->invalid, entry);
     }
     return job->pos < job->size;
 }

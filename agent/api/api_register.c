@@ -89,8 +89,8 @@ static void job_answer(struct register_job *job, const char *reason)
         (json_int_t)(clock_now_us() - job->started_us));
 
     if (!job->is_removal && own != NULL) {
-        api_json_set(&root, "service",
-                     api_instance_json(job->api, function, own));
+        json_build_set(&root, "service",
+                       api_instance_json(job->api, function, own));
     }
     api_reply(job->exchange,
               reason != NULL    ? 202

@@ -110,7 +110,7 @@ static json_t *tags_json(const struct catalog_service *service)
     json_t *list = json_array();
 
     for (size_t i = 0; i < service->n_tags; i++) {
-        api_json_append(&list, json_string(service->tags[i]));
+        json_build_append(&list, json_string(service->tags[i]));
     }
     return list;
 }
@@ -120,8 +120,8 @@ static json_t *meta_json(const struct catalog_service *service)
     json_t *root = json_object();
 
     for (size_t i = 0; i < service->n_meta; i++) {
-        api_json_set(&root, service->meta[i].key,
-                     json_string(service->meta[i].value));
+        json_build_set(&root, service->meta[i].key,
+                       json_string(service->meta[i].value));
     }
     return root;
 }
@@ -168,8 +168,9 @@ json_t *api_service_json(const struct api *api,
     char dns_name[BODY_NAME_SIZE + 256];
 
     for (size_t i = 0; i < function->n_instances; i++) {
-        api_json_append(&instances, api_instance_json(api, function,
-                                                      &function->instances[i]));
+        json_build_append(
+            &instances,
+            api_instance_json(api, function, &function->instances[i]));
     }
     (void)snprintf(dns_name, sizeof(dns_name), "%s.%s", function->name,
                    api->core->config->zone);
@@ -187,8 +188,8 @@ void api_services_get(struct http_exchange *exchange, void *data)
     json_t *list = json_array();
 
     for (size_t i = 0; i < catalog_count(core->catalog); i++) {
-        api_json_append(&list,
-                        api_service_json(api, catalog_at(core->catalog, i)));
+        json_build_append(&list,
+                          api_service_json(api, catalog_at(core->catalog, i)));
     }
     api_reply(exchange, 200,
               json_pack("{s:i, s:o}", "schema", API_SCHEMA, "services", list));
@@ -246,8 +247,8 @@ void api_resolve_get(struct http_exchange *exchange, void *data)
     chosen = json_array();
     others = json_array();
     for (size_t i = 0; i < function->n_usable; i++) {
-        api_json_append(&chosen,
-                        api_instance_json(api, function, function->usable[i]));
+        json_build_append(
+            &chosen, api_instance_json(api, function, function->usable[i]));
     }
     for (size_t i = 0; i < function->n_instances; i++) {
         const struct catalog_instance *instance = &function->instances[i];
@@ -255,8 +256,8 @@ void api_resolve_get(struct http_exchange *exchange, void *data)
         if (function->n_usable == 0 ||
             catalog_state_rank(instance->state) !=
                 catalog_state_rank(function->usable[0]->state)) {
-            api_json_append(&others,
-                            api_instance_json(api, function, instance));
+            json_build_append(&others,
+                              api_instance_json(api, function, instance));
         }
     }
     api_reply(exchange, 200,

@@ -17,8 +17,8 @@ static json_t *members_json(const struct core *core)
 
     api_members_count(core->node, counts);
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        api_json_set(&root, api_member_state_name(i),
-                     json_integer((json_int_t)counts[i]));
+        json_build_set(&root, api_member_state_name(i),
+                       json_integer((json_int_t)counts[i]));
     }
     return root;
 }

@@ -46,7 +46,7 @@ static void on_created(int error, const char *text, const struct token *token,
                     "the token could not be written to the store");
     } else {
         for (size_t i = 0; i < token->n_functions; i++) {
-            api_json_append(&functions, json_string(token->functions[i]));
+            json_build_append(&functions, json_string(token->functions[i]));
         }
         api_reply(job->exchange, 201,
                   json_pack("{s:i, s:s, s:o, s:o, s:s, s:s, s:o}", "schema",

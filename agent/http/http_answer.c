@@ -12,7 +12,8 @@
 
 #include <jansson.h>
 
-#include "agent/http/http_text.h"
+#include "agent/json/json_build.h"
+#include "agent/json/json_text.h"
 
 /* What is said when there is no memory to say anything else. */
 #define OUT_OF_MEMORY                                                          \
@@ -262,31 +263,31 @@ void http_stream_abort(struct http_exchange *exchange)
 static bool put_text(json_t *object, const char *key, const char *text)
 {
     return text == NULL ||
-           json_object_set_new(object, key, http_text_string(text)) == 0;
+           json_object_set_new(object, key, json_build_string(text)) == 0;
 }
 
 /* The body; error -ENOMEM. */
-static struct http_text problem_text(const struct http_problem *problem)
+static struct json_text problem_text(const struct http_problem *problem)
 {
     json_t *error = json_object();
     json_auto_t *root = json_pack("{s:i, s:o}", "schema", 1, "error", error);
-    struct http_text text = {0};
+    struct json_text text = {0};
     bool is_whole = root != NULL && put_text(error, "what", problem->what) &&
                     put_text(error, "where", problem->where) &&
                     put_text(error, "why", problem->why) &&
                     put_text(error, "next", problem->next);
 
-    http_text_json(&text, is_whole ? root : NULL);
+    json_text_json(&text, is_whole ? root : NULL);
     return text;
 }
 
 static void reply_problem(struct http_exchange *exchange, unsigned status,
                           const struct http_problem *problem, const char *more)
 {
-    struct http_text text = problem_text(problem);
+    struct json_text text = problem_text(problem);
 
     if (text.error != 0) {
-        http_text_done(&text);
+        json_text_done(&text);
         reply_with(exchange, 500, HTTP_TYPE_JSON, NULL, 0, OUT_OF_MEMORY, "");
         return;
     }

@@ -17,8 +17,9 @@
 /* 7.3.4.2.1: property "weight". */
 #define BUCKET_PROPERTY_WEIGHT 0
 
-/* The actions of a bucket by way of a flow that has just them. */
-static void print_bucket_actions(FILE *out, const uint8_t *actions, size_t size)
+/* The actions of a bucket by way of a flow that has just them.  False: no
+ * memory. */
+static bool print_bucket_actions(FILE *out, const uint8_t *actions, size_t size)
 {
     _cleanup_(free_pointer) uint8_t *bytes = malloc(INSTRUCTION_SIZE + size);
     _cleanup_(free_pointer) char *text = NULL;
@@ -27,17 +28,18 @@ static void print_bucket_actions(FILE *out, const uint8_t *actions, size_t size)
     const char *start;
 
     if (bytes == NULL) {
-        return;
+        return false;
     }
     writer = writer_init(bytes, INSTRUCTION_SIZE + size);
     openflow_put_apply(&writer, actions, size);
     flow.instructions_size = writer_size(&writer);
     text = openflow_flow_text(&flow);
     start = text != NULL ? strstr(text, "actions=") : NULL;
-    (void)fprintf(out, ",%s", start != NULL ? start : "actions=?");
+    return start != NULL && fprintf(out, ",%s", start) >= 0;
 }
 
-static void print_bucket(FILE *out, struct reader *reader)
+/* The next bucket; what is cut off ends the reader.  False: no memory. */
+static bool print_bucket(FILE *out, struct reader *reader)
 {
     uint16_t length = reader_u16(reader);
     uint16_t actions_size = reader_u16(reader);
@@ -51,7 +53,7 @@ static void print_bucket(FILE *out, struct reader *reader)
 
     if (actions == NULL || properties == NULL) {
         reader->failed = true;
-        return;
+        return true;
     }
     (void)fprintf(out, ",bucket=bucket_id:%u", id);
     inner = reader_init(properties, left);
@@ -67,7 +69,7 @@ static void print_bucket(FILE *out, struct reader *reader)
             break;
         }
     }
-    print_bucket_actions(out, actions, actions_size);
+    return print_bucket_actions(out, actions, actions_size);
 }
 
 char *worker_text_group(const struct group *group)
@@ -76,16 +78,18 @@ char *worker_text_group(const struct group *group)
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
+    bool is_whole = true;
 
     if (out == NULL) {
         return NULL;
     }
     (void)fprintf(out, "group_id=%u,type=select,selection_method=dp_hash",
                   group->id);
-    while (!reader.failed && reader_left(&reader) >= BUCKET_HEAD_SIZE) {
-        print_bucket(out, &reader);
+    while (is_whole && !reader.failed &&
+           reader_left(&reader) >= BUCKET_HEAD_SIZE) {
+        is_whole = print_bucket(out, &reader);
     }
-    if (fclose(out) != 0) {
+    if (fclose(out) != 0 || !is_whole) {
         free(text);
         return NULL;
     }

@@ -1,8 +1,8 @@
 /*
- * See http_text.h.  json_dumps is not used: jansson 2.14 does not look whether
+ * See json_text.h.  json_dumps is not used: jansson 2.14 does not look whether
  * a key of an object found room.
  */
-#include "agent/http/http_text.h"
+#include "agent/json/json_text.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HTTP_TEXT_LINE 512
+#define JSON_TEXT_LINE 512
 
-void http_text_put(struct http_text *text, const char *bytes, size_t size)
+void json_text_put(struct json_text *text, const char *bytes, size_t size)
 {
     size_t capacity = 2 * (text->size + size);
     char *grown;
@@ -34,9 +34,9 @@ void http_text_put(struct http_text *text, const char *bytes, size_t size)
     text->size += size;
 }
 
-void http_text_format(struct http_text *text, const char *format, ...)
+void json_text_format(struct json_text *text, const char *format, ...)
 {
-    char line[HTTP_TEXT_LINE];
+    char line[JSON_TEXT_LINE];
     va_list arguments;
     int len;
 
@@ -44,18 +44,18 @@ void http_text_format(struct http_text *text, const char *format, ...)
     len = vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
     assert(len >= 0 && (size_t)len < sizeof(line)); /* ours are shorter */
-    http_text_put(text, line, (size_t)len);
+    json_text_put(text, line, (size_t)len);
 }
 
 static int dump(const char *bytes, size_t size, void *data)
 {
-    struct http_text *text = data;
+    struct json_text *text = data;
 
-    http_text_put(text, bytes, size);
+    json_text_put(text, bytes, size);
     return text->error == 0 ? 0 : -1;
 }
 
-void http_text_json(struct http_text *text, const json_t *root)
+void json_text_json(struct json_text *text, const json_t *root)
 {
     if (root == NULL ||
         json_dump_callback(root, dump, text, JSON_COMPACT) != 0) {
@@ -63,28 +63,8 @@ void http_text_json(struct http_text *text, const json_t *root)
     }
 }
 
-void http_text_done(struct http_text *text)
+void json_text_done(struct json_text *text)
 {
     free(text->bytes);
-    *text = (struct http_text){0};
-}
-
-json_t *http_text_string(const char *text)
-{
-    json_t *value = json_string(text);
-    char *clean;
-
-    if (value != NULL) {
-        return value;
-    }
-    clean = strdup(text);
-    if (clean == NULL) {
-        return NULL;
-    }
-    for (char *at = clean; *at != '\0'; at++) {
-        *at = (unsigned char)*at < 0x80 ? *at : '?';
-    }
-    value = json_string(clean);
-    free(clean);
-    return value;
+    *text = (struct json_text){0};
 }
