@@ -187,28 +187,28 @@ static int expire_all(struct txn *txn, struct expire_walk *walk)
         {TXN_RECORDS, visit_tombstone}, {TXN_HEADS, visit_mark},
         {TXN_TOKENS, visit_token},
     };
-    int r = 0;
+    int error = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(passes) && r == 0; i++) {
-        r = txn_each(txn, passes[i].db, NULL, 0, passes[i].fn, walk);
+    for (size_t i = 0; i < ARRAY_SIZE(passes) && error == 0; i++) {
+        error = txn_each(txn, passes[i].db, NULL, 0, passes[i].fn, walk);
     }
-    return r;
+    return error;
 }
 
 int store_expire(struct store *store, uint64_t now_s)
 {
     struct expire_walk walk = {.now_s = now_s};
     struct txn txn;
-    int r = txn_begin(store, true, &txn);
+    int error = txn_begin(store, true, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = expire_all(&txn, &walk);
+    error = expire_all(&txn, &walk);
     free(walk.writers);
-    if (r != 0) {
+    if (error != 0) {
         txn_abort(&txn);
-        return r;
+        return error;
     }
     return txn_commit(&txn);
 }

@@ -16,16 +16,16 @@ static int check_version(struct txn *txn, bool *ret_must_write)
     struct txn_bytes value;
     struct reader reader;
     uint32_t version;
-    int r;
+    int error;
 
-    r = txn_get(txn, TXN_META, KEYS_META_SCHEMA, strlen(KEYS_META_SCHEMA),
-                &value);
-    if (r == STORE_E_NOT_FOUND) {
+    error = txn_get(txn, TXN_META, KEYS_META_SCHEMA, strlen(KEYS_META_SCHEMA),
+                    &value);
+    if (error == STORE_E_NOT_FOUND) {
         *ret_must_write = true;
         return 0;
     }
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     reader = reader_init(value.bytes, value.size);
     version = reader_u32(&reader);
@@ -39,19 +39,19 @@ static int check_cluster(struct txn *txn, const uint8_t *cluster,
                          bool *ret_must_write)
 {
     struct txn_bytes value;
-    int r;
+    int error;
 
     if (cluster == NULL) {
         return 0;
     }
-    r = txn_get(txn, TXN_META, KEYS_META_CLUSTER, strlen(KEYS_META_CLUSTER),
-                &value);
-    if (r == STORE_E_NOT_FOUND) {
+    error = txn_get(txn, TXN_META, KEYS_META_CLUSTER, strlen(KEYS_META_CLUSTER),
+                    &value);
+    if (error == STORE_E_NOT_FOUND) {
         *ret_must_write = true;
         return 0;
     }
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     return value.size == RECORD_CLUSTER_SIZE &&
                    memcmp(value.bytes, cluster, RECORD_CLUSTER_SIZE) == 0
@@ -67,45 +67,46 @@ static int check(struct store *store, bool is_write, const uint8_t *cluster,
     bool must_write_version = false;
     bool must_write_cluster = false;
     struct txn txn;
-    int r;
+    int error;
 
-    r = txn_begin(store, is_write, &txn);
-    if (r != 0) {
-        return r;
+    error = txn_begin(store, is_write, &txn);
+    if (error != 0) {
+        return error;
     }
-    r = check_version(&txn, &must_write_version);
-    if (r == 0) {
-        r = check_cluster(&txn, cluster, &must_write_cluster);
+    error = check_version(&txn, &must_write_version);
+    if (error == 0) {
+        error = check_cluster(&txn, cluster, &must_write_cluster);
     }
-    if (r == 0 && is_write && must_write_version) {
+    if (error == 0 && is_write && must_write_version) {
         writer_u32(&writer, STORE_SCHEMA_VERSION);
-        r = txn_put(&txn, TXN_META, KEYS_META_SCHEMA, strlen(KEYS_META_SCHEMA),
-                    version, sizeof(version));
+        error = txn_put(&txn, TXN_META, KEYS_META_SCHEMA,
+                        strlen(KEYS_META_SCHEMA), version, sizeof(version));
     }
-    if (r == 0 && is_write && must_write_cluster) {
-        r = txn_put(&txn, TXN_META, KEYS_META_CLUSTER,
+    if (error == 0 && is_write && must_write_cluster) {
+        error =
+            txn_put(&txn, TXN_META, KEYS_META_CLUSTER,
                     strlen(KEYS_META_CLUSTER), cluster, RECORD_CLUSTER_SIZE);
     }
-    if (r != 0 || !is_write) {
+    if (error != 0 || !is_write) {
         txn_abort(&txn);
     } else {
-        r = txn_commit(&txn);
+        error = txn_commit(&txn);
     }
     *ret_must_write = must_write_version || must_write_cluster;
-    return r;
+    return error;
 }
 
 int schema_check(struct store *store,
                  const uint8_t cluster[RECORD_CLUSTER_SIZE])
 {
     bool must_write = false;
-    int r;
+    int error;
 
     /* Looking first keeps an ordinary start free of a write, so that it
      * succeeds on a full disk. */
-    r = check(store, false, cluster, &must_write);
-    if (r == 0 && must_write) {
-        r = check(store, true, cluster, &must_write);
+    error = check(store, false, cluster, &must_write);
+    if (error == 0 && must_write) {
+        error = check(store, true, cluster, &must_write);
     }
-    return r;
+    return error;
 }

@@ -17,7 +17,7 @@
 static int store_allocate(const char *directory, struct store **ret)
 {
     struct store *store;
-    int r;
+    int error;
 
     store = calloc(1, sizeof(*store));
     if (store == NULL) {
@@ -28,11 +28,11 @@ static int store_allocate(const char *directory, struct store **ret)
         free(store);
         return -ENOMEM;
     }
-    r = pthread_rwlock_init(&store->lock, NULL);
-    if (r != 0) {
+    error = pthread_rwlock_init(&store->lock, NULL);
+    if (error != 0) {
         free(store->directory);
         free(store);
-        return -r;
+        return -error;
     }
     *ret = store;
     return 0;
@@ -42,22 +42,22 @@ int store_open(const char *directory,
                const uint8_t cluster[RECORD_CLUSTER_SIZE], struct store **ret)
 {
     struct store *store = NULL;
-    int r;
+    int error;
 
     if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
         return errno == ENOSPC || errno == EDQUOT ? STORE_E_FULL : -errno;
     }
-    r = store_allocate(directory, &store);
-    if (r != 0) {
-        return r;
+    error = store_allocate(directory, &store);
+    if (error != 0) {
+        return error;
     }
-    r = txn_open_environment(store);
-    if (r == 0) {
-        r = schema_check(store, cluster);
+    error = txn_open_environment(store);
+    if (error == 0) {
+        error = schema_check(store, cluster);
     }
-    if (r != 0) {
+    if (error != 0) {
         store_close(store);
-        return r;
+        return error;
     }
     *ret = store;
     return 0;
@@ -83,16 +83,16 @@ const char *store_directory(const struct store *store)
 int store_batch_begin(struct store *store, struct store_batch **ret)
 {
     struct store_batch *batch;
-    int r;
+    int error;
 
     batch = calloc(1, sizeof(*batch));
     if (batch == NULL) {
         return -ENOMEM;
     }
-    r = txn_begin(store, true, &batch->txn);
-    if (r != 0) {
+    error = txn_begin(store, true, &batch->txn);
+    if (error != 0) {
         free(batch);
-        return r;
+        return error;
     }
     *ret = batch;
     return 0;
@@ -100,10 +100,10 @@ int store_batch_begin(struct store *store, struct store_batch **ret)
 
 int store_batch_commit(struct store_batch *batch)
 {
-    int r = txn_commit(&batch->txn);
+    int error = txn_commit(&batch->txn);
 
     free(batch);
-    return r;
+    return error;
 }
 
 void store_batch_abort(struct store_batch *batch)
@@ -118,21 +118,21 @@ static int get_head(struct txn *txn, const uint8_t *writer,
                     struct record_order *ret)
 {
     struct txn_bytes value;
-    int r = txn_get(txn, TXN_HEADS, writer, RECORD_WRITER_SIZE, &value);
+    int error = txn_get(txn, TXN_HEADS, writer, RECORD_WRITER_SIZE, &value);
 
-    return r != 0 ? r : keys_get_head(value.bytes, value.size, ret);
+    return error != 0 ? error : keys_get_head(value.bytes, value.size, ret);
 }
 
 static int raise_head(struct txn *txn, const struct record *record)
 {
     uint8_t value[KEYS_HEAD_SIZE];
     struct record_order head = {0};
-    int r = get_head(txn, record->writer, &head);
+    int error = get_head(txn, record->writer, &head);
 
-    if (r != 0 && r != STORE_E_NOT_FOUND) {
-        return r;
+    if (error != 0 && error != STORE_E_NOT_FOUND) {
+        return error;
     }
-    if (r == 0 && record_order_compare(head, record->order) >= 0) {
+    if (error == 0 && record_order_compare(head, record->order) >= 0) {
         return 0;
     }
     keys_put_head(record->order, value);
@@ -146,14 +146,14 @@ static int compare_stored(struct txn *txn, const uint8_t *key,
 {
     struct txn_bytes value;
     struct record stored;
-    int r = txn_get(txn, TXN_RECORDS, key, KEYS_RECORD_SIZE, &value);
+    int error = txn_get(txn, TXN_RECORDS, key, KEYS_RECORD_SIZE, &value);
 
-    if (r == STORE_E_NOT_FOUND) {
+    if (error == STORE_E_NOT_FOUND) {
         *ret = -1;
         return 0;
     }
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     /* What does not parse is worth less than anything that does. */
     *ret = record_parse(value.bytes, value.size, &stored) != 0
@@ -179,16 +179,16 @@ int store_put_record(struct store_batch *batch, const uint8_t *bytes,
     uint8_t key[KEYS_RECORD_SIZE];
     struct record record;
     int order = 0;
-    int r;
+    int error;
 
-    r = parse(bytes, size, &record, key);
-    if (r == 0) {
-        r = compare_stored(txn, key, record.order, &order);
+    error = parse(bytes, size, &record, key);
+    if (error == 0) {
+        error = compare_stored(txn, key, record.order, &order);
     }
-    if (r == 0 && order < 0) {
-        r = txn_put(txn, TXN_RECORDS, key, sizeof(key), bytes, size);
+    if (error == 0 && order < 0) {
+        error = txn_put(txn, TXN_RECORDS, key, sizeof(key), bytes, size);
     }
-    return r != 0 ? r : raise_head(txn, &record);
+    return error != 0 ? error : raise_head(txn, &record);
 }
 
 int store_erase_record(struct store_batch *batch, const uint8_t *bytes,
@@ -198,16 +198,16 @@ int store_erase_record(struct store_batch *batch, const uint8_t *bytes,
     uint8_t key[KEYS_RECORD_SIZE];
     struct record record;
     int order = 0;
-    int r;
+    int error;
 
-    r = parse(bytes, size, &record, key);
-    if (r == 0) {
-        r = compare_stored(txn, key, record.order, &order);
+    error = parse(bytes, size, &record, key);
+    if (error == 0) {
+        error = compare_stored(txn, key, record.order, &order);
     }
-    if (r == 0 && order <= 0) {
-        r = txn_erase(txn, TXN_RECORDS, key, sizeof(key));
+    if (error == 0 && order <= 0) {
+        error = txn_erase(txn, TXN_RECORDS, key, sizeof(key));
     }
-    return r;
+    return error;
 }
 
 int store_put_setting(struct store_batch *batch, const char *name,
@@ -243,14 +243,14 @@ int store_records_each(struct store *store, store_record_fn fn, void *data)
 {
     struct records_walk walk = {.fn = fn, .data = data};
     struct txn txn;
-    int r = txn_begin(store, false, &txn);
+    int error = txn_begin(store, false, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = txn_each(&txn, TXN_RECORDS, NULL, 0, visit_record, &walk);
+    error = txn_each(&txn, TXN_RECORDS, NULL, 0, visit_record, &walk);
     txn_abort(&txn);
-    return r;
+    return error;
 }
 
 int store_high_water(struct store *store,
@@ -258,14 +258,14 @@ int store_high_water(struct store *store,
                      struct record_order *ret)
 {
     struct txn txn;
-    int r = txn_begin(store, false, &txn);
+    int error = txn_begin(store, false, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = get_head(&txn, writer, ret);
+    error = get_head(&txn, writer, ret);
     txn_abort(&txn);
-    return r;
+    return error;
 }
 
 int store_get_setting(struct store *store, const char *name, void *value,
@@ -273,20 +273,20 @@ int store_get_setting(struct store *store, const char *name, void *value,
 {
     struct txn_bytes found;
     struct txn txn;
-    int r = txn_begin(store, false, &txn);
+    int error = txn_begin(store, false, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = txn_get(&txn, TXN_SETTINGS, name, strlen(name), &found);
-    if (r == 0) {
+    error = txn_get(&txn, TXN_SETTINGS, name, strlen(name), &found);
+    if (error == 0) {
         if (size > 0 && found.size > 0) {
             memcpy(value, found.bytes, MIN_OF(size, found.size));
         }
         *ret_size = found.size;
     }
     txn_abort(&txn);
-    return r;
+    return error;
 }
 
 struct settings_walk {
@@ -326,15 +326,15 @@ int store_settings_each(struct store *store, const char *prefix,
         .data = data,
     };
     struct txn txn;
-    int r = txn_begin(store, false, &txn);
+    int error = txn_begin(store, false, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = txn_each(&txn, TXN_SETTINGS, walk.prefix_len > 0 ? prefix : NULL,
-                 walk.prefix_len, visit_setting, &walk);
+    error = txn_each(&txn, TXN_SETTINGS, walk.prefix_len > 0 ? prefix : NULL,
+                     walk.prefix_len, visit_setting, &walk);
     txn_abort(&txn);
-    return r == SETTINGS_STOP ? walk.result : r;
+    return error == SETTINGS_STOP ? walk.result : error;
 }
 
 const char *store_error_text(int error)

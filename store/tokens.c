@@ -22,9 +22,10 @@ static int get_token(struct txn *txn, const uint8_t id[STORE_TOKEN_ID_SIZE],
                      struct store_token *ret)
 {
     struct txn_bytes value;
-    int r = txn_get(txn, TXN_TOKENS, id, STORE_TOKEN_ID_SIZE, &value);
+    int error = txn_get(txn, TXN_TOKENS, id, STORE_TOKEN_ID_SIZE, &value);
 
-    return r != 0 ? r : keys_get_token(id, value.bytes, value.size, ret);
+    return error != 0 ? error
+                      : keys_get_token(id, value.bytes, value.size, ret);
 }
 
 int store_put_token(struct store_batch *batch, const struct store_token *token)
@@ -39,14 +40,14 @@ int store_get_token(struct store *store, const uint8_t id[STORE_TOKEN_ID_SIZE],
                     struct store_token *ret)
 {
     struct txn txn;
-    int r = txn_begin(store, false, &txn);
+    int error = txn_begin(store, false, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = get_token(&txn, id, ret);
+    error = get_token(&txn, id, ret);
     txn_abort(&txn);
-    return r;
+    return error;
 }
 
 /* Whether `by` may redeem the token now. */
@@ -67,29 +68,29 @@ int store_token_redeem(struct store *store,
 {
     struct store_token token;
     struct txn txn;
-    int r = txn_begin(store, true, &txn);
+    int error = txn_begin(store, true, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = get_token(&txn, id, &token);
-    if (r == 0) {
-        r = check_token(&token, by, now_s);
+    error = get_token(&txn, id, &token);
+    if (error == 0) {
+        error = check_token(&token, by, now_s);
     }
-    if (r == 0 && token.used_s == 0) {
+    if (error == 0 && token.used_s == 0) {
         token.used_s = now_s;
         memcpy(token.used_by, by, sizeof(token.used_by));
-        r = put_token(&txn, &token);
+        error = put_token(&txn, &token);
     }
-    if (r != 0) {
+    if (error != 0) {
         txn_abort(&txn);
-        return r;
+        return error;
     }
-    r = txn_commit(&txn);
-    if (r == 0) {
+    error = txn_commit(&txn);
+    if (error == 0) {
         *ret = token;
     }
-    return r;
+    return error;
 }
 
 struct tokens_walk {
@@ -115,12 +116,12 @@ int store_tokens_each(struct store *store, store_token_fn fn, void *data)
 {
     struct tokens_walk walk = {.fn = fn, .data = data};
     struct txn txn;
-    int r = txn_begin(store, false, &txn);
+    int error = txn_begin(store, false, &txn);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = txn_each(&txn, TXN_TOKENS, NULL, 0, visit_token, &walk);
+    error = txn_each(&txn, TXN_TOKENS, NULL, 0, visit_token, &walk);
     txn_abort(&txn);
-    return r;
+    return error;
 }

@@ -67,14 +67,14 @@ static int map_error(const struct store *store, int mdb_error)
 static int open_dbs(struct store *store)
 {
     MDB_txn *mdb = NULL;
-    int r = mdb_txn_begin(store->env, NULL, 0, &mdb);
+    int error = mdb_txn_begin(store->env, NULL, 0, &mdb);
 
-    for (size_t i = 0; i < TXN_N_DBS && r == 0; i++) {
-        r = mdb_dbi_open(mdb, db_names[i], MDB_CREATE, &store->dbs[i]);
+    for (size_t i = 0; i < TXN_N_DBS && error == 0; i++) {
+        error = mdb_dbi_open(mdb, db_names[i], MDB_CREATE, &store->dbs[i]);
     }
-    if (r != 0) {
+    if (error != 0) {
         mdb_txn_abort(mdb);
-        return r;
+        return error;
     }
     return mdb_txn_commit(mdb);
 }
@@ -87,7 +87,7 @@ static int allocate_lock_file(const struct store *store)
 {
     _cleanup_(free_pointer) char *path = NULL;
     int fd;
-    int r;
+    int error;
 
     if (asprintf(&path, "%s/lock.mdb", store->directory) < 0) {
         path = NULL;
@@ -97,47 +97,47 @@ static int allocate_lock_file(const struct store *store)
     if (fd < 0) {
         return errno == EEXIST ? 0 : errno;
     }
-    r = posix_fallocate(fd, 0, TXN_LOCK_FILE_SIZE);
-    if (r != 0) {
+    error = posix_fallocate(fd, 0, TXN_LOCK_FILE_SIZE);
+    if (error != 0) {
         (void)unlink(path); /* we made it; the error is reported */
     }
     (void)close(fd); /* nothing was buffered */
-    return r;
+    return error;
 }
 
 int txn_open_environment(struct store *store)
 {
     int dead = 0;
-    int r;
+    int error;
 
     assert(store->env == NULL);
-    r = mdb_env_create(&store->env);
-    if (r != 0) {
+    error = mdb_env_create(&store->env);
+    if (error != 0) {
         store->env = NULL;
-        return map_error(store, r);
+        return map_error(store, error);
     }
-    r = mdb_env_set_maxdbs(store->env, TXN_N_DBS);
-    if (r == 0) {
-        r = mdb_env_set_mapsize(store->env, STORE_MAP_SIZE);
+    error = mdb_env_set_maxdbs(store->env, TXN_N_DBS);
+    if (error == 0) {
+        error = mdb_env_set_mapsize(store->env, STORE_MAP_SIZE);
     }
-    if (r == 0) {
-        r = allocate_lock_file(store);
+    if (error == 0) {
+        error = allocate_lock_file(store);
     }
-    if (r == 0) {
-        r = mdb_env_open(store->env, store->directory, MDB_NOTLS, 0600);
+    if (error == 0) {
+        error = mdb_env_open(store->env, store->directory, MDB_NOTLS, 0600);
     }
-    if (r == 0) {
+    if (error == 0) {
         /* Readers that were killed would keep old pages from reuse. */
-        r = mdb_reader_check(store->env, &dead);
+        error = mdb_reader_check(store->env, &dead);
     }
-    if (r == 0) {
-        r = open_dbs(store);
+    if (error == 0) {
+        error = open_dbs(store);
     }
-    if (r != 0) {
-        r = map_error(store, r);
+    if (error != 0) {
+        error = map_error(store, error);
         txn_close_environment(store);
     }
-    return r;
+    return error;
 }
 
 void txn_close_environment(struct store *store)
@@ -150,16 +150,16 @@ void txn_close_environment(struct store *store)
 
 static int reopen(struct store *store)
 {
-    int r;
+    int error;
 
-    r = -pthread_rwlock_wrlock(&store->lock);
-    if (r != 0) {
-        return r;
+    error = -pthread_rwlock_wrlock(&store->lock);
+    if (error != 0) {
+        return error;
     }
     txn_close_environment(store);
-    r = txn_open_environment(store);
+    error = txn_open_environment(store);
     (void)pthread_rwlock_unlock(&store->lock); /* we hold it */
-    return r;
+    return error;
 }
 
 static int begin_locked(struct store *store, bool is_write, MDB_txn **ret)
@@ -172,29 +172,29 @@ static int begin_locked(struct store *store, bool is_write, MDB_txn **ret)
 int txn_begin(struct store *store, bool is_write, struct txn *ret)
 {
     MDB_txn *mdb = NULL;
-    int r;
+    int error;
 
     for (int attempt = 0; attempt < 2; attempt++) {
-        r = -pthread_rwlock_rdlock(&store->lock);
-        if (r != 0) {
-            return r;
+        error = -pthread_rwlock_rdlock(&store->lock);
+        if (error != 0) {
+            return error;
         }
-        r = begin_locked(store, is_write, &mdb);
-        if (r == 0) {
+        error = begin_locked(store, is_write, &mdb);
+        if (error == 0) {
             *ret =
                 (struct txn){.store = store, .mdb = mdb, .is_write = is_write};
             return 0;
         }
         (void)pthread_rwlock_unlock(&store->lock); /* we hold it */
-        if (r != MDB_PANIC) {
+        if (error != MDB_PANIC) {
             break;
         }
-        r = reopen(store);
-        if (r != 0) {
-            return r;
+        error = reopen(store);
+        if (error != 0) {
+            return error;
         }
     }
-    return map_error(store, r);
+    return map_error(store, error);
 }
 
 static void end(struct txn *txn)
@@ -213,15 +213,15 @@ static int fail(struct txn *txn, int mdb_error)
 
 int txn_commit(struct txn *txn)
 {
-    int r;
+    int error;
 
     if (txn->error != 0) {
         txn_abort(txn);
         return txn->error;
     }
-    r = mdb_txn_commit(txn->mdb); /* frees it in every case */
+    error = mdb_txn_commit(txn->mdb); /* frees it in every case */
     end(txn);
-    return fail(txn, r);
+    return fail(txn, error);
 }
 
 void txn_abort(struct txn *txn)
@@ -248,20 +248,20 @@ int txn_get(struct txn *txn, enum txn_db db, const void *key, size_t key_size,
 {
     MDB_val name = to_val(key, key_size);
     MDB_val value;
-    int r;
+    int error;
 
     if (txn->error != 0) {
         return txn->error;
     }
-    r = mdb_get(txn->mdb, txn->store->dbs[db], &name, &value);
-    if (r == MDB_NOTFOUND) {
+    error = mdb_get(txn->mdb, txn->store->dbs[db], &name, &value);
+    if (error == MDB_NOTFOUND) {
         return STORE_E_NOT_FOUND;
     }
-    if (r == 0) {
+    if (error == 0) {
         *ret =
             (struct txn_bytes){.bytes = value.mv_data, .size = value.mv_size};
     }
-    return fail(txn, r);
+    return fail(txn, error);
 }
 
 int txn_put(struct txn *txn, enum txn_db db, const void *key, size_t key_size,
@@ -279,13 +279,13 @@ int txn_put(struct txn *txn, enum txn_db db, const void *key, size_t key_size,
 int txn_erase(struct txn *txn, enum txn_db db, const void *key, size_t key_size)
 {
     MDB_val name = to_val(key, key_size);
-    int r;
+    int error;
 
     if (txn->error != 0) {
         return txn->error;
     }
-    r = mdb_del(txn->mdb, txn->store->dbs[db], &name, NULL);
-    return fail(txn, r == MDB_NOTFOUND ? 0 : r);
+    error = mdb_del(txn->mdb, txn->store->dbs[db], &name, NULL);
+    return fail(txn, error == MDB_NOTFOUND ? 0 : error);
 }
 
 static int each(struct txn *txn, MDB_cursor *cursor, const void *from,
@@ -293,46 +293,46 @@ static int each(struct txn *txn, MDB_cursor *cursor, const void *from,
 {
     MDB_val key = to_val(from, from_size);
     MDB_val value;
-    int r;
+    int error;
 
-    r = mdb_cursor_get(cursor, &key, &value,
-                       from == NULL ? MDB_FIRST : MDB_SET_RANGE);
-    while (r == 0) {
+    error = mdb_cursor_get(cursor, &key, &value,
+                           from == NULL ? MDB_FIRST : MDB_SET_RANGE);
+    while (error == 0) {
         bool is_erased = false;
 
-        r = fn(
+        error = fn(
             (struct txn_bytes){.bytes = key.mv_data, .size = key.mv_size},
             (struct txn_bytes){.bytes = value.mv_data, .size = value.mv_size},
             &is_erased, data);
-        if (r != 0) {
-            return r;
+        if (error != 0) {
+            return error;
         }
         if (is_erased) {
             assert(txn->is_write);
-            r = mdb_cursor_del(cursor, 0);
-            if (r != 0) {
+            error = mdb_cursor_del(cursor, 0);
+            if (error != 0) {
                 break;
             }
         }
-        r = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+        error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
-    return fail(txn, r == MDB_NOTFOUND ? 0 : r);
+    return fail(txn, error == MDB_NOTFOUND ? 0 : error);
 }
 
 int txn_each(struct txn *txn, enum txn_db db, const void *from,
              size_t from_size, txn_each_fn fn, void *data)
 {
     MDB_cursor *cursor = NULL;
-    int r;
+    int error;
 
     if (txn->error != 0) {
         return txn->error;
     }
-    r = mdb_cursor_open(txn->mdb, txn->store->dbs[db], &cursor);
-    if (r != 0) {
-        return fail(txn, r);
+    error = mdb_cursor_open(txn->mdb, txn->store->dbs[db], &cursor);
+    if (error != 0) {
+        return fail(txn, error);
     }
-    r = each(txn, cursor, from, from_size, fn, data);
+    error = each(txn, cursor, from, from_size, fn, data);
     mdb_cursor_close(cursor);
-    return r;
+    return error;
 }

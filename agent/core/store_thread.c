@@ -74,22 +74,22 @@ static int commit_lists(struct store_thread *thread,
 {
     struct store_batch *batch = NULL;
     uint64_t start_ns = clock_now_ns();
-    int r;
+    int error;
 
-    r = store_batch_begin(thread->store, &batch);
-    if (r == 0) {
-        r = apply_list(batch, first);
-        if (r == 0) {
-            r = apply_list(batch, second);
+    error = store_batch_begin(thread->store, &batch);
+    if (error == 0) {
+        error = apply_list(batch, first);
+        if (error == 0) {
+            error = apply_list(batch, second);
         }
-        if (r == 0) {
-            r = store_batch_commit(batch);
+        if (error == 0) {
+            error = store_batch_commit(batch);
         } else {
             store_batch_abort(batch);
         }
     }
-    count_commit(thread, r, start_ns);
-    return r;
+    count_commit(thread, error, start_ns);
+    return error;
 }
 
 /* Each by itself, so that one that is too large does not fail the others. */
@@ -101,13 +101,13 @@ static int commit_singly(struct store_thread *thread,
 
     DL_FOREACH (list, request) {
         struct store_request alone = *request;
-        int r;
+        int error;
 
         alone.next = NULL;
         alone.prev = &alone;
-        r = commit_lists(thread, &alone, NULL);
-        request->error = r != 0 ? r : alone.error;
-        last = r != 0 ? r : last;
+        error = commit_lists(thread, &alone, NULL);
+        request->error = error != 0 ? error : alone.error;
+        last = error != 0 ? error : last;
     }
     return last;
 }
@@ -167,7 +167,7 @@ static int write_lists(struct store_thread *thread,
                        struct store_request **foreign)
 {
     int problem;
-    int r;
+    int error;
 
     if (waiting == NULL && *foreign == NULL) {
         return probe(thread);
@@ -176,13 +176,13 @@ static int write_lists(struct store_thread *thread,
     if (problem == 0) {
         *foreign = free_list(*foreign);
     } else if (waiting != NULL) {
-        r = commit_singly(thread, waiting);
+        error = commit_singly(thread, waiting);
         if (*foreign == NULL) {
-            problem = r;
+            problem = error;
         }
     }
-    r = redeem_all(thread, waiting);
-    return r != 0 ? r : problem;
+    error = redeem_all(thread, waiting);
+    return error != 0 ? error : problem;
 }
 
 /* Up to STORE_THREAD_BATCH of the foreign queue, oldest first. */
@@ -363,16 +363,16 @@ static void on_async(uv_async_t *async)
 
 static int init_primitives(struct store_thread *thread)
 {
-    int r = uv_mutex_init(&thread->mutex);
+    int error = uv_mutex_init(&thread->mutex);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
-    r = uv_cond_init(&thread->cond);
-    if (r != 0) {
+    error = uv_cond_init(&thread->cond);
+    if (error != 0) {
         uv_mutex_destroy(&thread->mutex);
     }
-    return r;
+    return error;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -385,7 +385,7 @@ int store_thread_new(uv_loop_t *loop, struct store *store,
                      struct store_thread **ret)
 {
     struct store_thread *thread = calloc(1, sizeof(*thread));
-    int r;
+    int error;
 
     if (thread == NULL) {
         return -ENOMEM;
@@ -393,25 +393,25 @@ int store_thread_new(uv_loop_t *loop, struct store *store,
     thread->store = store;
     thread->problem_fn = problem_fn;
     thread->problem_data = problem_data;
-    r = init_primitives(thread);
-    if (r != 0) {
+    error = init_primitives(thread);
+    if (error != 0) {
         free(thread);
-        return r;
+        return error;
     }
-    r = uv_async_init(loop, &thread->async, on_async);
-    if (r != 0) {
+    error = uv_async_init(loop, &thread->async, on_async);
+    if (error != 0) {
         uv_cond_destroy(&thread->cond);
         uv_mutex_destroy(&thread->mutex);
         free(thread);
-        return r;
+        return error;
     }
     thread->async.data = thread;
-    r = uv_thread_create(&thread->thread, thread_main, thread);
-    if (r != 0) {
+    error = uv_thread_create(&thread->thread, thread_main, thread);
+    if (error != 0) {
         uv_cond_destroy(&thread->cond);
         uv_mutex_destroy(&thread->mutex);
         uv_close((uv_handle_t *)&thread->async, on_closed);
-        return r;
+        return error;
     }
     *ret = thread;
     return 0;

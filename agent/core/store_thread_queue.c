@@ -124,32 +124,32 @@ int store_thread_put_own(struct store_thread *thread, const uint8_t *bytes,
                          size_t size, store_thread_done_fn done, void *data)
 {
     struct store_request *request = NULL;
-    int r = request_new(STORE_REQUEST_PUT, NULL, bytes, size, &request);
+    int error = request_new(STORE_REQUEST_PUT, NULL, bytes, size, &request);
 
-    if (r == 0) {
+    if (error == 0) {
         request->done = done;
         request->data = data;
-        r = queue_waiting(thread, request);
+        error = queue_waiting(thread, request);
     }
-    return r;
+    return error;
 }
 
 int store_thread_put_foreign(struct store_thread *thread, const uint8_t *bytes,
                              size_t size)
 {
     struct store_request *request = NULL;
-    int r = request_new(STORE_REQUEST_PUT, NULL, bytes, size, &request);
+    int error = request_new(STORE_REQUEST_PUT, NULL, bytes, size, &request);
 
-    return r != 0 ? r : queue_foreign(thread, request);
+    return error != 0 ? error : queue_foreign(thread, request);
 }
 
 int store_thread_erase(struct store_thread *thread, const uint8_t *bytes,
                        size_t size)
 {
     struct store_request *request = NULL;
-    int r = request_new(STORE_REQUEST_ERASE, NULL, bytes, size, &request);
+    int error = request_new(STORE_REQUEST_ERASE, NULL, bytes, size, &request);
 
-    return r != 0 ? r : queue_foreign(thread, request);
+    return error != 0 ? error : queue_foreign(thread, request);
 }
 
 int store_thread_put_setting(struct store_thread *thread, const char *name,
@@ -157,14 +157,14 @@ int store_thread_put_setting(struct store_thread *thread, const char *name,
                              store_thread_done_fn done, void *data)
 {
     struct store_request *request = NULL;
-    int r = request_new(STORE_REQUEST_SETTING, name, value, size, &request);
+    int error = request_new(STORE_REQUEST_SETTING, name, value, size, &request);
 
-    if (r == 0) {
+    if (error == 0) {
         request->done = done;
         request->data = data;
-        r = queue_waiting(thread, request);
+        error = queue_waiting(thread, request);
     }
-    return r;
+    return error;
 }
 
 int store_thread_put_token(struct store_thread *thread,
@@ -172,15 +172,15 @@ int store_thread_put_token(struct store_thread *thread,
                            store_thread_done_fn done, void *data)
 {
     struct store_request *request = NULL;
-    int r = request_new(STORE_REQUEST_TOKEN, NULL, NULL, 0, &request);
+    int error = request_new(STORE_REQUEST_TOKEN, NULL, NULL, 0, &request);
 
-    if (r == 0) {
+    if (error == 0) {
         *request->token = *token;
         request->done = done;
         request->data = data;
-        r = queue_waiting(thread, request);
+        error = queue_waiting(thread, request);
     }
-    return r;
+    return error;
 }
 
 int store_thread_redeem(struct store_thread *thread,
@@ -189,15 +189,15 @@ int store_thread_redeem(struct store_thread *thread,
                         store_thread_token_fn done, void *data)
 {
     struct store_request *request = NULL;
-    int r = request_new(STORE_REQUEST_REDEEM, NULL, NULL, 0, &request);
+    int error = request_new(STORE_REQUEST_REDEEM, NULL, NULL, 0, &request);
 
-    if (r == 0) {
+    if (error == 0) {
         memcpy(request->token->id, id, STORE_TOKEN_ID_SIZE);
         memcpy(request->by, by, sizeof(request->by));
         request->now_s = now_s;
         request->token_done = done;
         request->data = data;
-        r = queue_waiting(thread, request);
+        error = queue_waiting(thread, request);
     }
-    return r;
+    return error;
 }

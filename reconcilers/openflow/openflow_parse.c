@@ -117,10 +117,10 @@ int openflow_next_flow(struct reader *reader, struct flow *ret)
 {
     struct flow flow = {0};
     struct reader entry;
-    int r = next_entry(reader, 32, &entry);
+    int error = next_entry(reader, 32, &entry);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     (void)reader_u16(&entry); /* padding */
     flow.table = reader_u8(&entry);
@@ -128,16 +128,16 @@ int openflow_next_flow(struct reader *reader, struct flow *ret)
     flow.priority = reader_u16(&entry);
     (void)reader_u64(&entry); /* timeouts, flags, importance */
     flow.cookie = reader_u64(&entry);
-    r = openflow_parse_match(&entry, &flow.match);
-    if (r == 0) {
-        r = parse_stats(&entry, &flow);
+    error = openflow_parse_match(&entry, &flow.match);
+    if (error == 0) {
+        error = parse_stats(&entry, &flow);
     }
-    if (r == 0) {
-        r = copy_rest(&entry, &flow.instructions, &flow.instructions_size);
+    if (error == 0) {
+        error = copy_rest(&entry, &flow.instructions, &flow.instructions_size);
     }
-    if (r != 0) {
+    if (error != 0) {
         reader->failed = true;
-        return r;
+        return error;
     }
     *ret = flow;
     return 0;
@@ -166,14 +166,14 @@ static int count_buckets(const uint8_t *bytes, size_t size, uint16_t *ret)
 {
     struct reader reader = reader_init(bytes, size), bucket;
     uint16_t n = 0;
-    int r;
+    int error;
 
     /* A bucket is at least 8 bytes of a 16-bit length: n cannot overflow. */
-    while ((r = next_entry(&reader, 8, &bucket)) == 0) {
+    while ((error = next_entry(&reader, 8, &bucket)) == 0) {
         n++;
     }
-    if (r != OPENFLOW_E_AGAIN) {
-        return r;
+    if (error != OPENFLOW_E_AGAIN) {
+        return error;
     }
     *ret = n;
     return 0;
@@ -186,10 +186,10 @@ int openflow_next_group(struct reader *reader, struct group *ret)
     const uint8_t *start;
     uint16_t size;
     uint8_t type;
-    int r = next_entry(reader, 16, &entry);
+    int error = next_entry(reader, 16, &entry);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     type = reader_u8(&entry);
     (void)reader_u8(&entry);
@@ -197,17 +197,17 @@ int openflow_next_group(struct reader *reader, struct group *ret)
     size = reader_u16(&entry);
     (void)reader_take(&entry, 6);
     start = reader_take(&entry, size);
-    r = OPENFLOW_E_MALFORMED;
+    error = OPENFLOW_E_MALFORMED;
     if (start != NULL) {
-        r = count_buckets(start, size, &group.n_buckets);
+        error = count_buckets(start, size, &group.n_buckets);
     }
-    if (r == 0) {
+    if (error == 0) {
         buckets = reader_init(start, size);
-        r = copy_rest(&buckets, &group.buckets, &group.buckets_size);
+        error = copy_rest(&buckets, &group.buckets, &group.buckets_size);
     }
-    if (r != 0) {
+    if (error != 0) {
         reader->failed = true;
-        return r;
+        return error;
     }
     group.is_other_form = type != GROUP_TYPE_SELECT || !is_dp_hash(&entry);
     *ret = group;
@@ -250,10 +250,10 @@ int openflow_next_event(struct reader *reader, enum openflow_event *ret)
 {
     enum { ABBREVIATED = 4, PAUSED = 5, RESUMED = 6 };
     struct reader entry;
-    int r = next_entry(reader, 8, &entry);
+    int error = next_entry(reader, 8, &entry);
 
-    if (r != 0) {
-        return r;
+    if (error != 0) {
+        return error;
     }
     switch (reader_u16(&entry)) {
     case ABBREVIATED:
@@ -278,15 +278,15 @@ int openflow_parse_packet_in(const uint8_t *message, size_t size,
     struct openflow_packet_in packet = {0};
     struct reader reader = reader_init(message, size);
     struct flow_match match;
-    int r;
+    int error;
 
     (void)reader_take(&reader, OPENFLOW_HEADER_SIZE);
     (void)reader_take(&reader, 7); /* buffer, length of the frame, reason */
     packet.table = reader_u8(&reader);
     packet.cookie = reader_u64(&reader);
-    r = openflow_parse_match(&reader, &match);
-    if (r != 0) {
-        return r;
+    error = openflow_parse_match(&reader, &match);
+    if (error != 0) {
+        return error;
     }
     (void)reader_u16(&reader);
     if (reader.failed || !(match.fields & FLOW_IN_PORT)) {

@@ -190,10 +190,10 @@ int desired_put(struct desired *desired, struct desired_item *item)
     if (is_there) {
         desired_item_done(&desired->items[index]);
     } else {
-        int r = reserve_one(desired);
+        int error = reserve_one(desired);
 
-        if (r < 0) {
-            return r;
+        if (error < 0) {
+            return error;
         }
         memmove(&desired->items[index + 1], &desired->items[index],
                 (desired->n_items - index) * sizeof(*desired->items));
