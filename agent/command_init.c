@@ -16,7 +16,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/ctl/ctl.h"
 #include "agent/identity/identity.h"
-#include "agent/join/join_check.h"
+#include "agent/join/join_judge.h"
 #include "agent/join/join_local.h"
 #include "agent/system/clock.h"
 #include "gossip/base/text.h"
@@ -119,7 +119,7 @@ static int make_cluster(struct init *init, const char *cluster_name,
     genesis->service_range = *service_range;
     error = genesis_build(genesis);
     if (error == 0 &&
-        join_check_own(genesis, &init->request, text) != JOIN_OK) {
+        join_judge_own(genesis, &init->request, text) != JOIN_OK) {
         *ret_problem = strdup(text);
         return -EINVAL;
     }

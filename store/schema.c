@@ -11,7 +11,7 @@
 #include "gossip/base/cursor.h"
 #include "store/keys.h"
 
-static int check_version(struct txn *txn, bool *ret_must_write)
+static int verify_version(struct txn *txn, bool *ret_must_write)
 {
     struct txn_bytes value;
     struct reader reader;
@@ -35,8 +35,8 @@ static int check_version(struct txn *txn, bool *ret_must_write)
     return version > STORE_SCHEMA_VERSION ? STORE_E_SCHEMA : 0;
 }
 
-static int check_cluster(struct txn *txn, const uint8_t *cluster,
-                         bool *ret_must_write)
+static int verify_cluster(struct txn *txn, const uint8_t *cluster,
+                          bool *ret_must_write)
 {
     struct txn_bytes value;
     int error;
@@ -73,9 +73,9 @@ static int check(struct store *store, bool is_write, const uint8_t *cluster,
     if (error != 0) {
         return error;
     }
-    error = check_version(&txn, &must_write_version);
+    error = verify_version(&txn, &must_write_version);
     if (error == 0) {
-        error = check_cluster(&txn, cluster, &must_write_cluster);
+        error = verify_cluster(&txn, cluster, &must_write_cluster);
     }
     if (error == 0 && is_write && must_write_version) {
         writer_u32(&writer, STORE_SCHEMA_VERSION);
@@ -96,8 +96,8 @@ static int check(struct store *store, bool is_write, const uint8_t *cluster,
     return error;
 }
 
-int schema_check(struct store *store,
-                 const uint8_t cluster[RECORD_CLUSTER_SIZE])
+int schema_verify(struct store *store,
+                  const uint8_t cluster[RECORD_CLUSTER_SIZE])
 {
     bool must_write = false;
     int error;

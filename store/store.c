@@ -53,7 +53,7 @@ int store_open(const char *directory,
     }
     error = txn_open_environment(store);
     if (error == 0) {
-        error = schema_check(store, cluster);
+        error = schema_verify(store, cluster);
     }
     if (error != 0) {
         store_close(store);

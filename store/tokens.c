@@ -51,8 +51,8 @@ int store_get_token(struct store *store, const uint8_t id[STORE_TOKEN_ID_SIZE],
 }
 
 /* Whether `by` may redeem the token now. */
-static int check_token(const struct store_token *token, const uint8_t by[32],
-                       uint64_t now_s)
+static int validate_token(const struct store_token *token, const uint8_t by[32],
+                          uint64_t now_s)
 {
     if (token->used_s != 0 &&
         memcmp(token->used_by, by, sizeof(token->used_by)) != 0) {
@@ -75,7 +75,7 @@ int store_token_redeem(struct store *store,
     }
     error = get_token(&txn, id, &token);
     if (error == 0) {
-        error = check_token(&token, by, now_s);
+        error = validate_token(&token, by, now_s);
     }
     if (error == 0 && token.used_s == 0) {
         token.used_s = now_s;

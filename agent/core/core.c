@@ -56,7 +56,7 @@ static enum core_status core_fail(struct core *core, const char *what,
 
 /* The certificate binds this node to its mesh addresses: peers refuse it at
  * any other, so that it is better not to start. */
-static enum core_status core_check_mesh(struct core *core)
+static enum core_status core_verify_mesh(struct core *core)
 {
     struct config *config = core->config;
     const struct body_certificate *body = &core->identity->body;
@@ -240,7 +240,7 @@ static enum core_status core_make_state(struct core *core)
             core, passes ? CORE_STATUS_FAILED : CORE_STATUS_CONFIG, "%s",
             text != NULL ? text : "cannot read this node's identity");
     }
-    status = core_check_mesh(core);
+    status = core_verify_mesh(core);
     if (status == CORE_STATUS_OK) {
         status = core_open_store(core, &store);
     }

@@ -166,7 +166,7 @@ static int load_genesis(const char *state_dir, struct identity *identity,
     return 0;
 }
 
-static int check_certificate(struct identity *identity, const char **ret_why)
+static int verify_certificate(struct identity *identity, const char **ret_why)
 {
     struct record record;
 
@@ -203,7 +203,7 @@ static int load_certificate(const char *state_dir, struct identity *identity,
         file_read(path, identity->certificate, sizeof(identity->certificate),
                   &identity->certificate_size);
     if (error == 0) {
-        error = check_certificate(identity, &why);
+        error = verify_certificate(identity, &why);
     }
     if (error != 0) {
         return fail(error, ret_error,

@@ -1,7 +1,7 @@
 /*
  * The issuer's half of joining: checks, redeems the token, writes the
  * certificate as an own record, answers; see join_issuer.h.  join_message.c
- * knows the bytes, join_check.c what may be given away.
+ * knows the bytes, join_judge.c what may be given away.
  */
 #include "agent/join/join_issuer.h"
 
@@ -17,7 +17,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/identity/identity.h"
 #include "agent/identity/token.h"
-#include "agent/join/join_check.h"
+#include "agent/join/join_judge.h"
 #include "agent/join/join_message.h"
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
@@ -242,7 +242,7 @@ static void on_written(struct core *core, int error, struct record_order order,
                                   : "its store did not take the certificate");
         return;
     }
-    status = join_check_written(core->node, &core->identity->genesis,
+    status = join_judge_written(core->node, &core->identity->genesis,
                                 &issuer->request, clock_wall_ms() / 1000,
                                 core->identity->sign_public, order, text);
     if (status != JOIN_OK) {
@@ -396,7 +396,7 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
 }
 
 /* Whether the token exists, fits, and may still be used by this key. */
-static int check_token(const struct join_issuer *issuer, uint64_t now_s)
+static int judge_token(const struct join_issuer *issuer, uint64_t now_s)
 {
     const struct join_request *request = &issuer->request;
     struct store_token token;
@@ -446,12 +446,12 @@ void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
                core->identity->body.name);
         return;
     }
-    error = check_token(issuer, now_s);
+    error = judge_token(issuer, now_s);
     if (error != 0) {
         refuse_token(issuer, error);
         return;
     }
-    status = join_check(core->node, &core->identity->genesis, &issuer->request,
+    status = join_judge(core->node, &core->identity->genesis, &issuer->request,
                         now_s, text);
     if (status != JOIN_OK) {
         refuse(issuer, status, "%s", text);

@@ -1,5 +1,5 @@
 /*
- * Reading msgpack that unpack_check has let through; see unpack.h.
+ * Reading msgpack that unpack_validate has let through; see unpack.h.
  */
 #include "gossip/base/unpack.h"
 
@@ -28,7 +28,7 @@ void unpack_begin_large(struct unpack *unpack, const uint8_t *bytes,
     msgpack_unpack_return result;
     size_t offset = 0;
 
-    unpack->failed = unpack_check(bytes, size, n_objects) != 0;
+    unpack->failed = unpack_validate(bytes, size, n_objects) != 0;
     unpack->root = (msgpack_object){.type = MSGPACK_OBJECT_NIL};
     if (unpack->failed) {
         return;

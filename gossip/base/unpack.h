@@ -1,5 +1,5 @@
 /*
- * The one reader of msgpack.  unpack_check bounds what untrusted bytes hold;
+ * The one reader of msgpack.  unpack_validate bounds what untrusted bytes hold;
  * then msgpack-c decodes them, into memory that the check has measured and
  * the caller has given, so that nothing is allocated.  pack.h is the other
  * direction.
@@ -39,8 +39,8 @@ struct unpack {
  * or strings, none twice in a map; strings are clean (text.h); no ext types,
  * no trailing bytes.  Integers and lengths may be longer than they need to
  * be.  0 or UNPACK_E_MALFORMED. */
-_must_check_ int unpack_check(const uint8_t *bytes, size_t size,
-                              size_t max_elements);
+_must_check_ int unpack_validate(const uint8_t *bytes, size_t size,
+                                 size_t max_elements);
 
 /* Checks and decodes at most LIMIT_MSGPACK_ELEMENTS. */
 void unpack_begin(struct unpack *unpack, const uint8_t *bytes, size_t size);

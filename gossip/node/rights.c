@@ -130,8 +130,8 @@ static enum rights_verdict judge(const struct node *node,
     default:
         /* Intents and kinds of later releases: kept and relayed as long as
          * they are well-formed, never acted on. */
-        return judge_body(unpack_check(record->body, record->body_size,
-                                       LIMIT_MSGPACK_ELEMENTS) == 0);
+        return judge_body(unpack_validate(record->body, record->body_size,
+                                          LIMIT_MSGPACK_ELEMENTS) == 0);
     }
 }
 

@@ -169,7 +169,7 @@ struct body_revocation {
 };
 
 /* Decoders: 0, or RECORD_E_BODY (shape, ranges, or record key and body
- * disagree).  What a body may hold at all: unpack_check. */
+ * disagree).  What a body may hold at all: unpack_validate. */
 _must_check_ int body_get_certificate(const struct record *record,
                                       struct body_certificate *ret);
 _must_check_ int body_get_member(const struct record *record,

@@ -209,7 +209,7 @@ static const struct sign_vector sign_vectors[] = {
     },
 };
 
-static int check_vector(const struct sign_vector *vector)
+static int verify_vector(const struct sign_vector *vector)
 {
     uint8_t message[32];
     uint8_t public[SIGN_PUBLIC_SIZE];
@@ -234,7 +234,7 @@ static int check_vector(const struct sign_vector *vector)
 int sign_self_test(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(sign_vectors); i++) {
-        int error = check_vector(&sign_vectors[i]);
+        int error = verify_vector(&sign_vectors[i]);
 
         if (error < 0) {
             return error;

@@ -142,9 +142,9 @@ static int local_add(struct netlink_work *work, const struct address *address,
 
 /* Removes ours that are not wanted, and says whether the wanted one is there;
  * on another interface it is somebody else's. */
-static int locals_check(struct netlink_work *work,
-                        const struct netlink_locals *locals, bool is_wanted,
-                        bool *ret_is_present)
+static int locals_verify(struct netlink_work *work,
+                         const struct netlink_locals *locals, bool is_wanted,
+                         bool *ret_is_present)
 {
     const struct address *gateway = &work->policy->gateway;
     uint8_t len = work->plan->local_address.len;
@@ -193,7 +193,7 @@ int netlink_apply_local(struct netlink_work *work)
         return netlink_problem(work, error, "cannot read addresses: %s",
                                strerror(-error));
     }
-    error = locals_check(work, &locals, is_wanted, &is_present);
+    error = locals_verify(work, &locals, is_wanted, &is_present);
     if (error != 0 || !is_wanted || is_present) {
         return error;
     }

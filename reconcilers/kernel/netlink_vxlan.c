@@ -215,7 +215,7 @@ static int device_adjust(struct netlink_work *work, struct rtnl_link *link)
 }
 
 /* The device that is there: kept, or out of the way. */
-static int device_check(struct netlink_work *work, struct rtnl_link **link)
+static int device_verify(struct netlink_work *work, struct rtnl_link **link)
 {
     const char *name = work->policy->tunnel_device;
     int error = 0;
@@ -259,7 +259,7 @@ int netlink_apply_tunnel(struct netlink_work *work)
                                policy->mesh_interface);
     }
     if (link != NULL) {
-        error = device_check(work, &link);
+        error = device_verify(work, &link);
         if (error != 0) {
             return error;
         }

@@ -222,7 +222,7 @@ static int ovsdb_process(struct ovsdb *ovsdb)
         }
         channel_buffer_consume(in, size);
         if (!ovsdb->is_orphaned) {
-            ovsdb_changes_check(ovsdb);
+            ovsdb_changes_validate(ovsdb);
         }
     }
     return 0;
@@ -332,7 +332,7 @@ int ovsdb_run(struct ovsdb *ovsdb, uint64_t now_ms)
     (void)!read(ovsdb->timer_fd, &expirations, sizeof(expirations));
     error = ovsdb_exchange(ovsdb);
     if (error == 0 && !ovsdb->is_orphaned) {
-        ovsdb_changes_check(ovsdb);
+        ovsdb_changes_validate(ovsdb);
     }
     if (error == 0 && !ovsdb->is_orphaned) {
         error = ovsdb_settle(ovsdb);

@@ -98,7 +98,7 @@ _must_check_ int ovsdb_fail(struct ovsdb *ovsdb, int error, const char *why);
 bool ovsdb_change_answer(struct ovsdb *ovsdb, json_int_t id,
                          const json_t *message);
 /* Finishes what ovs-vswitchd has applied, and what took too long. */
-void ovsdb_changes_check(struct ovsdb *ovsdb);
+void ovsdb_changes_validate(struct ovsdb *ovsdb);
 /* Finishes all with the error. */
 void ovsdb_changes_fail(struct ovsdb *ovsdb, int error, const char *text);
 void ovsdb_changes_free(struct ovsdb *ovsdb);

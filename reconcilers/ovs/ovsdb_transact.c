@@ -93,7 +93,7 @@ static struct ovsdb_change *changes_over(const struct ovsdb *ovsdb,
     return NULL;
 }
 
-void ovsdb_changes_check(struct ovsdb *ovsdb)
+void ovsdb_changes_validate(struct ovsdb *ovsdb)
 {
     struct ovsdb_change *change;
     bool is_applied;
@@ -213,7 +213,7 @@ static int change_send(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
 }
 
 /* Fails when `name` cannot be a port's, or when there is no view yet. */
-static int change_check(const struct ovsdb *ovsdb, const char *name)
+static int change_validate(const struct ovsdb *ovsdb, const char *name)
 {
     size_t len = strlen(name);
 
@@ -232,7 +232,7 @@ int ovsdb_add_port(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
     struct ovsdb_uuid uuid;
     char present[OVSDB_OWNER_SIZE];
     json_t *operations;
-    int error = change_check(ovsdb, name);
+    int error = change_validate(ovsdb, name);
 
     if (error != 0) {
         return error;
@@ -281,7 +281,7 @@ int ovsdb_remove_port(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
     struct ovsdb_uuid uuid;
     char owner[OVSDB_OWNER_SIZE], text[37];
     json_t *operations;
-    int error = change_check(ovsdb, name);
+    int error = change_validate(ovsdb, name);
 
     if (error != 0) {
         return error;
@@ -316,7 +316,7 @@ int ovsdb_request_number(struct ovsdb *ovsdb, uint64_t now_ms, const char *name,
     struct ovsdb_uuid uuid;
     char owner[OVSDB_OWNER_SIZE];
     json_t *value;
-    int error = change_check(ovsdb, name);
+    int error = change_validate(ovsdb, name);
 
     if (error != 0) {
         return error;

@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct record record;
     size_t peeked = 0;
     int peek = record_peek_size(data, size, &peeked);
-    int checked = unpack_check(data, size, LIMIT_MSGPACK_ELEMENTS);
+    int checked = unpack_validate(data, size, LIMIT_MSGPACK_ELEMENTS);
     struct unpack unpack;
     int verified;
 

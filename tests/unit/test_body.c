@@ -187,7 +187,7 @@ static void test_samples(void **state)
         const struct sample *s = &samples[i];
 
         assert_int_equal(
-            unpack_check(s->bytes, s->size, LIMIT_MSGPACK_ELEMENTS), 0);
+            unpack_validate(s->bytes, s->size, LIMIT_MSGPACK_ELEMENTS), 0);
         assert_int_equal(decode_body(s, s->bytes, s->size), 0);
         /* Read as a record of another kind. */
         assert_int_equal(

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <sodium.h>
 
-#include "agent/join/join_check.h"
+#include "agent/join/join_judge.h"
 #include "agent/join/join_client.h"
 #include "gossip/base/cursor.h"
 #include "gossip/wire/message.h"
@@ -480,15 +480,15 @@ static void an_ended_certificate_takes_no_name(void **state)
     char text[JOIN_TEXT_SIZE] = "";
 
     strcpy(joiner.request.name, "host1");
-    assert_int_equal(join_check(fixture->core.node, genesis, &joiner.request,
+    assert_int_equal(join_judge(fixture->core.node, genesis, &joiner.request,
                                 end_s - 1, text),
                      JOIN_NAME_REFUSED);
     assert_int_equal(
-        join_check(fixture->core.node, genesis, &joiner.request, end_s, text),
+        join_judge(fixture->core.node, genesis, &joiner.request, end_s, text),
         JOIN_OK);
     strcpy(joiner.request.name, "host2");
     joiner.request.mesh[0].address = (struct address){4, {223, 255, 255, 255}};
-    assert_int_equal(join_check(fixture->core.node, genesis, &joiner.request,
+    assert_int_equal(join_judge(fixture->core.node, genesis, &joiner.request,
                                 end_s - 1, text),
                      JOIN_OK); /* the last before multicast */
 }

@@ -195,26 +195,26 @@ static void test_depth(void **state)
     memset(bytes, 0x91, sizeof(bytes)); /* [[[...]]] */
     bytes[LIMIT_MSGPACK_DEPTH - 1] = 0x90;
     assert_int_equal(
-        unpack_check(bytes, LIMIT_MSGPACK_DEPTH, LIMIT_MSGPACK_ELEMENTS), 0);
+        unpack_validate(bytes, LIMIT_MSGPACK_DEPTH, LIMIT_MSGPACK_ELEMENTS), 0);
     bytes[LIMIT_MSGPACK_DEPTH - 1] = 0x91;
     bytes[LIMIT_MSGPACK_DEPTH] = 0x90;
     assert_int_equal(
-        unpack_check(bytes, LIMIT_MSGPACK_DEPTH + 1, LIMIT_MSGPACK_ELEMENTS),
+        unpack_validate(bytes, LIMIT_MSGPACK_DEPTH + 1, LIMIT_MSGPACK_ELEMENTS),
         UNPACK_E_MALFORMED);
     for (int i = 0; i < LIMIT_MSGPACK_DEPTH; i++) { /* {1: {1: ... 0}} */
         *pos++ = 0x81;
         *pos++ = 0x01;
     }
     *pos = 0x00;
-    assert_int_equal(
-        unpack_check(bytes, (size_t)(pos - bytes) + 1, LIMIT_MSGPACK_ELEMENTS),
-        0);
+    assert_int_equal(unpack_validate(bytes, (size_t)(pos - bytes) + 1,
+                                     LIMIT_MSGPACK_ELEMENTS),
+                     0);
     *pos++ = 0x81;
     *pos++ = 0x01;
     *pos = 0x00;
-    assert_int_equal(
-        unpack_check(bytes, (size_t)(pos - bytes) + 1, LIMIT_MSGPACK_ELEMENTS),
-        UNPACK_E_MALFORMED);
+    assert_int_equal(unpack_validate(bytes, (size_t)(pos - bytes) + 1,
+                                     LIMIT_MSGPACK_ELEMENTS),
+                     UNPACK_E_MALFORMED);
 }
 
 /* LIMIT_MSGPACK_ELEMENTS: array elements, then keys with their values. */
@@ -227,12 +227,12 @@ static void test_elements(void **state)
     (void)state;
     bytes[1] = LIMIT_MSGPACK_ELEMENTS >> 8;
     bytes[2] = LIMIT_MSGPACK_ELEMENTS & 0xff;
-    assert_int_equal(
-        unpack_check(bytes, 3 + LIMIT_MSGPACK_ELEMENTS, LIMIT_MSGPACK_ELEMENTS),
-        0);
+    assert_int_equal(unpack_validate(bytes, 3 + LIMIT_MSGPACK_ELEMENTS,
+                                     LIMIT_MSGPACK_ELEMENTS),
+                     0);
     bytes[2]++;
-    assert_int_equal(unpack_check(bytes, 3 + LIMIT_MSGPACK_ELEMENTS + 1,
-                                  LIMIT_MSGPACK_ELEMENTS),
+    assert_int_equal(unpack_validate(bytes, 3 + LIMIT_MSGPACK_ELEMENTS + 1,
+                                     LIMIT_MSGPACK_ELEMENTS),
                      UNPACK_E_MALFORMED);
     for (size_t past = 0; past < 2; past++) {
         pos = bytes;
@@ -244,21 +244,21 @@ static void test_elements(void **state)
             *pos++ = (uint8_t)i;
             *pos++ = 0;
         }
-        assert_int_equal(
-            unpack_check(bytes, (size_t)(pos - bytes), LIMIT_MSGPACK_ELEMENTS),
-            past == 0 ? 0 : UNPACK_E_MALFORMED);
+        assert_int_equal(unpack_validate(bytes, (size_t)(pos - bytes),
+                                         LIMIT_MSGPACK_ELEMENTS),
+                         past == 0 ? 0 : UNPACK_E_MALFORMED);
     }
     /* Spread over two levels: 2 + 254, and 2 + 255. */
     memset(bytes, 0, sizeof(bytes));
     bytes[0] = 0x92;
     bytes[2] = 0xdc;
     bytes[4] = LIMIT_MSGPACK_ELEMENTS - 2;
-    assert_int_equal(unpack_check(bytes, 5 + LIMIT_MSGPACK_ELEMENTS - 2,
-                                  LIMIT_MSGPACK_ELEMENTS),
+    assert_int_equal(unpack_validate(bytes, 5 + LIMIT_MSGPACK_ELEMENTS - 2,
+                                     LIMIT_MSGPACK_ELEMENTS),
                      0);
     bytes[4]++;
-    assert_int_equal(unpack_check(bytes, 5 + LIMIT_MSGPACK_ELEMENTS - 1,
-                                  LIMIT_MSGPACK_ELEMENTS),
+    assert_int_equal(unpack_validate(bytes, 5 + LIMIT_MSGPACK_ELEMENTS - 1,
+                                     LIMIT_MSGPACK_ELEMENTS),
                      UNPACK_E_MALFORMED);
 }
 
@@ -287,15 +287,17 @@ static void test_pairs(void **state)
 
     (void)state;
     assert_int_equal(
-        unpack_check(bytes, (size_t)(end - bytes), LIMIT_MSGPACK_ELEMENTS), 0);
+        unpack_validate(bytes, (size_t)(end - bytes), LIMIT_MSGPACK_ELEMENTS),
+        0);
     end = put_map(second, rest + 1);
     assert_int_equal(
-        unpack_check(bytes, (size_t)(end - bytes), LIMIT_MSGPACK_ELEMENTS),
+        unpack_validate(bytes, (size_t)(end - bytes), LIMIT_MSGPACK_ELEMENTS),
         UNPACK_E_MALFORMED);
     end = put_map(bytes, n_keys);
-    assert_int_equal(unpack_check(bytes, (size_t)(end - bytes), SIZE_MAX), 0);
+    assert_int_equal(unpack_validate(bytes, (size_t)(end - bytes), SIZE_MAX),
+                     0);
     end = put_map(bytes, n_keys + 1);
-    assert_int_equal(unpack_check(bytes, (size_t)(end - bytes), SIZE_MAX),
+    assert_int_equal(unpack_validate(bytes, (size_t)(end - bytes), SIZE_MAX),
                      UNPACK_E_MALFORMED);
 }
 
@@ -433,7 +435,7 @@ static void test_service_lists(void **state)
          1;
     size = lengthen_list(body, size, at, 4, longer);
     longer[at + 2] = 'z'; /* another key, so that only the number is wrong */
-    assert_int_equal(unpack_check(longer, size, LIMIT_MSGPACK_ELEMENTS), 0);
+    assert_int_equal(unpack_validate(longer, size, LIMIT_MSGPACK_ELEMENTS), 0);
     assert_int_equal(decode_service(longer, size), RECORD_E_BODY);
 
     assert_int_equal(body_put_service(&service, body, sizeof(body), &size), 0);

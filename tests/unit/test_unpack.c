@@ -1,6 +1,6 @@
 /*
- * unpack_check: the walk in front of every decoder.  What it accepts and what
- * it refuses, as raw msgpack (https://msgpack.org formats in hexadecimal).
+ * unpack_validate: the walk in front of every decoder.  What it accepts and
+ * what it refuses, as raw msgpack (https://msgpack.org formats in hexadecimal).
  */
 #include "gossip/base/unpack.h"
 
@@ -28,7 +28,7 @@ static int check(const void *bytes, size_t size)
 
     assert_non_null(copy);
     memcpy(copy, bytes, size);
-    result = unpack_check(copy, size, LIMIT_MSGPACK_ELEMENTS);
+    result = unpack_validate(copy, size, LIMIT_MSGPACK_ELEMENTS);
     unpack_begin(&unpack, copy, size); /* it asserts that nothing is left */
     assert_int_equal(unpack_end(&unpack), result);
     free(copy);

@@ -1,7 +1,7 @@
 /*
- * Conflicts between a joiner and the cluster; see join_check.h.
+ * Conflicts between a joiner and the cluster; see join_judge.h.
  */
-#include "agent/join/join_check.h"
+#include "agent/join/join_judge.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #define JOIN_SUBNET_LEN_MIN_4 8
 #define JOIN_SUBNET_LEN_MIN_6 16
 
-struct check {
+struct judge {
     const struct node *node;
     const struct join_request *request;
     uint64_t now_s;
@@ -21,42 +21,42 @@ struct check {
     char *text;
 };
 
-static void refuse(struct check *check, enum join_status status,
+static void refuse(struct judge *judge, enum join_status status,
                    const char *format, ...) _printf_(3, 4);
 
-static void refuse(struct check *check, enum join_status status,
+static void refuse(struct judge *judge, enum join_status status,
                    const char *format, ...)
 {
     va_list arguments;
 
-    check->status = status;
+    judge->status = status;
     va_start(arguments, format);
-    (void)vsnprintf(check->text, JOIN_TEXT_SIZE, format, arguments);
+    (void)vsnprintf(judge->text, JOIN_TEXT_SIZE, format, arguments);
     va_end(arguments);
 }
 
-static void check_mesh(struct check *check, const struct genesis *genesis)
+static void judge_mesh(struct judge *judge, const struct genesis *genesis)
 {
-    const struct join_request *request = check->request;
+    const struct join_request *request = judge->request;
     char address[ADDRESS_TEXT_SIZE];
     char range[PREFIX_TEXT_SIZE];
 
     if (request->n_mesh == 0) {
-        refuse(check, JOIN_ADDRESS_REFUSED,
+        refuse(judge, JOIN_ADDRESS_REFUSED,
                "the request names no mesh address; set \"mesh.address\" or "
                "\"mesh.interface\" in agent.yaml");
     }
-    for (size_t i = 0; i < request->n_mesh && check->status == JOIN_OK; i++) {
+    for (size_t i = 0; i < request->n_mesh && judge->status == JOIN_OK; i++) {
         const struct endpoint *mesh = &request->mesh[i];
 
         (void)address_text(&mesh->address, address);
         if (!address_is_host(&mesh->address) || mesh->port == 0) {
-            refuse(check, JOIN_ADDRESS_REFUSED,
+            refuse(judge, JOIN_ADDRESS_REFUSED,
                    "mesh address %s port %u is not one that others can reach; "
                    "set \"mesh.address\" and \"mesh.port\" in agent.yaml",
                    address, mesh->port);
         } else if (prefix_contains(&genesis->service_range, &mesh->address)) {
-            refuse(check, JOIN_ADDRESS_REFUSED,
+            refuse(judge, JOIN_ADDRESS_REFUSED,
                    "mesh address %s lies in the range of service addresses "
                    "%s; use another",
                    address, prefix_text(&genesis->service_range, range));
@@ -65,18 +65,18 @@ static void check_mesh(struct check *check, const struct genesis *genesis)
 }
 
 /* The mesh addresses inside the subnet may be any but its ends. */
-static void check_ends(struct check *check, const struct prefix *subnet)
+static void judge_ends(struct judge *judge, const struct prefix *subnet)
 {
-    const struct join_request *request = check->request;
+    const struct join_request *request = judge->request;
     char text[ADDRESS_TEXT_SIZE];
     char range[PREFIX_TEXT_SIZE];
 
-    for (size_t i = 0; i < request->n_mesh && check->status == JOIN_OK; i++) {
+    for (size_t i = 0; i < request->n_mesh && judge->status == JOIN_OK; i++) {
         const struct address *address = &request->mesh[i].address;
 
         if (prefix_contains(subnet, address) &&
             !prefix_is_host(subnet, address)) {
-            refuse(check, JOIN_ADDRESS_REFUSED,
+            refuse(judge, JOIN_ADDRESS_REFUSED,
                    "mesh address %s is the network's or the broadcast address "
                    "of subnet %s, which no host may have; set \"mesh.address\" "
                    "in agent.yaml",
@@ -85,13 +85,13 @@ static void check_ends(struct check *check, const struct prefix *subnet)
     }
 }
 
-static void check_subnets(struct check *check, const struct genesis *genesis)
+static void judge_subnets(struct judge *judge, const struct genesis *genesis)
 {
-    const struct join_request *request = check->request;
+    const struct join_request *request = judge->request;
     char text[PREFIX_TEXT_SIZE];
     char other[PREFIX_TEXT_SIZE];
 
-    for (size_t i = 0; i < request->n_subnets && check->status == JOIN_OK;
+    for (size_t i = 0; i < request->n_subnets && judge->status == JOIN_OK;
          i++) {
         const struct prefix *subnet = &request->subnets[i];
         uint8_t len_min = subnet->address.family == 4 ? JOIN_SUBNET_LEN_MIN_4
@@ -99,20 +99,20 @@ static void check_subnets(struct check *check, const struct genesis *genesis)
 
         (void)prefix_text(subnet, text);
         if (subnet->len < len_min) {
-            refuse(check, JOIN_SUBNET_REFUSED,
+            refuse(judge, JOIN_SUBNET_REFUSED,
                    "subnet %s is too large for one host; at most a /%u is "
                    "given: correct \"subnets\" in agent.yaml",
                    text, len_min);
         } else if (prefix_overlaps(subnet, &genesis->service_range)) {
-            refuse(check, JOIN_SUBNET_REFUSED,
+            refuse(judge, JOIN_SUBNET_REFUSED,
                    "subnet %s overlaps the cluster's range of service "
                    "addresses %s; use another in \"subnets\" of agent.yaml",
                    text, prefix_text(&genesis->service_range, other));
         }
-        check_ends(check, subnet);
-        for (size_t j = 0; j < i && check->status == JOIN_OK; j++) {
+        judge_ends(judge, subnet);
+        for (size_t j = 0; j < i && judge->status == JOIN_OK; j++) {
             if (prefix_overlaps(subnet, &request->subnets[j])) {
-                refuse(check, JOIN_SUBNET_REFUSED,
+                refuse(judge, JOIN_SUBNET_REFUSED,
                        "subnets %s and %s of this host overlap; give each "
                        "range once",
                        text, prefix_text(&request->subnets[j], other));
@@ -130,10 +130,10 @@ static bool same_name(const char *a, const char *b)
            strcmp(x, y) == 0;
 }
 
-static void compare_addresses(struct check *check,
+static void compare_addresses(struct judge *judge,
                               const struct body_certificate *other)
 {
-    const struct join_request *request = check->request;
+    const struct join_request *request = judge->request;
     char text[ADDRESS_TEXT_SIZE];
     char subnet[PREFIX_TEXT_SIZE];
 
@@ -144,7 +144,7 @@ static void compare_addresses(struct check *check,
         for (size_t j = 0; j < other->n_mesh; j++) {
             /* Whatever the port: routes and tunnels are by address. */
             if (address_equal(address, &other->mesh[j].address)) {
-                refuse(check, JOIN_ADDRESS_REFUSED,
+                refuse(judge, JOIN_ADDRESS_REFUSED,
                        "mesh address %s belongs to node \"%s\"; give this "
                        "host its own, or, when that node is gone for good, "
                        "run \"agent leave\" on it first",
@@ -154,7 +154,7 @@ static void compare_addresses(struct check *check,
         }
         for (size_t j = 0; j < other->n_subnets; j++) {
             if (prefix_contains(&other->subnets[j], address)) {
-                refuse(check, JOIN_ADDRESS_REFUSED,
+                refuse(judge, JOIN_ADDRESS_REFUSED,
                        "mesh address %s lies in subnet %s of node \"%s\"; use "
                        "another",
                        text, prefix_text(&other->subnets[j], subnet),
@@ -165,10 +165,10 @@ static void compare_addresses(struct check *check,
     }
 }
 
-static void compare_subnets(struct check *check,
+static void compare_subnets(struct judge *judge,
                             const struct body_certificate *other)
 {
-    const struct join_request *request = check->request;
+    const struct join_request *request = judge->request;
     char text[PREFIX_TEXT_SIZE];
     char theirs[PREFIX_TEXT_SIZE];
     char address[ADDRESS_TEXT_SIZE];
@@ -179,7 +179,7 @@ static void compare_subnets(struct check *check,
         (void)prefix_text(subnet, text);
         for (size_t j = 0; j < other->n_subnets; j++) {
             if (prefix_overlaps(subnet, &other->subnets[j])) {
-                refuse(check, JOIN_SUBNET_REFUSED,
+                refuse(judge, JOIN_SUBNET_REFUSED,
                        "subnet %s overlaps %s of node \"%s\"; give this host "
                        "its own in \"subnets\" of agent.yaml",
                        text, prefix_text(&other->subnets[j], theirs),
@@ -189,7 +189,7 @@ static void compare_subnets(struct check *check,
         }
         for (size_t j = 0; j < other->n_mesh; j++) {
             if (prefix_contains(subnet, &other->mesh[j].address)) {
-                refuse(check, JOIN_SUBNET_REFUSED,
+                refuse(judge, JOIN_SUBNET_REFUSED,
                        "subnet %s holds the mesh address %s of node \"%s\"; "
                        "use another in \"subnets\" of agent.yaml",
                        text, address_text(&other->mesh[j].address, address),
@@ -201,107 +201,107 @@ static void compare_subnets(struct check *check,
 }
 
 /* Whether a certificate still takes its name and addresses. */
-static bool is_counted(const struct check *check, const struct record *record,
+static bool is_counted(const struct judge *judge, const struct record *record,
                        const struct body_certificate *body)
 {
     struct node_member member;
 
-    if (memcmp(body->sign_public, check->request->sign_public, 32) == 0 ||
-        body->not_after_s <= check->now_s) {
+    if (memcmp(body->sign_public, judge->request->sign_public, 32) == 0 ||
+        body->not_after_s <= judge->now_s) {
         return false;
     }
-    if (check->issuer != NULL &&
-        memcmp(record->writer, check->issuer, RECORD_WRITER_SIZE) == 0 &&
-        record_order_compare(record->order, check->order) > 0) {
+    if (judge->issuer != NULL &&
+        memcmp(record->writer, judge->issuer, RECORD_WRITER_SIZE) == 0 &&
+        record_order_compare(record->order, judge->order) > 0) {
         return false;
     }
-    return !node_member_find(check->node, body->sign_public, &member) ||
+    return !node_member_find(judge->node, body->sign_public, &member) ||
            member.state != NODE_MEMBER_LEFT;
 }
 
 static int compare_certificate(const struct record *record, void *data)
 {
-    struct check *check = data;
+    struct judge *judge = data;
     struct body_certificate body;
 
     if (body_get_certificate(record, &body) != 0 ||
-        !is_counted(check, record, &body)) {
+        !is_counted(judge, record, &body)) {
         return 0;
     }
-    if (same_name(check->request->name, body.name)) {
-        refuse(check, JOIN_NAME_REFUSED,
+    if (same_name(judge->request->name, body.name)) {
+        refuse(judge, JOIN_NAME_REFUSED,
                "the name \"%s\" belongs to another node; set another \"name\" "
                "in agent.yaml, or, when that node is gone for good, run "
                "\"agent leave\" on it first",
-               check->request->name);
+               judge->request->name);
     }
-    if (check->status == JOIN_OK) {
-        compare_addresses(check, &body);
+    if (judge->status == JOIN_OK) {
+        compare_addresses(judge, &body);
     }
-    if (check->status == JOIN_OK) {
-        compare_subnets(check, &body);
+    if (judge->status == JOIN_OK) {
+        compare_subnets(judge, &body);
     }
-    return check->status != JOIN_OK;
+    return judge->status != JOIN_OK;
 }
 
-static void run_own(struct check *check, const struct genesis *genesis)
+static void run_own(struct judge *judge, const struct genesis *genesis)
 {
-    if (!body_name_valid(check->request->name)) {
-        refuse(check, JOIN_NAME_REFUSED,
+    if (!body_name_valid(judge->request->name)) {
+        refuse(judge, JOIN_NAME_REFUSED,
                "\"%s\" cannot name a node (1 to 63 letters, digits, \"-\" and "
                "\"_\"); set \"name\" in agent.yaml",
-               check->request->name);
+               judge->request->name);
         return;
     }
-    check_mesh(check, genesis);
-    if (check->status == JOIN_OK) {
-        check_subnets(check, genesis);
+    judge_mesh(judge, genesis);
+    if (judge->status == JOIN_OK) {
+        judge_subnets(judge, genesis);
     }
 }
 
-static enum join_status run(struct check *check, const struct genesis *genesis)
+static enum join_status run(struct judge *judge, const struct genesis *genesis)
 {
-    run_own(check, genesis);
-    if (check->status == JOIN_OK) {
-        (void)node_records_each(check->node, RECORD_CERTIFICATE,
-                                compare_certificate, check);
+    run_own(judge, genesis);
+    if (judge->status == JOIN_OK) {
+        (void)node_records_each(judge->node, RECORD_CERTIFICATE,
+                                compare_certificate, judge);
     }
-    return check->status;
+    return judge->status;
 }
 
-enum join_status join_check_own(const struct genesis *genesis,
+enum join_status join_judge_own(const struct genesis *genesis,
                                 const struct join_request *request,
                                 char text[JOIN_TEXT_SIZE])
 {
-    struct check check = {.request = request, .text = text};
+    struct judge judge = {.request = request, .text = text};
 
-    run_own(&check, genesis);
-    return check.status;
+    run_own(&judge, genesis);
+    return judge.status;
 }
 
-enum join_status join_check(const struct node *node,
+enum join_status join_judge(const struct node *node,
                             const struct genesis *genesis,
                             const struct join_request *request, uint64_t now_s,
                             char text[JOIN_TEXT_SIZE])
 {
-    struct check check = {
+    struct judge judge = {
         .node = node,
         .request = request,
         .now_s = now_s,
         .text = text,
     };
 
-    return run(&check, genesis);
+    return run(&judge, genesis);
 }
 
-enum join_status join_check_written(const struct node *node,
+enum join_status join_judge_written(const struct node *node,
                                     const struct genesis *genesis,
                                     const struct join_request *request,
                                     uint64_t now_s, const uint8_t issuer[32],
                                     struct record_order order,
                                     char text[JOIN_TEXT_SIZE])
 {
-    struct check check = {
+    struct judge judge = {
         .node = node,
         .request = request,
         .now_s = now_s,
@@ -310,5 +310,5 @@ enum join_status join_check_written(const struct node *node,
         .text = text,
     };
 
-    return run(&check, genesis);
+    return run(&judge, genesis);
 }

@@ -3,8 +3,8 @@
  * compares them with every certificate of the node's view.  Reads the node,
  * changes nothing.
  */
-#ifndef SOCKETNET_AGENT_JOIN_JOIN_CHECK_H
-#define SOCKETNET_AGENT_JOIN_JOIN_CHECK_H
+#ifndef SOCKETNET_AGENT_JOIN_JOIN_JUDGE_H
+#define SOCKETNET_AGENT_JOIN_JOIN_JUDGE_H
 
 #include <stdint.h>
 
@@ -15,7 +15,7 @@
 
 /* What can be told without other nodes: the name, unusable addresses,
  * overlaps with each other and with the service range. */
-_must_check_ enum join_status join_check_own(const struct genesis *genesis,
+_must_check_ enum join_status join_judge_own(const struct genesis *genesis,
                                              const struct join_request *request,
                                              char text[JOIN_TEXT_SIZE]);
 
@@ -24,7 +24,7 @@ _must_check_ enum join_status join_check_own(const struct genesis *genesis,
  * Certificates that have ended, those of nodes that left for good and those
  * of the joiner's own key do not count.
  */
-_must_check_ enum join_status join_check(const struct node *node,
+_must_check_ enum join_status join_judge(const struct node *node,
                                          const struct genesis *genesis,
                                          const struct join_request *request,
                                          uint64_t now_s,
@@ -34,7 +34,7 @@ _must_check_ enum join_status join_check(const struct node *node,
  * but what this node (`issuer`) wrote later than `order`: of two joins at
  * once, the second to be written loses. */
 _must_check_ enum join_status
-join_check_written(const struct node *node, const struct genesis *genesis,
+join_judge_written(const struct node *node, const struct genesis *genesis,
                    const struct join_request *request, uint64_t now_s,
                    const uint8_t issuer[32], struct record_order order,
                    char text[JOIN_TEXT_SIZE]);
