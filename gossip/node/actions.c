@@ -81,13 +81,11 @@ bool actions_take_failed(struct node_actions *actions)
 
 static bool grow_items(struct node_actions *actions, size_t n)
 {
-    size_t capacity = MAX_OF(actions->capacity, (size_t)16);
+    size_t capacity = MAX_OF(actions->capacity * 2, actions->n_items + n);
     struct node_action *items;
     size_t *offsets;
 
-    while (capacity < actions->n_items + n) {
-        capacity *= 2;
-    }
+    capacity = MAX_OF(capacity, (size_t)16);
     items = reallocarray(actions->items, capacity, sizeof(*items));
     if (items == NULL) {
         return false;
@@ -104,12 +102,11 @@ static bool grow_items(struct node_actions *actions, size_t n)
 
 static bool grow_arena(struct node_actions *actions, size_t size)
 {
-    size_t capacity = MAX_OF(actions->arena_capacity, (size_t)4096);
+    size_t capacity =
+        MAX_OF(actions->arena_capacity * 2, actions->arena_size + size);
     uint8_t *arena;
 
-    while (capacity < actions->arena_size + size) {
-        capacity *= 2;
-    }
+    capacity = MAX_OF(capacity, (size_t)4096);
     arena = realloc(actions->arena, capacity);
     if (arena == NULL) {
         return false;

@@ -3,6 +3,7 @@
  */
 #include "tests/unit/puppet.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -93,7 +94,11 @@ void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,
         .body = body,
         .body_size = body_size};
 
-    sign(&puppets->keys[from], from + 1, &fields, ret);
+    if (from == PUPPET_ROOT) {
+        sign(&puppets->root, 0, &fields, ret);
+    } else {
+        sign(&puppets->keys[from], from + 1, &fields, ret);
+    }
 }
 
 static size_t service_body(unsigned from, const char *instance, uint8_t *packed,
@@ -227,11 +232,14 @@ static void see_store(struct puppets *puppets, const struct node_action *action)
     puppets->own_hlc = record.hlc;
 }
 
-static void step(struct puppets *puppets, struct node_event *event)
+void puppets_step(struct puppets *puppets, struct node_event *event)
 {
+    int error;
+
     event->now_ms = puppets->now_ms;
     event->wall_ms = PUPPET_WALL_MS + puppets->now_ms;
-    assert_int_equal(node_step(puppets->node, event, puppets->actions), 0);
+    error = node_step(puppets->node, event, puppets->actions);
+    assert_true(error == 0 || (error == -ENOMEM && puppets->may_lack_memory));
     for (size_t i = 0; i < node_actions_count(puppets->actions); i++) {
         const struct node_action *action = node_actions_at(puppets->actions, i);
 
@@ -241,6 +249,14 @@ static void step(struct puppets *puppets, struct node_event *event)
             see_store(puppets, action);
         } else if (action->type == NODE_ACTION_STREAM_OPEN) {
             puppets->n_streams++;
+        } else if (action->type == NODE_ACTION_STREAM_CLOSE) {
+            puppets->n_closed++;
+            puppets->closed_ms = puppets->now_ms;
+        } else if (action->type == NODE_ACTION_ERASE) {
+            puppets->n_erased++;
+        } else if (action->type == NODE_ACTION_RECORD &&
+                   action->change == NODE_RECORD_REMOVED) {
+            puppets->n_removed++;
         }
     }
     node_actions_clear(puppets->actions);
@@ -261,7 +277,7 @@ void puppets_commit(struct puppets *puppets)
         puppets->n_held--;
         memmove(&puppets->held[0], &puppets->held[1],
                 puppets->n_held * sizeof(puppets->held[0]));
-        step(puppets, &event);
+        puppets_step(puppets, &event);
     }
     puppets->holds_commits = holds_commits;
 }
@@ -279,7 +295,7 @@ void puppets_run(struct puppets *puppets, uint64_t ms)
             break;
         }
         puppets->now_ms = MAX_OF(puppets->now_ms, deadline_ms);
-        step(puppets, &event);
+        puppets_step(puppets, &event);
     }
     puppets->now_ms = end_ms;
 }
@@ -287,7 +303,8 @@ void puppets_run(struct puppets *puppets, uint64_t ms)
 /* --- What puppets do -------------------------------------------------------
  */
 
-static void send_packet(struct puppets *puppets, unsigned from, uint8_t type,
+static void send_packet(struct puppets *puppets, unsigned from,
+                        uint64_t source_id, uint8_t type,
                         const uint8_t *payload, size_t size)
 {
     uint8_t datagram[LIMIT_DATAGRAM_SIZE];
@@ -299,7 +316,7 @@ static void send_packet(struct puppets *puppets, unsigned from, uint8_t type,
         .destination_boot = type == PACKET_HELLO
                                 ? 0
                                 : (uint32_t)(node_epoch(puppets->node) >> 32),
-        .source_id = record_node_id(puppets->keys[from].sign_public),
+        .source_id = source_id,
         .counter = ++puppets->counters[from],
         .payload = payload,
         .payload_size = size};
@@ -314,32 +331,46 @@ static void send_packet(struct puppets *puppets, unsigned from, uint8_t type,
                                         &keys),
                      0);
     event.size = packet_build(&header, &context, &keys, datagram);
-    step(puppets, &event);
+    puppets_step(puppets, &event);
 }
 
 void puppet_send(struct puppets *puppets, unsigned from,
                  const struct writer *messages)
 {
     assert_false(messages->failed);
-    send_packet(puppets, from, PACKET_MESSAGES, messages->start,
-                writer_size(messages));
+    send_packet(puppets, from, record_node_id(puppets->keys[from].sign_public),
+                PACKET_MESSAGES, messages->start, writer_size(messages));
+}
+
+static void send_hello(struct puppets *puppets, unsigned from,
+                       uint64_t source_id, uint64_t your_epoch,
+                       const struct puppet_record *certificate)
+{
+    uint8_t payload[PACKET_PAYLOAD_MAX];
+    struct packet_hello hello = {.is_answer = true,
+                                 .protocol_min = PACKET_VERSION,
+                                 .protocol_max = PACKET_VERSION,
+                                 .epoch = (uint64_t)PUPPET_BOOT << 32 | 1,
+                                 .your_epoch = your_epoch,
+                                 .certificate = certificate->bytes,
+                                 .certificate_size = certificate->size};
+    size_t size = packet_build_hello(&hello, payload, sizeof(payload));
+
+    assert_int_not_equal(size, 0);
+    send_packet(puppets, from, source_id, PACKET_HELLO, payload, size);
 }
 
 void puppet_hello(struct puppets *puppets, unsigned from, uint64_t your_epoch)
 {
-    uint8_t payload[PACKET_PAYLOAD_MAX];
-    struct packet_hello hello = {
-        .is_answer = true,
-        .protocol_min = PACKET_VERSION,
-        .protocol_max = PACKET_VERSION,
-        .epoch = (uint64_t)PUPPET_BOOT << 32 | 1,
-        .your_epoch = your_epoch,
-        .certificate = puppets->certificates[from].bytes,
-        .certificate_size = puppets->certificates[from].size};
-    size_t size = packet_build_hello(&hello, payload, sizeof(payload));
+    send_hello(puppets, from, record_node_id(puppets->keys[from].sign_public),
+               your_epoch, &puppets->certificates[from]);
+}
 
-    assert_int_not_equal(size, 0);
-    send_packet(puppets, from, PACKET_HELLO, payload, size);
+void puppet_hello_as(struct puppets *puppets, unsigned from,
+                     const uint8_t source[32],
+                     const struct puppet_record *certificate)
+{
+    send_hello(puppets, from, record_node_id(source), 0, certificate);
 }
 
 void puppet_send_record(struct puppets *puppets, unsigned from,
@@ -410,6 +441,8 @@ void puppets_prepare(struct puppets *puppets, unsigned n)
     puppets->root = support_keys_make(201);
     puppets->seen = calloc(PUPPET_SEEN_MAX, sizeof(puppets->seen[0]));
     assert_non_null(puppets->seen);
+    puppets->certificates = calloc(n, sizeof(puppets->certificates[0]));
+    assert_non_null(puppets->certificates);
     for (unsigned i = 0; i < n; i++) {
         struct body_certificate body;
 
@@ -428,7 +461,7 @@ void puppets_start(struct puppets *puppets, unsigned n)
 
     puppets_prepare(puppets, n);
     assert_int_equal(puppets_make_node(puppets), 0);
-    step(puppets, &start);
+    puppets_step(puppets, &start);
     puppets_run(puppets, 2000);
     assert_true(node_is_ready(puppets->node));
     for (unsigned i = 1; i < n; i++) {
@@ -443,6 +476,7 @@ void puppets_end(struct puppets *puppets)
 {
     puppets->node = node_free(puppets->node);
     puppets->actions = node_actions_free(puppets->actions);
+    free(puppets->certificates);
     free(puppets->seen);
 }
 
@@ -507,7 +541,7 @@ static int write_own(struct puppets *puppets, enum node_event_type type,
     (void)snprintf(key, sizeof(key), "redis/%s", instance);
     event.key_size = strlen(key);
     event.body_size = service_body(0, instance, packed, sizeof(packed));
-    step(puppets, &event);
+    puppets_step(puppets, &event);
     return written.result;
 }
 

@@ -14,8 +14,10 @@
 #include "tests/unit/support.h"
 
 /* Number 0 is the node itself; puppet 1 is an issuer, the others are not. */
-#define PUPPET_MAX  24
+#define PUPPET_MAX  100
 #define PUPPET_BOOT 5u
+/* Signs as the cluster's root, which sends nothing. */
+#define PUPPET_ROOT PUPPET_MAX
 /* 2026-01-01, as certificates are valid from 2020 to 2040. */
 #define PUPPET_WALL_MS  UINT64_C(1767225600000)
 #define PUPPET_SEEN_MAX 4096
@@ -39,13 +41,14 @@ struct puppets {
     unsigned n; /* the node included */
     struct support_keys root;
     struct support_keys keys[PUPPET_MAX];
-    struct puppet_record certificates[PUPPET_MAX];
+    struct puppet_record *certificates; /* of each */
     uint64_t counters[PUPPET_MAX];
     uint64_t seq;
     struct node *node;
     struct node_actions *actions;
     uint64_t now_ms;
-    bool holds_commits; /* own records stay unanswered */
+    bool holds_commits;   /* own records stay unanswered */
+    bool may_lack_memory; /* a step may say so */
     struct record_order held[NODE_PENDING_MAX + 1];
     size_t n_held;
     struct puppet_seen *seen;
@@ -53,7 +56,11 @@ struct puppets {
     unsigned n_packets;
     size_t n_manifests; /* stored by the node */
     size_t n_streams;   /* asked for */
-    uint64_t own_hlc;   /* of its last own record */
+    size_t n_closed;    /* streams; the last one at closed_ms */
+    uint64_t closed_ms;
+    size_t n_erased;  /* from the store */
+    size_t n_removed; /* told of */
+    uint64_t own_hlc; /* of its last own record */
 };
 
 /* Makes keys and certificates, and a list of actions; no node yet. */
@@ -65,6 +72,8 @@ int puppets_make_node(struct puppets *puppets);
  * and its member record.  Cleared of what was seen by then. */
 void puppets_start(struct puppets *puppets, unsigned n);
 void puppets_end(struct puppets *puppets);
+/* Gives the node an event, at the present time. */
+void puppets_step(struct puppets *puppets, struct node_event *event);
 /* Lets time pass, tick by tick, at most `ms`. */
 void puppets_run(struct puppets *puppets, uint64_t ms);
 /* Answers the held STORE actions. */
@@ -76,6 +85,10 @@ void puppets_clear(struct puppets *puppets);
 void puppet_send(struct puppets *puppets, unsigned from,
                  const struct writer *messages);
 void puppet_hello(struct puppets *puppets, unsigned from, uint64_t your_epoch);
+/* One that names another source, and has another certificate. */
+void puppet_hello_as(struct puppets *puppets, unsigned from,
+                     const uint8_t source[32],
+                     const struct puppet_record *certificate);
 /* Signs a record with the next number of the puppet's, made at wall clock
  * `wall_ms`. */
 void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,

@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* More than LIMIT_PROBES. */
+#define MANY 24
+
 static int setup_many(void **state)
 {
     struct puppets *puppets = calloc(1, sizeof(*puppets));
 
     assert_non_null(puppets);
-    puppets_start(puppets, PUPPET_MAX);
+    puppets_start(puppets, MANY);
     *state = puppets;
     return 0;
 }
@@ -45,12 +48,12 @@ static void test_probes(void **state)
     unsigned n_pinged = 0;
 
     /* Each is accused, and probed out of turn within half an interval. */
-    for (unsigned who = 2; who < PUPPET_MAX; who++) {
+    for (unsigned who = 2; who < MANY; who++) {
         puppet_accusation(puppets, 1, who, &record);
         puppet_send_record(puppets, 1, &record);
     }
     puppets_run(puppets, 700);
-    for (unsigned who = 1; who < PUPPET_MAX; who++) {
+    for (unsigned who = 1; who < MANY; who++) {
         n_pinged += puppet_n_seen(puppets, who, MESSAGE_PING) > 0 ? 1 : 0;
     }
     assert_int_equal(n_pinged, LIMIT_PROBES);
