@@ -80,7 +80,7 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
         return -ENOMEM;
     }
     size = own_sign(node, kind, key, key_size, body, body_size, bytes, room);
-    if (size == 0 || record_parse(bytes, size, &record) != 0) {
+    if (record_parse(bytes, size, &record) != 0) { /* also of nothing */
         error = NODE_E_TOO_LARGE;
     } else {
         error = rights_check_own(node, &record);

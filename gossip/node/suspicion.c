@@ -330,7 +330,7 @@ static int accuse(struct node *node, struct peer *peer,
     }
     size = own_sign(node, RECORD_ACCUSATION, peer->key, 32, packed, size, bytes,
                     sizeof(bytes));
-    if (size == 0 || record_parse(bytes, size, &record) != 0) {
+    if (record_parse(bytes, size, &record) != 0) { /* also of nothing */
         free(prepared.news);
         return 0;
     }
