@@ -135,9 +135,6 @@ void dns_put_address(struct dns_reply *reply, const knot_dname_t *owner,
 {
     uint16_t type = address->family == 4 ? KNOT_RRTYPE_A : KNOT_RRTYPE_AAAA;
 
-    if (address->family == 0) {
-        return;
-    }
     if (reply->packet->current != KNOT_ANSWER || dns_asks_for(reply, type)) {
         (void)dns_put(reply, owner, type, DNS_TTL_S, address->bytes,
                       address_size(address));

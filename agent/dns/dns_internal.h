@@ -44,7 +44,8 @@ struct dns_reply {
  * no memory: then nothing more fits.  Only a missing answer is a truncation. */
 bool dns_put(struct dns_reply *reply, const knot_dname_t *owner, uint16_t type,
              uint32_t ttl, const uint8_t *rdata, size_t size);
-/* The same for an address and for a name, when that was asked for. */
+/* The same for an address, which is one of IPv4 or IPv6 as in every record,
+ * and for a name, when that was asked for. */
 void dns_put_address(struct dns_reply *reply, const knot_dname_t *owner,
                      const struct address *address);
 void dns_put_name(struct dns_reply *reply, uint16_t type, const char *name);

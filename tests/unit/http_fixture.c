@@ -14,11 +14,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define WAIT_MS 10000
+#define STOP_S  5
 
 static void on_stop(uv_async_t *async)
 {
@@ -62,8 +64,15 @@ void http_fixture_start(struct http_fixture *fixture,
 
 void http_fixture_stop(struct http_fixture *fixture)
 {
+    struct timespec limit;
+
     assert_int_equal(uv_async_send(&fixture->stop), 0);
-    assert_int_equal(pthread_join(fixture->thread, NULL), 0);
+    (void)clock_gettime(CLOCK_REALTIME, &limit); /* cannot fail */
+    limit.tv_sec += STOP_S;
+    if (pthread_timedjoin_np(fixture->thread, NULL, &limit) != 0) {
+        (void)fprintf(stderr, "the server does not stop within %d s\n", STOP_S);
+        abort(); /* the next tests would each wait for it too */
+    }
     assert_int_equal(uv_loop_close(&fixture->loop), 0);
     assert_int_equal(access(fixture->path, F_OK), -1);
     assert_int_equal(rmdir(fixture->directory), 0);

@@ -349,6 +349,8 @@ static void test_targets(void **state)
     /* '+' is a space in a query alone. */
     assert_item(*state, "/item/a+b?q=a+b", "name=a+b q=a b ");
     assert_item(*state, "/item/%41%7a", "name=Az q=(none)");
+    /* The first and the last of what need not be escaped. */
+    assert_item(*state, "/item/!~?q=!~", "name=!~ q=!~ ");
     /* The whole name of a field, and the first of it. */
     assert_item(*state, "/item/a?quux=1&xq=2&q=3&q=4", "q=3 ");
     assert_item(*state, "/item/a?q&q=4", "q= ");

@@ -67,9 +67,9 @@ static int setup(void **state)
         "ip addr add 100.104.70.1/24 dev nm-privacy");
     assert_int_equal(netlink_open(&world.netlink), 0);
     for (uint8_t i = 0; i < 2; i++) {
-        world.forwards[i] =
-            (struct plan_forward){.mac = {0x0a, 0, 0, 0, 0, (uint8_t)(i + 2)},
-                                  .mesh = ip(100, 104, 70, (uint8_t)(i + 2))};
+        world.forwards[i] = (struct plan_forward){
+            .mac = {0x0a, 0x1b, 0x2c, 0x3d, 0x4e, (uint8_t)(i + 2)},
+            .mesh = ip(100, 104, 70, (uint8_t)(i + 2))};
         world.routes[i] = (struct plan_route){
             .destination = {.address = ip(10, 0, (uint8_t)(i + 2), 0),
                             .len = 24},
@@ -155,6 +155,8 @@ static void test_apply(void **state)
     /* A dry run says all of it and does nothing. */
     assert_changes(true, 7, &notes);
     assert_non_null(strstr(notes.text, "create vxlan device vx-socket"));
+    assert_non_null(strstr(notes.text, "forward 0a:1b:2c:3d:4e:02 to "
+                                       "100.104.70.2 by vx-socket\n"));
     assert_output("ip link", "vx-socket", false);
     assert_output("ip addr show socket", "10.0.1.1", false);
 
@@ -171,9 +173,9 @@ static void test_apply(void **state)
     assert_output("ip link show vx-socket", "0e:00:00:00:00:01", true);
     assert_output("ip -6 addr show vx-socket", "inet6", false);
     assert_output("bridge fdb show dev vx-socket",
-                  "0a:00:00:00:00:02 dst 100.104.70.2 self permanent", true);
+                  "0a:1b:2c:3d:4e:02 dst 100.104.70.2 self permanent", true);
     assert_output("bridge fdb show dev vx-socket",
-                  "0a:00:00:00:00:03 dst 100.104.70.3 self permanent", true);
+                  "0a:1b:2c:3d:4e:03 dst 100.104.70.3 self permanent", true);
     assert_output("ip addr show socket", "inet 10.0.1.1/24", true);
     assert_output("ip link show socket", "UP", true);
     assert_output("ip route",
@@ -199,9 +201,9 @@ static void test_update(void **state)
     world.routes[1].destination.address = ip(10, 0, 4, 0);
     world.plan.tunnel_mtu = 1300;
     assert_changes(false, 8, &notes);
-    assert_output("bridge fdb show dev vx-socket", "00:03", false);
+    assert_output("bridge fdb show dev vx-socket", "4e:03", false);
     assert_output("bridge fdb show dev vx-socket",
-                  "0a:00:00:00:00:02 dst 100.104.70.22", true);
+                  "0a:1b:2c:3d:4e:02 dst 100.104.70.22", true);
     assert_output("ip route", "10.0.3.0", false);
     assert_output("ip route", "10.0.2.0/24 dev socket proto 115", true);
     assert_output("ip route", "mtu 1300", true);
@@ -213,7 +215,7 @@ static void test_update(void **state)
     world.plan.tunnel_local = ip(100, 104, 70, 9);
     (void)apply(false, &notes);
     assert_output("ip -d link show vx-socket", "local 100.104.70.9", true);
-    assert_output("bridge fdb show dev vx-socket", "00:04", true);
+    assert_output("bridge fdb show dev vx-socket", "4e:04", true);
     assert_changes(false, 0, &notes);
 
     /* No peers any more. */
@@ -235,10 +237,10 @@ static void test_repair(void **state)
         "ip link set vx-socket down",
         "ip link set vx-socket mtu 1200",
         "ip link set vx-socket alias other address 0a:00:00:00:00:01",
-        "bridge fdb del 0a:00:00:00:00:02 dev vx-socket dst 100.104.70.2",
-        "bridge fdb replace 0a:00:00:00:00:02 dev vx-socket dst 100.104.70.99 "
+        "bridge fdb del 0a:1b:2c:3d:4e:02 dev vx-socket dst 100.104.70.2",
+        "bridge fdb replace 0a:1b:2c:3d:4e:02 dev vx-socket dst 100.104.70.99 "
         "self permanent",
-        "bridge fdb add 0a:00:00:00:00:77 dev vx-socket dst 100.104.70.99 "
+        "bridge fdb add 0a:1b:2c:3d:4e:77 dev vx-socket dst 100.104.70.99 "
         "self permanent",
         "ip route del 10.0.2.0/24",
         "ip route change 10.0.2.0/24 dev socket proto 115 src 10.0.1.1 mtu 900",

@@ -553,6 +553,9 @@ static void expect_text(const struct flow *flow, const char *expected)
 static void test_text(void **state)
 {
     uint8_t broken[] = {0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 99};
+    /* Others may set an address, which is told as one. */
+    uint8_t address[] = {0,    4, 0,    24, 0,  0, 0, 0, 0, 25, 0, 16,
+                         0x80, 0, 0x18, 4,  10, 1, 2, 3, 0, 0,  0, 0};
     struct flow flow = random_flow(1 | 4 | 16 | 32 | 128 | 256);
 
     (void)state;
@@ -569,6 +572,9 @@ static void test_text(void **state)
     flow = (struct flow){.instructions = broken,
                          .instructions_size = sizeof(broken)};
     expect_text(&flow, "table=0,priority=0 actions=malformed");
+    flow = (struct flow){.instructions = address,
+                         .instructions_size = sizeof(address)};
+    expect_text(&flow, "table=0,priority=0 actions=set_field:10.1.2.3->ip_dst");
 }
 
 int main(int argc, char **argv)
