@@ -85,14 +85,13 @@ void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,
                  const void *key, size_t key_size, const uint8_t *body,
                  size_t body_size, uint64_t wall_ms, struct puppet_record *ret)
 {
-    struct record_fields fields = {
-        .kind = kind,
-        .order = {(uint64_t)PUPPET_BOOT << 32 | 1, ++puppets->seq},
-        .hlc = wall_ms << 16,
-        .key = key,
-        .key_size = key_size,
-        .body = body,
-        .body_size = body_size};
+    struct record_fields fields = {.kind = kind,
+                                   .order = {puppets->epoch, ++puppets->seq},
+                                   .hlc = wall_ms << 16,
+                                   .key = key,
+                                   .key_size = key_size,
+                                   .body = body,
+                                   .body_size = body_size};
 
     if (from == PUPPET_ROOT) {
         sign(&puppets->root, 0, &fields, ret);
@@ -209,6 +208,7 @@ static void see_packet(struct puppets *puppets,
     puppets->n_packets++;
     assert_int_equal(packet_parse(action->bytes, action->size, &header), 0);
     if (header.type != PACKET_MESSAGES) {
+        puppets->n_hellos++;
         return;
     }
     reader = reader_init(header.payload, header.payload_size);
@@ -437,7 +437,8 @@ int puppets_make_node(struct puppets *puppets)
 void puppets_prepare(struct puppets *puppets, unsigned n)
 {
     assert_true(n <= PUPPET_MAX);
-    *puppets = (struct puppets){.n = n, .now_ms = 1000};
+    *puppets = (struct puppets){
+        .n = n, .epoch = (uint64_t)PUPPET_BOOT << 32 | 1, .now_ms = 1000};
     puppets->root = support_keys_make(201);
     puppets->seen = calloc(PUPPET_SEEN_MAX, sizeof(puppets->seen[0]));
     assert_non_null(puppets->seen);

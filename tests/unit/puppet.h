@@ -43,6 +43,7 @@ struct puppets {
     struct support_keys keys[PUPPET_MAX];
     struct puppet_record *certificates; /* of each */
     uint64_t counters[PUPPET_MAX];
+    uint64_t epoch; /* of all but the node */
     uint64_t seq;
     struct node *node;
     struct node_actions *actions;
@@ -54,6 +55,7 @@ struct puppets {
     struct puppet_seen *seen;
     size_t n_seen;
     unsigned n_packets;
+    unsigned n_hellos;
     size_t n_manifests; /* stored by the node */
     size_t n_streams;   /* asked for */
     size_t n_closed;    /* streams; the last one at closed_ms */

@@ -38,6 +38,16 @@ static bool has_record(const struct puppets *puppets, unsigned writer,
                             kind, (const uint8_t *)key, strlen(key), &record);
 }
 
+static void answer(struct puppets *puppets, unsigned from, uint16_t nonce)
+{
+    uint8_t payload[PACKET_PAYLOAD_MAX];
+    struct writer writer = writer_init(payload, sizeof(payload));
+
+    message_put_ping(&writer, MESSAGE_ACK, nonce,
+                     node_fingerprint(puppets->node));
+    puppet_send(puppets, from, &writer);
+}
+
 /* --- transport.c -----------------------------------------------------------
  */
 
@@ -70,6 +80,33 @@ static void test_hello_of_nobody(void **state)
     puppets_end(puppets);
 }
 
+/* Who was set back is told what is known of it, once in a second. */
+static void test_set_back_is_told(void **state)
+{
+    struct puppets *puppets = *state;
+    struct puppet_record record;
+    unsigned n_hellos;
+
+    puppets_start(puppets, 3);
+    puppets->epoch++;
+    puppet_member(puppets, 1, &record);
+    puppet_send_record(puppets, 1, &record);
+    puppets->epoch--;
+    puppets_run(puppets, 2000);
+    n_hellos = puppets->n_hellos;
+    puppets->counters[1] = 0;
+    puppet_hello(puppets, 1, 0);
+    assert_int_equal(puppets_counters(puppets)->dropped_replay, 1);
+    assert_int_equal(puppets->n_hellos, n_hellos + 1);
+    puppets->now_ms += 999;
+    puppet_hello(puppets, 1, 0);
+    assert_int_equal(puppets->n_hellos, n_hellos + 1);
+    puppets->now_ms++;
+    puppet_hello(puppets, 1, 0);
+    assert_int_equal(puppets->n_hellos, n_hellos + 2);
+    puppets_end(puppets);
+}
+
 /* --- rights.c --------------------------------------------------------------
  */
 
@@ -92,6 +129,68 @@ static void test_rights_of_a_root(void **state)
                 PUPPET_WALL_MS, &record);
     puppet_send_record(puppets, 2, &record);
     assert_int_equal(puppets_counters(puppets)->refused_rights, 1);
+    puppets_end(puppets);
+}
+
+/* What a stream's opening asks. */
+static void test_certificate_is_checked(void **state)
+{
+    struct puppets *puppets = *state;
+    const struct puppet_record *good;
+    struct puppet_record refused;
+    struct body_certificate body = {.serial = 0};
+
+    puppets_start(puppets, 3);
+    good = &puppets->certificates[2];
+    assert_int_equal(node_check_certificate(puppets->node, good->bytes,
+                                            good->size, PUPPET_WALL_MS, &body),
+                     0);
+    assert_int_equal(body.serial, 3);
+    puppet_certificate(puppets, 150, UINT64_C(2100000000), &refused);
+    assert_int_equal(node_check_certificate(puppets->node, refused.bytes,
+                                            refused.size, PUPPET_WALL_MS,
+                                            &body),
+                     NODE_E_NOT_ALLOWED);
+    puppets_end(puppets);
+}
+
+/* --- own.c -----------------------------------------------------------------
+ */
+
+/* How long it is away is what its member record says. */
+static void test_pause_is_told(void **state)
+{
+    struct node_event event = {.type = NODE_EVENT_PAUSE, .pause_s = 30};
+    struct puppets *puppets = *state;
+    struct body_member body;
+    struct record record;
+
+    puppets_start(puppets, 3);
+    puppets_step(puppets, &event);
+    assert_true(node_record_find(puppets->node, puppets->keys[0].sign_public,
+                                 RECORD_MEMBER, (const uint8_t *)"", 0,
+                                 &record));
+    assert_int_equal(body_get_member(&record, &body), 0);
+    assert_int_equal(body.state, BODY_MEMBER_PAUSED);
+    assert_int_equal(body.pause_s, 30);
+    puppets_end(puppets);
+}
+
+/* A service that could not be stored is its writer's to write again. */
+static void test_service_is_not_owed(void **state)
+{
+    struct node_event event = {.type = NODE_EVENT_STORE_FAILED};
+    struct puppets *puppets = *state;
+
+    puppets_start(puppets, 3);
+    puppets->holds_commits = true;
+    assert_int_equal(puppets_write(puppets, "a"), 0);
+    assert_int_equal(puppets->n_held, 1);
+    event.order = puppets->held[0];
+    puppets->n_held = 0;
+    puppets_step(puppets, &event);
+    puppets_run(puppets, 1500);
+    assert_int_equal(puppets->n_held, 0);
     puppets_end(puppets);
 }
 
@@ -120,6 +219,106 @@ static void test_refuted_is_not_probed(void **state)
         n_pinged += puppet_n_seen(puppets, who, MESSAGE_PING) > 0 ? 1 : 0;
     }
     assert_true(n_pinged <= 1); /* in turn, one in a second */
+    assert_int_equal(puppets_counters(puppets)->deaths, 0);
+    puppets_end(puppets);
+}
+
+static uint64_t hash_of(const struct puppet_record *bytes)
+{
+    struct record record;
+    uint8_t id[RECORD_ID_SIZE];
+    struct reader reader = reader_init(id, 8);
+
+    assert_int_equal(record_parse(bytes->bytes, bytes->size, &record), 0);
+    record_id(&record, id);
+    return reader_u64(&reader);
+}
+
+/* A refused accusation is not asked for. */
+static void test_refused_is_not_wanted(void **state)
+{
+    struct puppets *puppets = *state;
+    struct puppet_record accusation;
+    struct puppet_record record;
+
+    puppets_start(puppets, 4);
+    puppet_accusation(puppets, 1, 2, &accusation);
+    puppet_member(puppets, 2, &record);
+    puppet_send_record(puppets, 2, &record);
+    puppet_send_record(puppets, 1, &accusation);
+    assert_int_equal(puppets_counters(puppets)->refused_old, 1);
+    puppet_send_hashes(puppets, 3, MESSAGE_IHAVE, &accusation.hash, 1);
+    assert_int_equal(puppet_n_seen(puppets, 3, MESSAGE_WANT), 0);
+    /* Nor one that its accuser did not sign. */
+    puppet_accusation(puppets, 1, 2, &accusation);
+    accusation.bytes[accusation.size - 1] ^= 1;
+    accusation.hash = hash_of(&accusation);
+    puppet_send_record(puppets, 1, &accusation);
+    assert_int_equal(puppets_counters(puppets)->refused_signature, 1);
+    puppet_send_hashes(puppets, 3, MESSAGE_IHAVE, &accusation.hash, 1);
+    assert_int_equal(puppet_n_seen(puppets, 3, MESSAGE_WANT), 0);
+    puppets_end(puppets);
+}
+
+/* Only three indirect answers in a row mean that the direct way is cut. */
+static void test_indirect_answers(void **state)
+{
+    struct puppets *puppets = *state;
+    bool has_answered = false; /* itself */
+    unsigned n_indirect = 0;
+
+    puppets_start(puppets, 3);
+    for (unsigned i = 0; n_indirect < 3; i++) {
+        const struct puppet_seen *seen;
+
+        assert_true(i < 10000);
+        assert_int_equal(puppets_member(puppets, 1).is_reachable, true);
+        puppets_clear(puppets);
+        puppets_run(puppets, 10);
+        seen = puppet_seen(puppets, 1, MESSAGE_PING, 0);
+        if (seen != NULL && !has_answered) {
+            answer(puppets, 1, seen->message.nonce);
+            has_answered = true;
+            continue;
+        }
+        seen = puppet_seen(puppets, 2, MESSAGE_PING, 0);
+        if (seen != NULL) {
+            answer(puppets, 2, seen->message.nonce);
+        }
+        seen = puppet_seen(puppets, 2, MESSAGE_PING_REQ, 0);
+        if (seen != NULL && has_answered) {
+            answer(puppets, 2, seen->message.nonce);
+            n_indirect++;
+        }
+    }
+    assert_int_equal(puppets_counters(puppets)->probes_failed, 0);
+    assert_int_equal(puppets_member(puppets, 1).is_reachable, false);
+    puppets_end(puppets);
+}
+
+static void ping(struct puppets *puppets, unsigned from)
+{
+    uint8_t payload[PACKET_PAYLOAD_MAX];
+    struct writer writer = writer_init(payload, sizeof(payload));
+
+    message_put_ping(&writer, MESSAGE_PING, 1, node_fingerprint(puppets->node));
+    puppet_send(puppets, from, &writer);
+}
+
+/* A suspect who speaks is told of it, once in an interval. */
+static void test_suspect_is_nudged(void **state)
+{
+    struct puppets *puppets = *state;
+    struct puppet_record record;
+
+    puppets_start(puppets, 4);
+    puppet_accusation(puppets, 1, 2, &record);
+    puppet_send_record(puppets, 1, &record);
+    puppets_clear(puppets);
+    ping(puppets, 2);
+    assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_RECORD), 1);
+    ping(puppets, 2);
+    assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_RECORD), 1);
     puppets_end(puppets);
 }
 
@@ -132,13 +331,8 @@ static size_t ping_from(struct puppets *puppets, unsigned n)
     size_t n_before = 0, n_after = 0;
 
     for (unsigned who = 1; who <= n; who++) {
-        uint8_t payload[PACKET_PAYLOAD_MAX];
-        struct writer writer = writer_init(payload, sizeof(payload));
-
-        message_put_ping(&writer, MESSAGE_PING, 1,
-                         node_fingerprint(puppets->node));
         n_before += puppet_n_seen(puppets, who, MESSAGE_IHAVE);
-        puppet_send(puppets, who, &writer);
+        ping(puppets, who);
         n_after += puppet_n_seen(puppets, who, MESSAGE_IHAVE);
     }
     return n_after - n_before;
@@ -178,6 +372,33 @@ static void test_copies(void **state)
     assert_int_equal(n_announced(puppets, 10), 2 * n - n_eager);
     assert_int_equal(n_announced(puppets, 99), 2 * n - n_eager);
     assert_int_equal(n_announced(puppets, 100), 3 * n - n_eager);
+}
+
+/* News is announced to a few more soon after, and all of it with answers. */
+static void test_all_is_announced(void **state)
+{
+    struct puppets *puppets = *state;
+    size_t n = 0;
+
+    puppets_start(puppets, 20);
+    puppets_run(puppets, 100);
+    for (unsigned i = 0; ping_from(puppets, 12) > 0; i++) {
+        assert_true(i < 1000);
+    }
+    puppets_clear(puppets);
+    assert_int_equal(puppets_write(puppets, "a"), 0);
+    assert_int_equal(puppets_write(puppets, "b"), 0);
+    puppets_run(puppets, NODE_TUNING_DEFAULT.coalesce_ms);
+    assert_int_equal(ping_from(puppets, 1), 1);
+    assert_int_equal(puppet_seen(puppets, 1, MESSAGE_IHAVE, 0)->message.n_items,
+                     2);
+    puppets_clear(puppets);
+    puppets_run(puppets, 30);
+    for (unsigned who = 1; who < puppets->n; who++) {
+        n += puppet_n_seen(puppets, who, MESSAGE_IHAVE) > 0 ? 1 : 0;
+    }
+    assert_true(n >= 5);
+    puppets_end(puppets);
 }
 
 /* --- sync_stream.c ---------------------------------------------------------
@@ -223,16 +444,6 @@ static void request(struct puppets *puppets, unsigned from, uint16_t nonce)
 
     message_put_ping_req(&writer, nonce,
                          record_node_id(puppets->keys[2].sign_public));
-    puppet_send(puppets, from, &writer);
-}
-
-static void answer(struct puppets *puppets, unsigned from, uint16_t nonce)
-{
-    uint8_t payload[PACKET_PAYLOAD_MAX];
-    struct writer writer = writer_init(payload, sizeof(payload));
-
-    message_put_ping(&writer, MESSAGE_ACK, nonce,
-                     node_fingerprint(puppets->node));
     puppet_send(puppets, from, &writer);
 }
 
@@ -332,6 +543,22 @@ static void test_late_is_no_contradiction(void **state)
         assert_true(has_record(puppets, 2, RECORD_SERVICE, instance));
     }
     assert_int_equal(puppets_counters(puppets)->refused_frozen, 0);
+    puppets_end(puppets);
+}
+
+/* What a member signed before its newest member record may come after it. */
+static void test_late_service(void **state)
+{
+    struct puppets *puppets = *state;
+    struct puppet_record service;
+    struct puppet_record member;
+
+    puppets_start(puppets, 3);
+    puppet_service(puppets, 2, "a", PUPPET_WALL_MS, &service);
+    puppet_member(puppets, 2, &member);
+    puppet_send_record(puppets, 2, &member);
+    puppet_send_record(puppets, 2, &service);
+    assert_true(has_record(puppets, 2, RECORD_SERVICE, "redis/a"));
     puppets_end(puppets);
 }
 
@@ -447,6 +674,19 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stream_ends_in_time, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_set_back_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificate_is_checked, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_pause_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_service_is_not_owed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_refused_is_not_wanted, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_indirect_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_suspect_is_nudged, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_all_is_announced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_service, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relayed_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradiction_of_any, setup,
                                         teardown),
