@@ -332,6 +332,51 @@ static void test_no_memory(void **state)
     done(&world);
 }
 
+/* Every record that is taken apart (ld --wrap). */
+static unsigned n_decoded;
+
+int __real_body_get_service(const struct record *record,
+                            struct body_service *ret);
+int __wrap_body_get_service(const struct record *record,
+                            struct body_service *ret);
+
+int __wrap_body_get_service(const struct record *record,
+                            struct body_service *ret)
+{
+    n_decoded++;
+    return __real_body_get_service(record, ret);
+}
+
+/* What did not change is taken from the catalogue before, whatever function
+ * and node it is of. */
+static void test_unchanged(void **state)
+{
+    enum { FUNCTIONS = 10 };
+    struct world world = make("100.80.0.0/12");
+    struct node_member *namesake = fake_node_member(world.node, 5);
+
+    (void)state;
+    memcpy(fake_node_certificate(namesake)->name, "host2", 6);
+    for (unsigned i = 0; i < FUNCTIONS; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "f%u", i);
+        put(&world, 5, name, "10.0.5.1", 0);
+        put(&world, 3, name, "10.0.3.1", 0);
+        put(&world, 2, name, "10.0.2.1", 0);
+        put(&world, 2, name, "10.0.2.2", 0);
+    }
+    n_decoded = 0;
+    rebuild(&world);
+    assert_int_equal(n_decoded, 4 * FUNCTIONS);
+    rebuild(&world);
+    assert_int_equal(n_decoded, 4 * FUNCTIONS);
+    put(&world, 2, "f5", "10.0.2.1", 0);
+    rebuild(&world);
+    assert_int_equal(n_decoded, 4 * FUNCTIONS + 1);
+    done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_instances_at),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_unchanged),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * The HTTP transport: agent/http*.c, with a toy table of routes.
  */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -645,6 +646,24 @@ static void test_timeouts(void **state)
     http_fixture_stop(&fixture);
 }
 
+/* Who does not take his answer is closed too. */
+static void test_answer_not_taken(void **state)
+{
+    struct http_fixture fixture;
+    struct http_config hasty = config;
+    struct pollfd pollfd = {.events = POLLRDHUP};
+
+    (void)state;
+    hasty.write_ms = 30;
+    http_fixture_start(&fixture, &hasty);
+    pollfd.fd = http_fixture_connect(&fixture);
+    http_fixture_send(pollfd.fd, "GET /big HTTP/1.1\r\n\r\n");
+    assert_int_equal(poll(&pollfd, 1, 10000), 1);
+    assert_true(pollfd.revents & POLLHUP);
+    close(pollfd.fd);
+    http_fixture_stop(&fixture);
+}
+
 /* Stopping with clients in every state leaves nothing behind. */
 static void test_stop_busy(void **state)
 {
@@ -772,6 +791,7 @@ int main(void)
         TEST(test_big_answer),
         TEST(test_too_many),
         cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_answer_not_taken),
         cmocka_unit_test(test_stop_busy),
         cmocka_unit_test(test_socket_file),
     };

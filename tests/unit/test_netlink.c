@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
@@ -345,6 +346,23 @@ static void test_missing(void **state)
     assert_changes(false, 0, &notes);
 }
 
+/* What the kernel refuses is told, with what was to be done. */
+static void test_refused(void **state)
+{
+    struct notes notes;
+
+    (void)state;
+    (void)apply(false, &notes);
+    world.plan.local_address = (struct prefix){0};
+    assert_int_equal(seteuid(65534), 0); /* its privileges go with it */
+    apply_fails(-EPERM, "cannot delete address 10.0.1.1: ");
+    assert_int_equal(seteuid(0), 0);
+    world.plan.n_routes = 0; /* theirs is that address */
+    assert_output("ip addr show socket", "10.0.1.1/24", true);
+    (void)apply(false, &notes);
+    assert_output("ip addr show socket", "10.0.1.1/24", false);
+}
+
 static void test_remove_all(void **state)
 {
     struct notes notes = {0};
@@ -468,9 +486,10 @@ static void test_links(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_apply),     TEST(test_update),  TEST(test_repair),
-        TEST(test_not_ours),  TEST(test_missing), TEST(test_remove_all),
-        TEST(test_interface), TEST(test_quiet),   TEST(test_links),
+        TEST(test_apply),      TEST(test_update),    TEST(test_repair),
+        TEST(test_not_ours),   TEST(test_missing),   TEST(test_refused),
+        TEST(test_remove_all), TEST(test_interface), TEST(test_quiet),
+        TEST(test_links),
     };
 
     if (!ovs_fixture_enter_namespace()) {
