@@ -447,6 +447,42 @@ static void request(struct puppets *puppets, unsigned from, uint16_t nonce)
     puppet_send(puppets, from, &writer);
 }
 
+/* The next so many pings, all answered; counts[who] of each. */
+static void answer_pings(struct puppets *puppets, unsigned n, unsigned *counts)
+{
+    for (unsigned i = 0; n > 0; i++) {
+        assert_true(i < 100000);
+        puppets_clear(puppets);
+        puppets_run(puppets, 5);
+        for (unsigned who = 1; who < puppets->n && n > 0; who++) {
+            const struct puppet_seen *seen =
+                puppet_seen(puppets, who, MESSAGE_PING, 0);
+
+            if (seen != NULL) {
+                answer(puppets, who, seen->message.nonce);
+                counts[who]++;
+                n--;
+            }
+        }
+    }
+}
+
+/* Probes go in rounds: nobody is left out for long. */
+static void test_rounds(void **state)
+{
+    struct puppets *puppets = *state;
+    unsigned counts[9] = {0};
+
+    puppets_start(puppets, ARRAY_SIZE(counts));
+    answer_pings(puppets, 24, counts); /* those out of turn among them */
+    memset(counts, 0, sizeof(counts));
+    answer_pings(puppets, 32, counts);
+    for (unsigned who = 1; who < puppets->n; who++) {
+        assert_in_range(counts[who], 3, 5); /* the first and last in part */
+    }
+    puppets_end(puppets);
+}
+
 /* An answer goes to the one who asked for it, and only of the target. */
 static void test_relayed_answer(void **state)
 {
@@ -687,6 +723,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_all_is_announced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_service, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rounds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relayed_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradiction_of_any, setup,
                                         teardown),
