@@ -52,13 +52,19 @@ def namespaces():
     return [name for name in names if re.fullmatch(r"sn(\d+(-.*)?|-underlay)", name)]
 
 
+def hears_interrupts():
+    """A shell that starts us in the background has SIGINT ignored, and what it
+    starts could then not even trap it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Quickstart:
     """The script in a process group of its own, as a terminal starts it."""
 
     def __init__(self):
         self.process = subprocess.Popen(
             [os.path.join(ROOT, "deploy", "quickstart")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=hears_interrupts,
             env=dict(ENVIRONMENT, SOCKETNET_LAB=LAB, SOCKETNET_AGENT=AGENT))
         self.text = b""
         self.reader = threading.Thread(target=self.read, daemon=True)
