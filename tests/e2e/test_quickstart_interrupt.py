@@ -31,16 +31,19 @@ def own_processes():
     return found
 
 
-def inodes():
-    """Of our network namespaces: also what wrote over its environment is in one."""
-    return {os.stat(f"/run/netns/{name}").st_ino for name in namespaces()}
+def held_namespaces():
+    """Our network namespaces, as open files: also what wrote over its
+    environment is in one, and as long as they are open no namespace of another
+    lab gets the number of one that went."""
+    return [os.open(f"/run/netns/{name}", os.O_RDONLY) for name in namespaces()]
 
 
 def processes_in(spaces):
+    inodes = {os.fstat(space).st_ino for space in spaces}
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if os.stat(f"/proc/{pid}/ns/net").st_ino in spaces:
+            if os.stat(f"/proc/{pid}/ns/net").st_ino in inodes:
                 found.append(int(pid))
         except OSError:
             continue
@@ -93,7 +96,7 @@ def clean_fixture():
     if os.geteuid() != 0:
         pytest.skip("needs root")
     assert namespaces() == [], "another lab is up"
-    spaces = set()
+    spaces = []
     yield spaces
     problems = []
     if namespaces():
@@ -104,6 +107,8 @@ def clean_fixture():
         problems.append(f"processes {own_processes()}")
     if processes_in(spaces):
         problems.append(f"processes {processes_in(spaces)}")
+    for space in spaces:
+        os.close(space)
     subprocess.run([os.path.join(ROOT, "deploy", "lab"), "down"], env=dict(ENVIRONMENT, SOCKETNET_LAB=LAB), check=False)
     assert not problems
 
@@ -116,7 +121,7 @@ def test_interrupt(clean, step, seconds):
     quickstart.wait_for_step(step)
     # sleeps on purpose: the moment within the step is what is tried.
     time.sleep(seconds)
-    clean.update(inodes())
+    clean.extend(held_namespaces())
     os.killpg(quickstart.process.pid, signal.SIGINT)
     assert quickstart.end() == 130, quickstart.text.decode()
     assert b"quickstart: stopped at: " in quickstart.text, quickstart.text.decode()
@@ -126,7 +131,7 @@ def test_impatient_interrupts(clean):
     """Again and again, while it cleans up."""
     quickstart = Quickstart()
     quickstart.wait_for_step(5)
-    clean.update(inodes())
+    clean.extend(held_namespaces())
     while quickstart.process.poll() is None:
         try:
             os.killpg(quickstart.process.pid, signal.SIGINT)
@@ -140,7 +145,7 @@ def test_terminated(clean):
     """kill, of the script alone."""
     quickstart = Quickstart()
     quickstart.wait_for_step(4)
-    clean.update(inodes())
+    clean.extend(held_namespaces())
     os.kill(quickstart.process.pid, signal.SIGTERM)
     assert quickstart.end() == 143, quickstart.text.decode()
 
