@@ -173,6 +173,20 @@ void puppet_certificate(struct puppets *puppets, uint8_t byte,
         &body, ret);
 }
 
+void puppet_renew(struct puppets *puppets, unsigned who, uint8_t byte)
+{
+    struct support_keys *keys = &puppets->keys[who];
+    struct support_keys other = support_keys_make(byte);
+    struct body_certificate body;
+
+    memcpy(keys->exchange_public, other.exchange_public, 32);
+    memcpy(keys->exchange_secret, other.exchange_secret, 32);
+    body = certificate_body(keys, who);
+    body.generation++;
+    certify(&puppets->root, 0, (struct record_order){1, PUPPET_MAX + who + 1},
+            &body, &puppets->certificates[who]);
+}
+
 /* --- What the node does ----------------------------------------------------
  */
 

@@ -113,6 +113,9 @@ void puppet_accusation(struct puppets *puppets, unsigned from, unsigned accused,
 void puppet_certificate(struct puppets *puppets, uint8_t byte,
                         uint64_t not_before_s, struct puppet_record *ret);
 
+/* Another key for packets, and a certificate with it for the next hello. */
+void puppet_renew(struct puppets *puppets, unsigned who, uint8_t byte);
+
 /* The n-th message of this type sent to the puppet, or NULL. */
 const struct puppet_seen *puppet_seen(const struct puppets *puppets,
                                       unsigned to, uint8_t type, size_t n);

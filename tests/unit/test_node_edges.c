@@ -107,6 +107,19 @@ static void test_set_back_is_told(void **state)
     puppets_end(puppets);
 }
 
+/* A new certificate's key holds from its hello on. */
+static void test_renewed_key(void **state)
+{
+    struct puppets *puppets = *state;
+
+    puppets_start(puppets, 3);
+    puppet_renew(puppets, 2, 160);
+    puppet_hello(puppets, 2, 0);
+    assert_int_equal(puppets_counters(puppets)->dropped_tag, 0);
+    assert_int_equal(puppets_member(puppets, 2).certificate->generation, 2);
+    puppets_end(puppets);
+}
+
 /* --- rights.c --------------------------------------------------------------
  */
 
@@ -724,6 +737,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_all_is_announced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_service, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rounds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewed_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relayed_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradiction_of_any, setup,
                                         teardown),
