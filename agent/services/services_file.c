@@ -143,11 +143,10 @@ static void services_files_tell(struct services *services,
                                 struct services_reading *reading)
 {
     const char *before = services_problem(services);
+    char *old = services->problem; /* what `before` may point into */
     bool was_bad = before != NULL;
     bool is_bad;
     const char *now;
-
-    _cleanup_(free_pointer) char *old = services->problem;
 
     services->problem = reading->problems;
     services->is_short = reading->is_short;
@@ -162,6 +161,7 @@ static void services_files_tell(struct services *services,
         events_publish(services->core->events, "services.d",
                        is_bad ? "{\"ok\":false}" : "{\"ok\":true}");
     }
+    free(old);
 }
 
 static void services_files_later(struct services_files *files,
