@@ -78,9 +78,13 @@ bool catalog_hosts_are(const struct catalog_hosts *hosts,
 
     for (size_t at = 0; catalog_next_named(node, &at, &member); n++) {
         const struct body_certificate *certificate = member.certificate;
-        const struct catalog_node *known = &hosts->nodes[n];
+        const struct catalog_node *known;
 
-        if (n == hosts->n_nodes || memcmp(known->key, member.key, 32) != 0 ||
+        if (n == hosts->n_nodes) {
+            return false;
+        }
+        known = &hosts->nodes[n];
+        if (memcmp(known->key, member.key, 32) != 0 ||
             strcmp(known->name, certificate->name) != 0 ||
             !address_equal(&known->address, &certificate->mesh[0].address)) {
             return false;
