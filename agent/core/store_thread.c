@@ -296,7 +296,10 @@ static void thread_main(void *data)
             break;
         }
         run_round(thread);
-        if (thread->is_stopping && (is_last || thread->problem != 0)) {
+        /* What was asked for during the round is answered by another, also
+         * when nothing can be written. */
+        if (thread->is_stopping && thread->waiting == NULL &&
+            (is_last || thread->problem != 0)) {
             break;
         }
     }
