@@ -14,52 +14,12 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "fake_node.h"
-
-static const uint8_t cluster[RECORD_CLUSTER_SIZE] = "0123456789abcdef";
-
-struct world {
-    struct node *node;
-    struct catalog *catalog;
-};
-
-static struct world make(const char *range)
-{
-    struct world world = {.node = fake_node_new()};
-    struct prefix prefix;
-
-    assert_int_equal(prefix_parse(range, &prefix), 0);
-    assert_int_equal(catalog_new(cluster, &prefix, &world.catalog), 0);
-    for (uint8_t i = 1; i <= 4; i++) {
-        (void)fake_node_member(world.node, i);
-    }
-    return world;
-}
-
-static void done(struct world *world)
-{
-    assert_null(catalog_free(world->catalog));
-    fake_node_free(world->node);
-}
-
-static void rebuild(struct world *world)
-{
-    assert_int_equal(catalog_rebuild(world->catalog, world->node), 0);
-}
-
-static void put(struct world *world, uint8_t member, const char *function,
-                const char *address, uint16_t slot)
-{
-    struct body_service service = fake_service(function, address, 6379);
-
-    service.slot = slot;
-    fake_node_service(world->node, member, &service);
-}
+#include "tests/unit/catalog_world.h"
 
 /* The formula of catalog.h, written a second time. */
 static void test_slot_address(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     static const uint8_t input[] = "socketnet/v1/slot\0"
                                    "0123456789abcdef"
                                    "\x05"
@@ -82,13 +42,13 @@ static void test_slot_address(void **state)
     assert_int_equal(address.bytes[1], 80 + (low >> 16));
     assert_int_equal(address.bytes[2], (low >> 8) & 0xff);
     assert_int_equal(address.bytes[3], low & 0xff);
-    done(&world);
+    world_done(&world);
 }
 
 static void test_slot_address_six(void **state)
 {
-    struct world world = make("fd00:80::/64");
-    struct world wide = make("fd00:80::/32");
+    struct world world = world_make("fd00:80::/64");
+    struct world wide = world_make("fd00:80::/32");
     struct address a;
     struct address b;
 
@@ -99,22 +59,22 @@ static void test_slot_address_six(void **state)
     assert_int_equal(a.bytes[0], 0xfd);
     assert_int_equal(a.bytes[3], 0x80);
     assert_memory_equal(a.bytes, b.bytes, 16); /* 64 bits of hash for both */
-    done(&world);
-    done(&wide);
+    world_done(&world);
+    world_done(&wide);
 }
 
 static void test_group(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     const struct catalog_function *redis;
     struct address expected;
 
     (void)state;
-    put(&world, 3, "redis", "10.0.3.203", 0);
-    put(&world, 2, "redis", "10.0.2.7", 0);
-    put(&world, 2, "redis", "10.0.2.5", 0);
-    put(&world, 1, "vector-db", "10.0.1.9", 0);
-    rebuild(&world);
+    world_put(&world, 3, "redis", "10.0.3.203", 0);
+    world_put(&world, 2, "redis", "10.0.2.7", 0);
+    world_put(&world, 2, "redis", "10.0.2.5", 0);
+    world_put(&world, 1, "vector-db", "10.0.1.9", 0);
+    world_rebuild(&world);
     assert_int_equal(catalog_count(world.catalog), 2);
     assert_null(catalog_at(world.catalog, 2));
     assert_string_equal(catalog_at(world.catalog, 1)->name, "vector-db");
@@ -135,14 +95,14 @@ static void test_group(void **state)
     assert_false(redis->instances[0].is_local);
     assert_true(
         catalog_find(world.catalog, "vector-db")->instances[0].is_local);
-    done(&world);
+    world_done(&world);
 }
 
 /* Tags and meta of one instance are its own; a name that begins another is
  * kept apart from it. */
 static void test_details(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     const struct catalog_instance *instance;
     struct body_service service;
 
@@ -163,7 +123,7 @@ static void test_details(void **state)
                        "team %u", i);
         fake_node_service(world.node, i, &service);
     }
-    rebuild(&world);
+    world_rebuild(&world);
     assert_int_equal(catalog_count(world.catalog), 2);
     assert_int_equal(catalog_find(world.catalog, "redis")->n_instances, 2);
     instance = &catalog_find(world.catalog, "redis")->instances[1];
@@ -185,10 +145,10 @@ static void test_details(void **state)
         (void)snprintf(service.tags[j], sizeof(service.tags[j]), "new-%zu", j);
     }
     fake_node_service(world.node, 1, &service);
-    put(&world, 2, "redis", "10.0.2.9", 0);
+    world_put(&world, 2, "redis", "10.0.2.9", 0);
     service = fake_service("redis-2", "10.0.2.1", 6379);
     fake_node_remove(world.node, 2, &service);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_int_equal(catalog_count(world.catalog), 1);
     assert_int_equal(catalog_at(world.catalog, 0)->n_instances, 3);
     instance = catalog_at(world.catalog, 0)->instances;
@@ -201,13 +161,13 @@ static void test_details(void **state)
     assert_string_equal(instance[2].service.tags[0], "tag-3-0");
     assert_string_equal(instance[2].service.tags[2], "tag-3-2");
     assert_string_equal(instance[2].service.meta[0].value, "team 3");
-    done(&world);
+    world_done(&world);
 }
 
 /* A range of two addresses, so that every function wants one of them. */
 static void test_conflict(void **state)
 {
-    struct world world = make("100.80.0.0/31");
+    struct world world = world_make("100.80.0.0/31");
     const struct catalog_function *holder = NULL;
     const struct catalog_function *loser = NULL;
     struct address wanted;
@@ -235,9 +195,9 @@ static void test_conflict(void **state)
     }
     assert_int_equal(n, 2);
     first = memcmp(hashes[0], hashes[1], 32) < 0 ? 0 : 1;
-    put(&world, 2, names[0], "10.0.2.1", 0);
-    put(&world, 3, names[1], "10.0.3.1", 0);
-    rebuild(&world);
+    world_put(&world, 2, names[0], "10.0.2.1", 0);
+    world_put(&world, 3, names[1], "10.0.3.1", 0);
+    world_rebuild(&world);
     holder = catalog_find(world.catalog, names[first]);
     loser = catalog_find(world.catalog, names[1 - first]);
     assert_true(address_equal(&holder->address, &wanted));
@@ -245,58 +205,58 @@ static void test_conflict(void **state)
     assert_ptr_equal(catalog_find_address(world.catalog, &wanted), holder);
 
     /* The loser's owner writes its record with the next free slot. */
-    put(&world, (uint8_t)(2 + (1 - first)), names[1 - first],
-        first == 1 ? "10.0.2.1" : "10.0.3.1",
-        catalog_free_slot(world.catalog, names[1 - first]));
-    rebuild(&world);
+    world_put(&world, (uint8_t)(2 + (1 - first)), names[1 - first],
+              first == 1 ? "10.0.2.1" : "10.0.3.1",
+              catalog_free_slot(world.catalog, names[1 - first]));
+    world_rebuild(&world);
     loser = catalog_find(world.catalog, names[1 - first]);
     assert_int_not_equal(loser->address.family, 0);
     assert_false(address_equal(&loser->address, &wanted));
     assert_int_not_equal(loser->slot, 0);
-    done(&world);
+    world_done(&world);
 }
 
 /* The lower slot keeps an address against a lower hash with a higher slot. */
 static void test_conflict_by_slot(void **state)
 {
-    struct world world = make("100.80.0.0/32"); /* one address for all */
+    struct world world = world_make("100.80.0.0/32"); /* one address for all */
     const struct catalog_function *a;
     const struct catalog_function *b;
 
     (void)state;
     for (unsigned swap = 0; swap < 2; swap++) {
-        put(&world, 2, "aa", "10.0.2.1", swap == 0 ? 0 : 1);
-        put(&world, 3, "bb", "10.0.3.1", swap == 0 ? 1 : 0);
-        rebuild(&world);
+        world_put(&world, 2, "aa", "10.0.2.1", swap == 0 ? 0 : 1);
+        world_put(&world, 3, "bb", "10.0.3.1", swap == 0 ? 1 : 0);
+        world_rebuild(&world);
         a = catalog_find(world.catalog, "aa");
         b = catalog_find(world.catalog, "bb");
         assert_int_equal(a->address.family, swap == 0 ? 4 : 0);
         assert_int_equal(b->address.family, swap == 0 ? 0 : 4);
     }
-    done(&world);
+    world_done(&world);
 }
 
 /* Records of one function with several slots: the lowest that is not lost. */
 static void test_lowest_slot(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     struct address expected;
 
     (void)state;
-    put(&world, 2, "redis", "10.0.2.1", 5);
-    put(&world, 3, "redis", "10.0.3.1", 2);
-    put(&world, 4, "redis", "10.0.4.1", 9);
-    rebuild(&world);
+    world_put(&world, 2, "redis", "10.0.2.1", 5);
+    world_put(&world, 3, "redis", "10.0.3.1", 2);
+    world_put(&world, 4, "redis", "10.0.4.1", 9);
+    world_rebuild(&world);
     assert_int_equal(catalog_find(world.catalog, "redis")->slot, 2);
     catalog_slot_address(world.catalog, "redis", 2, &expected);
     assert_true(address_equal(&catalog_find(world.catalog, "redis")->address,
                               &expected));
-    done(&world);
+    world_done(&world);
 }
 
 static void test_declared(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     const struct catalog_function *function;
     struct address address;
     char text[ADDRESS_TEXT_SIZE];
@@ -304,10 +264,10 @@ static void test_declared(void **state)
     (void)state;
     /* The very address that redis would have by its hash. */
     catalog_slot_address(world.catalog, "redis", 0, &address);
-    put(&world, 2, "redis", "10.0.2.1", 0);
+    world_put(&world, 2, "redis", "10.0.2.1", 0);
     fake_node_function(world.node, 1, "cache", address_text(&address, text));
     fake_node_function(world.node, 1, "later", NULL);
-    rebuild(&world);
+    world_rebuild(&world);
     function = catalog_find(world.catalog, "cache");
     assert_true(function->is_declared);
     assert_true(address_equal(&function->address, &address));
@@ -316,7 +276,7 @@ static void test_declared(void **state)
     assert_int_equal(catalog_free_slot(world.catalog, "redis"), 1);
     assert_int_equal(catalog_free_slot(world.catalog, "cache"), 0);
     assert_false(catalog_find(world.catalog, "later")->is_declared);
-    done(&world);
+    world_done(&world);
 }
 
 /* A declared address goes before any hash of a name. */
@@ -326,18 +286,18 @@ static void test_declared_first(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        struct world world = make("100.80.0.0/12");
+        struct world world = world_make("100.80.0.0/12");
         struct address address;
         char text[ADDRESS_TEXT_SIZE];
 
         catalog_slot_address(world.catalog, names[i], 0, &address);
-        put(&world, 2, names[i], "10.0.2.1", 0);
+        world_put(&world, 2, names[i], "10.0.2.1", 0);
         fake_node_function(world.node, 1, "x", address_text(&address, text));
-        rebuild(&world);
+        world_rebuild(&world);
         assert_int_equal(catalog_find(world.catalog, "x")->address.family, 4);
         assert_int_equal(catalog_find(world.catalog, names[i])->address.family,
                          0);
-        done(&world);
+        world_done(&world);
     }
 }
 
@@ -346,14 +306,14 @@ static void test_declared_first(void **state)
 static void test_lowest_hash(void **state)
 {
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
-    struct world world = make("100.80.0.0/32");
+    struct world world = world_make("100.80.0.0/32");
     const char *lowest = NULL;
     uint8_t lowest_hash[32];
     uint8_t hash[32];
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        put(&world, 2, names[i], "10.0.2.1", 0);
+        world_put(&world, 2, names[i], "10.0.2.1", 0);
         assert_int_equal(crypto_generichash(hash, sizeof(hash),
                                             (const uint8_t *)names[i],
                                             strlen(names[i]), NULL, 0),
@@ -364,7 +324,7 @@ static void test_lowest_hash(void **state)
         }
     }
     assert_string_not_equal(lowest, names[0]); /* or it would show nothing */
-    rebuild(&world);
+    world_rebuild(&world);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         assert_int_equal(catalog_find(world.catalog, names[i])->address.family,
                          strcmp(names[i], lowest) == 0 ? 4 : 0);
@@ -372,7 +332,7 @@ static void test_lowest_hash(void **state)
     /* Who holds a slot may keep it; the others find none. */
     assert_int_equal(catalog_free_slot(world.catalog, lowest), 0);
     assert_int_equal(catalog_free_slot(world.catalog, names[0]), UINT16_MAX);
-    done(&world);
+    world_done(&world);
 }
 
 /* Of two declarations of one name the lower writer's counts; two hosts of one
@@ -392,13 +352,13 @@ static void test_ties(void **state)
     }
     memcpy(fake_node_certificate(members[2])->name, "host2", 6);
     members[0]->rtt_us = 77;
-    put(&world, 3, "redis", "10.0.3.1", 0);
-    put(&world, 2, "redis", "10.0.2.1", 0);
-    put(&world, 1, "redis", "10.0.1.1", 0);
+    world_put(&world, 3, "redis", "10.0.3.1", 0);
+    world_put(&world, 2, "redis", "10.0.2.1", 0);
+    world_put(&world, 1, "redis", "10.0.1.1", 0);
     fake_node_function(world.node, 1, "redis", "100.80.0.1");
     fake_node_function(world.node, 2, "redis", "100.80.0.2");
     for (int i = 0; i < 2; i++) { /* the second time from the old content */
-        rebuild(&world);
+        world_rebuild(&world);
         assert_int_equal(catalog_count(world.catalog), 1);
         function = catalog_at(world.catalog, 0);
         assert_int_equal(function->address.bytes[3], 1);
@@ -407,12 +367,12 @@ static void test_ties(void **state)
         assert_int_equal(function->instances[1].writer[0], 2);
         assert_int_equal(function->instances[2].writer[0], 3);
     }
-    done(&world);
+    world_done(&world);
 }
 
 static enum catalog_state state_of(struct world *world)
 {
-    rebuild(world);
+    world_rebuild(world);
     return catalog_at(world->catalog, 0)->instances[0].state;
 }
 
@@ -456,25 +416,25 @@ static void test_states(void **state)
     assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
     assert_string_equal(catalog_state_name(CATALOG_NODE_DOWN), "node-down");
     assert_string_equal(catalog_state_name(CATALOG_NOT_HEARD), "not-heard");
-    done(&world);
+    world_done(&world);
 }
 
 static void test_empty(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     struct address address = {.family = 4};
 
     (void)state;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_int_equal(catalog_count(world.catalog), 0);
     assert_null(catalog_at(world.catalog, 0));
     assert_null(catalog_find_address(world.catalog, &address));
     assert_int_equal(catalog_free_slot(world.catalog, "redis"), 0);
     /* A record of one who is no member counts for nothing. */
-    put(&world, 9, "redis", "10.0.9.1", 0);
-    rebuild(&world);
+    world_put(&world, 9, "redis", "10.0.9.1", 0);
+    world_rebuild(&world);
     assert_int_equal(catalog_count(world.catalog), 0);
-    done(&world);
+    world_done(&world);
     assert_null(catalog_free(NULL));
 }
 

@@ -15,48 +15,8 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "fake_node.h"
+#include "tests/unit/catalog_world.h"
 #include "tests/unit/heap.h"
-
-static const uint8_t cluster[RECORD_CLUSTER_SIZE] = "0123456789abcdef";
-
-struct world {
-    struct node *node;
-    struct catalog *catalog;
-};
-
-static struct world make(const char *range)
-{
-    struct world world = {.node = fake_node_new()};
-    struct prefix prefix;
-
-    assert_int_equal(prefix_parse(range, &prefix), 0);
-    assert_int_equal(catalog_new(cluster, &prefix, &world.catalog), 0);
-    for (uint8_t i = 1; i <= 4; i++) {
-        (void)fake_node_member(world.node, i);
-    }
-    return world;
-}
-
-static void done(struct world *world)
-{
-    assert_null(catalog_free(world->catalog));
-    fake_node_free(world->node);
-}
-
-static void rebuild(struct world *world)
-{
-    assert_int_equal(catalog_rebuild(world->catalog, world->node), 0);
-}
-
-static void put(struct world *world, uint8_t member, const char *function,
-                const char *address, uint16_t slot)
-{
-    struct body_service service = fake_service(function, address, 6379);
-
-    service.slot = slot;
-    fake_node_service(world->node, member, &service);
-}
 
 /* "host2/i-1 host3/i-1": the usable ones, in their order. */
 static const char *usable_of(const struct world *world)
@@ -97,66 +57,66 @@ static void test_usable_order(void **state)
         members[i] = fake_node_member(world.node, (uint8_t)(i + 1));
     }
     members[2]->rtt_us = 10; /* host3 is nearer than host2 */
-    put(&world, 4, "redis", "10.0.4.1", 0);
-    put(&world, 3, "redis", "10.0.3.1", 0);
-    put(&world, 2, "redis", "10.0.2.1", 0);
-    put(&world, 1, "redis", "10.0.1.1", 0);
+    world_put(&world, 4, "redis", "10.0.4.1", 0);
+    world_put(&world, 3, "redis", "10.0.3.1", 0);
+    world_put(&world, 2, "redis", "10.0.2.1", 0);
+    world_put(&world, 1, "redis", "10.0.1.1", 0);
     service = fake_service("redis", "10.0.4.9", 6379);
     service.priority = 1;
     fake_node_service(world.node, 4, &service);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_string_equal(usable_of(&world),
                         "host1/i-1 host3/i-1 host2/i-1 host4/i-1 host4/i-9");
     /* A local one comes first, whatever its priority. */
     service = fake_service("redis", "10.0.1.1", 6379);
     service.priority = 9;
     fake_node_service(world.node, 1, &service);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_string_equal(usable_of(&world),
                         "host1/i-1 host3/i-1 host2/i-1 host4/i-1 host4/i-9");
     /* Of one distance: by node and name. */
     members[1]->rtt_us = members[2]->rtt_us = members[3]->rtt_us = 7;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_string_equal(usable_of(&world),
                         "host1/i-1 host2/i-1 host3/i-1 host4/i-1 host4/i-9");
 
     /* Those not heard since the start come behind those heard, and before
      * those that do not answer. */
     members[1]->is_heard = members[2]->is_heard = false;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_string_equal(usable_of(&world), "host1/i-1 host4/i-1 host4/i-9");
     put_critical(&world, 1, "10.0.1.1");
     members[3]->is_reachable = false;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_string_equal(usable_of(&world), "host2/i-1 host3/i-1");
     members[1]->is_reachable = members[2]->is_reachable = false;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_string_equal(usable_of(&world),
                         "host2/i-1 host3/i-1 host4/i-1 host4/i-9");
     members[1]->state = members[2]->state = members[3]->state =
         NODE_MEMBER_DEAD;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_string_equal(usable_of(&world), "");
-    done(&world);
+    world_done(&world);
 }
 
 /* Each address and each name of a function's instances is told once. */
 static void test_repeats(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     const struct catalog_function *function;
     struct body_service service;
 
     (void)state;
-    put(&world, 2, "redis", "10.0.2.1", 0);
+    world_put(&world, 2, "redis", "10.0.2.1", 0);
     service = fake_service("redis", "10.0.2.1", 6380);
     (void)snprintf(service.instance, sizeof(service.instance), "other");
     fake_node_service(world.node, 2, &service);
     service = fake_service("redis", "10.0.3.1", 6379);
     (void)snprintf(service.instance, sizeof(service.instance), "I_1");
     fake_node_service(world.node, 3, &service);
-    put(&world, 3, "web", "10.0.3.7", 0);
-    rebuild(&world);
+    world_put(&world, 3, "web", "10.0.3.7", 0);
+    world_rebuild(&world);
     function = catalog_find(world.catalog, "redis");
     assert_non_null(function);
     assert_int_equal(function->n_usable, 3);
@@ -169,7 +129,7 @@ static void test_repeats(void **state)
     function = catalog_find(world.catalog, "web");
     assert_non_null(function);
     assert_false(function->instances[0].shares_name);
-    done(&world);
+    world_done(&world);
 }
 
 enum { N_LARGE = 10000 };
@@ -193,7 +153,7 @@ static void test_nodes(void **state)
     (void)state;
     assert_int_equal(prefix_parse("100.80.0.0/12", &range), 0);
     assert_int_equal(catalog_new(cluster, &range, &world.catalog), 0);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_null(find_host(&world, "host1"));
     for (uint32_t i = 1; i <= N_LARGE; i++) {
         struct node_member *member = fake_node_member(world.node, i);
@@ -202,7 +162,7 @@ static void test_nodes(void **state)
             members[i] = member;
         }
     }
-    rebuild(&world);
+    world_rebuild(&world);
     for (uint32_t i = 1; i <= N_LARGE; i++) {
         const struct catalog_node *node;
 
@@ -216,8 +176,8 @@ static void test_nodes(void **state)
     }
     /* They are kept as long as no member changes. */
     kept = find_host(&world, "host7");
-    put(&world, 2, "redis", "10.0.2.1", 0);
-    rebuild(&world);
+    world_put(&world, 2, "redis", "10.0.2.1", 0);
+    world_rebuild(&world);
     assert_ptr_equal(find_host(&world, "host7"), kept);
     assert_null(find_host(&world, "host0"));
     assert_null(find_host(&world, "host10001"));
@@ -230,7 +190,7 @@ static void test_nodes(void **state)
     memcpy(fake_node_certificate(members[4])->name, "host3", 6);
     fake_node_certificate(members[5])->mesh[0] =
         members[3]->certificate->mesh[0];
-    rebuild(&world);
+    world_rebuild(&world);
     assert_non_null(find_host(&world, "host1"));
     assert_null(find_host(&world, "host2"));
     assert_null(catalog_find_node_address(
@@ -243,46 +203,46 @@ static void test_nodes(void **state)
         "host3");
     assert_non_null(find_host(&world, "host5"));
     fake_node_certificate(members[3])->n_mesh = 0;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_memory_equal(find_host(&world, "host3")->key, members[4]->key, 32);
     /* One thing alone that changed is seen. */
     fake_node_certificate(members[5])->mesh[0].address.bytes[3] = 77;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_int_equal(find_host(&world, "host5")->address.bytes[3], 77);
     memcpy(fake_node_certificate(members[5])->name, "hostX", 6);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_null(find_host(&world, "host5"));
     assert_non_null(find_host(&world, "HOSTX"));
     members[5]->key[31]++;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_memory_equal(find_host(&world, "hostX")->key, members[5]->key, 32);
     last = fake_node_member(world.node, N_LARGE + 1);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_non_null(find_host(&world, "host10001"));
     last->state = NODE_MEMBER_LEFT;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_null(find_host(&world, "host10001"));
-    done(&world);
+    world_done(&world);
 }
 
 /* The instances at an address, of every function. */
 static void test_instances_at(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     struct address address;
     const struct catalog_instance *const *found;
     size_t n = 7;
 
     (void)state;
     assert_int_equal(address_parse("10.0.2.1", &address), 0);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_null(catalog_instances_at(world.catalog, &address, &n));
     assert_int_equal(n, 0);
-    put(&world, 3, "web", "10.0.3.1", 0);
-    put(&world, 2, "web", "10.0.2.1", 0);
-    put(&world, 2, "redis", "10.0.2.1", 0);
-    put(&world, 2, "zoo", "10.0.2.3", 0);
-    rebuild(&world);
+    world_put(&world, 3, "web", "10.0.3.1", 0);
+    world_put(&world, 2, "web", "10.0.2.1", 0);
+    world_put(&world, 2, "redis", "10.0.2.1", 0);
+    world_put(&world, 2, "zoo", "10.0.2.3", 0);
+    world_rebuild(&world);
     found = catalog_instances_at(world.catalog, &address, &n);
     assert_int_equal(n, 2);
     assert_string_equal(found[0]->service.function, "redis");
@@ -294,25 +254,25 @@ static void test_instances_at(void **state)
     assert_int_equal(address_parse("10.0.2.2", &address), 0);
     assert_null(catalog_instances_at(world.catalog, &address, &n));
     assert_int_equal(n, 0);
-    done(&world);
+    world_done(&world);
 }
 
 /* Without memory the catalogue stays as it was, whichever allocation fails. */
 static void test_no_memory(void **state)
 {
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     struct body_service service = fake_service("redis", "10.0.3.1", 6379);
     bool has_failed = true;
 
     (void)state;
-    put(&world, 2, "redis", "10.0.2.1", 0);
-    rebuild(&world);
+    world_put(&world, 2, "redis", "10.0.2.1", 0);
+    world_rebuild(&world);
     service.n_tags = 1;
     (void)snprintf(service.tags[0], BODY_NAME_SIZE, "blue");
     service.n_meta = 1;
     (void)snprintf(service.meta[0].key, sizeof(service.meta[0].key), "a");
     fake_node_service(world.node, 3, &service);
-    put(&world, 4, "web", "10.0.4.1", 0);
+    world_put(&world, 4, "web", "10.0.4.1", 0);
     fake_node_function(world.node, 1, "declared", NULL);
     (void)fake_node_member(world.node, 5);
     for (unsigned n = 1; has_failed; n++) {
@@ -329,7 +289,7 @@ static void test_no_memory(void **state)
         assert_int_equal(catalog_find(world.catalog, "redis")->n_usable,
                          has_failed ? 1 : 2);
     }
-    done(&world);
+    world_done(&world);
 }
 
 /* Every record that is taken apart (ld --wrap). */
@@ -352,7 +312,7 @@ int __wrap_body_get_service(const struct record *record,
 static void test_unchanged(void **state)
 {
     enum { FUNCTIONS = 10 };
-    struct world world = make("100.80.0.0/12");
+    struct world world = world_make("100.80.0.0/12");
     struct node_member *namesake = fake_node_member(world.node, 5);
 
     (void)state;
@@ -361,20 +321,20 @@ static void test_unchanged(void **state)
         char name[16];
 
         (void)snprintf(name, sizeof(name), "f%u", i);
-        put(&world, 5, name, "10.0.5.1", 0);
-        put(&world, 3, name, "10.0.3.1", 0);
-        put(&world, 2, name, "10.0.2.1", 0);
-        put(&world, 2, name, "10.0.2.2", 0);
+        world_put(&world, 5, name, "10.0.5.1", 0);
+        world_put(&world, 3, name, "10.0.3.1", 0);
+        world_put(&world, 2, name, "10.0.2.1", 0);
+        world_put(&world, 2, name, "10.0.2.2", 0);
     }
     n_decoded = 0;
-    rebuild(&world);
+    world_rebuild(&world);
     assert_int_equal(n_decoded, 4 * FUNCTIONS);
-    rebuild(&world);
+    world_rebuild(&world);
     assert_int_equal(n_decoded, 4 * FUNCTIONS);
-    put(&world, 2, "f5", "10.0.2.1", 0);
-    rebuild(&world);
+    world_put(&world, 2, "f5", "10.0.2.1", 0);
+    world_rebuild(&world);
     assert_int_equal(n_decoded, 4 * FUNCTIONS + 1);
-    done(&world);
+    world_done(&world);
 }
 
 int main(void)
