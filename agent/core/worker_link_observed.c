@@ -13,6 +13,7 @@
 #include "agent/config/config.h"
 #include "agent/core/core.h"
 #include "agent/core/events.h"
+#include "agent/json/json_text.h"
 #include "agent/system/log.h"
 #include "gossip/base/search.h"
 #include "reconcilers/plan/plan.h"
@@ -20,8 +21,7 @@
 /* Takes the reference; without memory the event is lost. */
 static void publish(struct worker_link *link, const char *kind, json_t *fields)
 {
-    _cleanup_(free_pointer) char *text =
-        fields != NULL ? json_dumps(fields, JSON_COMPACT) : NULL;
+    _cleanup_(free_pointer) char *text = json_text_dump(fields);
 
     json_decref(fields);
     if (text != NULL && link->core->events != NULL) {

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/json/json_text.h"
+
 /* The event's UTC time as this host's clock shows it, "15:04:05.123". */
 static void print_time(const char *utc)
 {
@@ -33,7 +35,7 @@ static void print_value(const char *key, json_t *value)
     if (json_is_string(value)) {
         (void)printf(" %s=%s", key, json_string_value(value));
     } else if (!json_is_null(value)) {
-        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        char *text = json_text_dump(value);
 
         (void)printf(" %s=%s", key, text != NULL ? text : "?");
         free(text);

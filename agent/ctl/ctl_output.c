@@ -4,9 +4,12 @@
  */
 #include "agent/ctl/ctl_internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "agent/json/json_text.h"
 
 static int exit_of_status(unsigned status)
 {
@@ -82,7 +85,7 @@ int ctl_ask(const struct ctl *ctl, const char *method, const char *target,
             json_t *body, unsigned *ret_status, json_t **ret)
 {
     _cleanup_(free_pointer) char *text =
-        body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+        body != NULL ? json_text_dump(body) : NULL;
     struct ctl_request request = {.address = ctl->address,
                                   .method = method,
                                   .target = target,
@@ -95,6 +98,10 @@ int ctl_ask(const struct ctl *ctl, const char *method, const char *target,
     int status = 0;
     int code;
 
+    if (body != NULL && text == NULL) {
+        json_decref(body);
+        return ctl_print_unanswered(-ENOMEM, NULL);
+    }
     json_decref(body);
     code = ctl_client_ask(&request, &answer, &error);
     if (code != 0) {

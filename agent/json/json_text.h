@@ -27,4 +27,9 @@ void json_text_format(struct json_text *text, const char *format, ...)
 void json_text_json(struct json_text *text, const json_t *root);
 void json_text_done(struct json_text *text);
 
+/* The JSON text of a value, any kind of it, in one line; the caller frees it.
+ * NULL: no memory, or `root` is NULL.  In the place of json_dumps, which in
+ * jansson 2.14 leaves out a key for which it has no memory. */
+char *json_text_dump(const json_t *root);
+
 #endif

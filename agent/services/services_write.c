@@ -15,6 +15,7 @@
 #include <utlist.h>
 
 #include "agent/core/store_thread.h"
+#include "agent/json/json_text.h"
 #include "agent/system/log.h"
 
 /* Until an entry that could not be stored is tried again. */
@@ -159,7 +160,7 @@ static int services_setting_text(const struct services_entry *entry, char **ret)
     root = json_pack("{s:i, s:s?, s:o}", "schema", 1, "source", entry->source,
                      "check", registration_check_json(check));
     if (root != NULL) {
-        *ret = json_dumps(root, JSON_COMPACT);
+        *ret = json_text_dump(root);
     }
     return *ret != NULL ? 0 : -ENOMEM;
 }

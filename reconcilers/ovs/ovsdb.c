@@ -33,19 +33,18 @@ int ovsdb_fail(struct ovsdb *ovsdb, int error, const char *why)
 
 int ovsdb_send(struct ovsdb *ovsdb, json_t *message)
 {
-    char *text;
-    int error;
+    /* Not json_dumps: jansson 2.14 leaves out a key for which it has no
+     * memory, and a transaction without a condition is another one.  This
+     * needs none for the text: it counts first. */
+    size_t size = json_dumpb(message, NULL, 0, JSON_COMPACT);
+    char *text = size > 0 ? malloc(size) : NULL;
+    int error = -ENOMEM;
 
-    if (message == NULL) {
-        return -ENOMEM;
+    if (text != NULL && json_dumpb(message, text, size, JSON_COMPACT) == size) {
+        error = channel_send(&ovsdb->channel, text, size);
     }
-    text = json_dumps(message, JSON_COMPACT);
-    json_decref(message);
-    if (text == NULL) {
-        return -ENOMEM;
-    }
-    error = channel_send(&ovsdb->channel, text, strlen(text));
     free(text);
+    json_decref(message);
     return error;
 }
 

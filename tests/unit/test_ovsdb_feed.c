@@ -413,14 +413,72 @@ static void test_no_memory(void **state)
     }
 }
 
+/* What adding a port sends, when the n-th allocation fails; the caller frees
+ * it.  NULL: it was refused, and nothing of it is sent. */
+static char *text_of_port(unsigned n, bool *ret_has_failed)
+{
+    struct seen seen = {0};
+    struct ovsdb *ovsdb = open_synced(&seen);
+    char *text = NULL;
+    int error;
+
+    channel_done(&ovsdb->channel);
+    heap_fail_at(n);
+    error = ovsdb_add_port(ovsdb, 1000, "od0", "x", NULL, NULL);
+    *ret_has_failed = heap_off();
+    if (error == 0) {
+        const struct channel_buffer *out = &ovsdb->channel.out;
+
+        text = calloc(1, out->size + 1);
+        assert_non_null(text);
+        memcpy(text, out->bytes + out->head, out->size);
+    } else {
+        assert_int_equal(error, -ENOMEM);
+        assert_int_equal(ovsdb->channel.out.size, 0);
+    }
+    assert_null(ovsdb_close(ovsdb));
+    return text;
+}
+
+/* The JSON library's memory ends as well: a request is whole or not sent. */
+static void test_whole_request(void **state)
+{
+    bool has_failed = true;
+    char *whole;
+
+    (void)state;
+    json_set_alloc_funcs(malloc, free);
+    whole = text_of_port(0, &has_failed);
+    has_failed = true;
+    for (unsigned n = 1; has_failed; n++) {
+        char *text;
+
+        assert_true(n < 2000);
+        text = text_of_port(n, &has_failed);
+        if (text != NULL) {
+            assert_string_equal(text, whole);
+        } else {
+            assert_true(has_failed);
+        }
+        free(text);
+    }
+    free(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scanner),  cmocka_unit_test(test_scanner_depth),
-        cmocka_unit_test(test_uuid),     cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_fallback), cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_probe),    cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_channel),  cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_scanner),
+        cmocka_unit_test(test_scanner_depth),
+        cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_fallback),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_channel),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_whole_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
