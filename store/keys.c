@@ -64,24 +64,103 @@ int keys_get_head(const void *value, size_t size, struct record_order *ret)
     return 0;
 }
 
+/* A text of at most `max` bytes behind its length. */
+static void put_text(struct writer *writer, const char *text, size_t max)
+{
+    size_t len = strnlen(text, max);
+
+    writer_u8(writer, (uint8_t)len);
+    writer_put(writer, text, len);
+}
+
+static void get_text(struct reader *reader, char *ret, size_t max)
+{
+    size_t len = reader_u8(reader);
+
+    if (len > max) {
+        reader->failed = true;
+        return;
+    }
+    reader_copy(reader, ret, len);
+}
+
+static bool has_room(const struct store_token *token)
+{
+    return token->n_mesh <= LIMIT_CERT_ADDRESSES &&
+           token->n_subnets <= LIMIT_CERT_SUBNETS &&
+           token->n_functions <= STORE_TOKEN_FUNCTIONS;
+}
+
+/* Addresses and prefixes in their packed form (address.h) behind its size;
+ * what has no family has none, and fails the writer. */
+static void put_address(struct writer *writer, const struct address *address)
+{
+    uint8_t bytes[16];
+    size_t size = address_pack(address, bytes);
+
+    writer->failed = writer->failed || size == 0;
+    writer_u8(writer, (uint8_t)size);
+    writer_put(writer, bytes, size);
+}
+
+static void put_prefix(struct writer *writer, const struct prefix *prefix)
+{
+    uint8_t bytes[17];
+    struct prefix same;
+    size_t size = prefix_pack(prefix, bytes);
+
+    writer->failed = writer->failed || prefix_unpack(bytes, size, &same) != 0;
+    writer_u8(writer, (uint8_t)size);
+    writer_put(writer, bytes, size);
+}
+
 size_t keys_put_token(const struct store_token *token,
                       uint8_t ret_value[KEYS_TOKEN_MAX])
 {
     struct writer writer = writer_init(ret_value, KEYS_TOKEN_MAX);
 
+    if (!has_room(token)) {
+        return 0;
+    }
     writer_put(&writer, token->secret_hash, sizeof(token->secret_hash));
     writer_u64(&writer, token->expires_s);
     writer_u64(&writer, token->used_s);
+    writer_u64(&writer, token->revoked_s);
     writer_put(&writer, token->used_by, sizeof(token->used_by));
+    put_text(&writer, token->name, LIMIT_NAME_LEN);
+    writer_u8(&writer, (uint8_t)token->n_mesh);
+    for (size_t i = 0; i < token->n_mesh; i++) {
+        put_address(&writer, &token->mesh[i]);
+    }
+    writer_u8(&writer, (uint8_t)token->n_subnets);
+    for (size_t i = 0; i < token->n_subnets; i++) {
+        put_prefix(&writer, &token->subnets[i]);
+    }
     writer_u8(&writer, (uint8_t)token->n_functions);
     for (size_t i = 0; i < token->n_functions; i++) {
-        size_t len =
-            strnlen(token->functions[i], STORE_TOKEN_FUNCTION_SIZE - 1);
-
-        writer_u8(&writer, (uint8_t)len);
-        writer_put(&writer, token->functions[i], len);
+        put_text(&writer, token->functions[i], STORE_TOKEN_FUNCTION_SIZE - 1);
     }
-    return writer_size(&writer);
+    return writer.failed ? 0 : writer_size(&writer);
+}
+
+static void get_address(struct reader *reader, struct address *ret)
+{
+    size_t size = reader_u8(reader);
+    const uint8_t *bytes = reader_take(reader, size);
+
+    if (bytes == NULL || address_unpack(bytes, size, ret) != 0) {
+        reader->failed = true;
+    }
+}
+
+static void get_prefix(struct reader *reader, struct prefix *ret)
+{
+    size_t size = reader_u8(reader);
+    const uint8_t *bytes = reader_take(reader, size);
+
+    if (bytes == NULL || prefix_unpack(bytes, size, ret) != 0) {
+        reader->failed = true;
+    }
 }
 
 int keys_get_token(const uint8_t id[STORE_TOKEN_ID_SIZE], const void *value,
@@ -94,22 +173,60 @@ int keys_get_token(const uint8_t id[STORE_TOKEN_ID_SIZE], const void *value,
     reader_copy(&reader, token.secret_hash, sizeof(token.secret_hash));
     token.expires_s = reader_u64(&reader);
     token.used_s = reader_u64(&reader);
+    token.revoked_s = reader_u64(&reader);
     reader_copy(&reader, token.used_by, sizeof(token.used_by));
+    get_text(&reader, token.name, LIMIT_NAME_LEN);
+    token.n_mesh = reader_u8(&reader);
+    for (size_t i = 0; i < token.n_mesh && has_room(&token); i++) {
+        get_address(&reader, &token.mesh[i]);
+    }
+    token.n_subnets = reader_u8(&reader);
+    for (size_t i = 0; i < token.n_subnets && has_room(&token); i++) {
+        get_prefix(&reader, &token.subnets[i]);
+    }
     token.n_functions = reader_u8(&reader);
-    if (token.n_functions > STORE_TOKEN_FUNCTIONS) {
-        return -EBADMSG;
+    for (size_t i = 0; i < token.n_functions && has_room(&token); i++) {
+        get_text(&reader, token.functions[i], STORE_TOKEN_FUNCTION_SIZE - 1);
     }
-    for (size_t i = 0; i < token.n_functions; i++) {
-        size_t len = reader_u8(&reader);
-
-        if (len >= STORE_TOKEN_FUNCTION_SIZE) {
-            return -EBADMSG;
-        }
-        reader_copy(&reader, token.functions[i], len);
-    }
-    if (reader.failed || reader_left(&reader) != 0) {
+    if (reader.failed || reader_left(&reader) != 0 || !has_room(&token)) {
         return -EBADMSG;
     }
     *ret = token;
+    return 0;
+}
+
+size_t keys_put_evidence(const uint8_t *first, size_t first_size,
+                         const uint8_t *second, size_t second_size,
+                         uint8_t ret_value[KEYS_EVIDENCE_MAX])
+{
+    struct writer writer = writer_init(ret_value, KEYS_EVIDENCE_MAX);
+
+    if (first_size > LIMIT_MANIFEST_SIZE || second_size > LIMIT_MANIFEST_SIZE) {
+        return 0;
+    }
+    writer_u16(&writer, (uint16_t)first_size);
+    writer_put(&writer, first, first_size);
+    writer_u16(&writer, (uint16_t)second_size);
+    writer_put(&writer, second, second_size);
+    return writer.failed ? 0 : writer_size(&writer);
+}
+
+int keys_get_evidence(const void *value, size_t size, const uint8_t **ret_first,
+                      size_t *ret_first_size, const uint8_t **ret_second,
+                      size_t *ret_second_size)
+{
+    struct reader reader = reader_init(value, size);
+    size_t first_size = reader_u16(&reader);
+    const uint8_t *first = reader_take(&reader, first_size);
+    size_t second_size = reader_u16(&reader);
+    const uint8_t *second = reader_take(&reader, second_size);
+
+    if (reader.failed || reader_left(&reader) != 0) {
+        return -EBADMSG;
+    }
+    *ret_first = first;
+    *ret_first_size = first_size;
+    *ret_second = second;
+    *ret_second_size = second_size;
     return 0;
 }

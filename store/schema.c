@@ -1,7 +1,8 @@
 /*
  * Schema version and owner of the environment; see schema.h.  Versions only
- * grow.  A program upgrades what an older one wrote (there is none yet) and
- * refuses what a newer one wrote, since it cannot know what that means.
+ * grow.  What another version wrote is refused: a newer one's, since it cannot
+ * be known what that means, and schema 1, which no cluster of this release can
+ * use (its records are of another format).
  */
 #include "store/schema.h"
 
@@ -31,6 +32,9 @@ static int verify_version(struct txn *txn, bool *ret_must_write)
     version = reader_u32(&reader);
     if (reader.failed || version == 0) {
         return -EBADMSG;
+    }
+    if (version < STORE_SCHEMA_VERSION) {
+        return STORE_E_OLDER;
     }
     return version > STORE_SCHEMA_VERSION ? STORE_E_SCHEMA : 0;
 }

@@ -55,6 +55,9 @@ int store_open(const char *directory,
     if (error == 0) {
         error = schema_verify(store, cluster);
     }
+    if (error == 0) {
+        error = txn_open_databases(store);
+    }
     if (error != 0) {
         store_close(store);
         return error;
@@ -353,6 +356,11 @@ const char *store_error_text(int error)
         return "the token was used before";
     case STORE_E_EXPIRED:
         return "the token has expired";
+    case STORE_E_REVOKED:
+        return "the token was revoked";
+    case STORE_E_OLDER:
+        return "it was written by an older release, which this one cannot "
+               "read: run `agent reset --yes`, then join anew";
     default:
         return error < 0 ? strerror(-error) : "unknown error";
     }

@@ -1,9 +1,9 @@
 /*
  * Durable state in LMDB: records exactly as received, writers' high-water
- * marks, tokens, and a few settings.  Synchronous; agent/core/store_thread.c
- * calls it from the one store thread, so the gossip loop never waits for a
- * disk. Key encoding is in keys.h, the schema's version in schema.h, both
- * described in docs/STORE.md.
+ * marks, tokens, evidence, and a few settings.  Synchronous;
+ * agent/core/store_thread.c calls it from the one store thread, so the gossip
+ * loop never waits for a disk. Key encoding is in keys.h, the schema's version
+ * in schema.h, both described in docs/STORE.md.
  *
  * Environment flags: neither MDB_NOSYNC nor MDB_WRITEMAP (a full disk must be
  * an error code, not SIGBUS), MDB_NOTLS, MDB_NOSUBDIR off.
@@ -15,10 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gossip/base/address.h"
+#include "gossip/base/limits.h"
 #include "gossip/base/macros.h"
 #include "gossip/wire/record.h"
 
-#define STORE_SCHEMA_VERSION   1
+#define STORE_SCHEMA_VERSION   2
 #define STORE_MAP_SIZE         (1024u << 20) /* address space, not disk */
 #define STORE_SETTING_NAME_MAX 255
 /* Expired and used tokens are kept so long, for people who ask why. */
@@ -34,10 +36,12 @@ enum store_error {
     STORE_E_FULL = 4,      /* disk or map full: nothing of the batch was kept */
     STORE_E_USED = 5,      /* store_token_redeem: used before */
     STORE_E_EXPIRED = 6,   /* store_token_redeem */
+    STORE_E_REVOKED = 7,   /* store_token_redeem: store_token_revoke came */
+    STORE_E_OLDER = 8,     /* written by an older release: refuse, say so */
 };
 
 /* Opens (creates) the environment in `directory`, mode 0600.  0, negative
- * errno, STORE_E_SCHEMA, STORE_E_CLUSTER.  cluster NULL: do not check. */
+ * errno, STORE_E_SCHEMA, _OLDER, _CLUSTER.  cluster NULL: do not check. */
 _must_check_ int store_open(const char *directory,
                             const uint8_t cluster[RECORD_CLUSTER_SIZE],
                             struct store **ret);
@@ -83,19 +87,28 @@ typedef int (*store_setting_fn)(const char *name, const void *value,
 _must_check_ int store_settings_each(struct store *store, const char *prefix,
                                      store_setting_fn fn, void *data);
 
-/* A join token as its issuer keeps it. */
+/* A join token as its issuer keeps it: who may redeem it, until when, and
+ * what the certificate will say.  Limits are those of a certificate. */
 #define STORE_TOKEN_ID_SIZE       8
-#define STORE_TOKEN_FUNCTIONS     16
-#define STORE_TOKEN_FUNCTION_SIZE 64
+#define STORE_TOKEN_FUNCTIONS     LIMIT_CERT_FUNCTIONS
+#define STORE_TOKEN_FUNCTION_SIZE (LIMIT_NAME_LEN + 1)
 struct store_token {
     uint8_t id[STORE_TOKEN_ID_SIZE];
-    uint8_t secret_hash[32]; /* BLAKE2b-256 of the secret */
-    uint64_t expires_s;      /* since 1970 */
-    uint64_t used_s;         /* 0 = not yet */
-    uint8_t used_by[32];     /* signing key that redeemed it */
+    uint8_t secret_hash[32];       /* BLAKE2b-256 of the secret */
+    uint64_t expires_s;            /* since 1970 */
+    uint64_t used_s;               /* 0 = not yet */
+    uint64_t revoked_s;            /* 0 = not */
+    uint8_t used_by[32];           /* signing key that redeemed it */
+    char name[LIMIT_NAME_LEN + 1]; /* empty: the joiner says it */
+    struct address mesh[LIMIT_CERT_ADDRESSES]; /* none: the joiner says them */
+    size_t n_mesh;
+    struct prefix subnets[LIMIT_CERT_SUBNETS]; /* of its containers; likewise */
+    size_t n_subnets;
     char functions[STORE_TOKEN_FUNCTIONS][STORE_TOKEN_FUNCTION_SIZE];
     size_t n_functions;
 };
+/* 0; -EINVAL (more of something than there are places, an address of no
+ * family, a prefix too long); STORE_E_FULL; negative errno. */
 _must_check_ int store_put_token(struct store_batch *batch,
                                  const struct store_token *token);
 _must_check_ int store_get_token(struct store *store,
@@ -104,15 +117,44 @@ _must_check_ int store_get_token(struct store *store,
 /* Marks the token used by the joiner whose signing key is `by`, in a synced
  * transaction of its own, before any certificate may leave.  Redeeming again
  * by the same key within the token's life succeeds, since an answer can get
- * lost.  0, STORE_E_NOT_FOUND, _USED, _EXPIRED, _FULL, or negative errno. */
+ * lost.  0, STORE_E_NOT_FOUND, _USED, _EXPIRED, _REVOKED, _FULL, or negative
+ * errno. */
 _must_check_ int store_token_redeem(struct store *store,
                                     const uint8_t id[STORE_TOKEN_ID_SIZE],
                                     const uint8_t by[32], uint64_t now_s,
                                     struct store_token *ret);
+/* Nobody may redeem it from now on, not even again who has.  Synced.  0 also
+ * when it was revoked before; STORE_E_NOT_FOUND, _FULL, or negative errno. */
+_must_check_ int store_token_revoke(struct store *store,
+                                    const uint8_t id[STORE_TOKEN_ID_SIZE],
+                                    uint64_t now_s);
 /* Calls fn for each token until non-zero. */
 typedef int (*store_token_fn)(const struct store_token *token, void *data);
 _must_check_ int store_tokens_each(struct store *store, store_token_fn fn,
                                    void *data);
+
+/*
+ * Evidence against a writer: two different records that it signed under one
+ * (epoch, seq).  Kept until it is erased, also when nothing else of the writer
+ * is left, so that no restart makes it believable again.
+ */
+/* Takes the place of what was kept of that writer.  0; -EINVAL (not two
+ * different records of this writer with one order; signatures are the
+ * caller's to verify); STORE_E_FULL; negative errno. */
+_must_check_ int store_put_evidence(struct store_batch *batch,
+                                    const uint8_t writer[RECORD_WRITER_SIZE],
+                                    const uint8_t *first, size_t first_size,
+                                    const uint8_t *second, size_t second_size);
+/* 0 also when there was none. */
+_must_check_ int store_erase_evidence(struct store_batch *batch,
+                                      const uint8_t writer[RECORD_WRITER_SIZE]);
+/* Calls fn for each in order of writer, until non-zero. */
+typedef int (*store_evidence_fn)(const uint8_t writer[RECORD_WRITER_SIZE],
+                                 const uint8_t *first, size_t first_size,
+                                 const uint8_t *second, size_t second_size,
+                                 void *data);
+_must_check_ int store_evidence_each(struct store *store, store_evidence_fn fn,
+                                     void *data);
 
 /* Removes tombstones, tokens and marks whose time is over: see STORE.md.  Call
  * it before the records are read at start: the node is not told of it.  0,

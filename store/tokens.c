@@ -15,6 +15,9 @@ static int put_token(struct txn *txn, const struct store_token *token)
     uint8_t value[KEYS_TOKEN_MAX];
     size_t size = keys_put_token(token, value);
 
+    if (size == 0) {
+        return -EINVAL;
+    }
     return txn_put(txn, TXN_TOKENS, token->id, sizeof(token->id), value, size);
 }
 
@@ -30,9 +33,6 @@ static int get_token(struct txn *txn, const uint8_t id[STORE_TOKEN_ID_SIZE],
 
 int store_put_token(struct store_batch *batch, const struct store_token *token)
 {
-    if (token->n_functions > STORE_TOKEN_FUNCTIONS) {
-        return -EINVAL;
-    }
     return put_token(&batch->txn, token);
 }
 
@@ -54,6 +54,9 @@ int store_get_token(struct store *store, const uint8_t id[STORE_TOKEN_ID_SIZE],
 static int validate_token(const struct store_token *token, const uint8_t by[32],
                           uint64_t now_s)
 {
+    if (token->revoked_s != 0) {
+        return STORE_E_REVOKED;
+    }
     if (token->used_s != 0 &&
         memcmp(token->used_by, by, sizeof(token->used_by)) != 0) {
         return STORE_E_USED;
@@ -91,6 +94,28 @@ int store_token_redeem(struct store *store,
         *ret = token;
     }
     return error;
+}
+
+int store_token_revoke(struct store *store,
+                       const uint8_t id[STORE_TOKEN_ID_SIZE], uint64_t now_s)
+{
+    struct store_token token;
+    struct txn txn;
+    int error = txn_begin(store, true, &txn);
+
+    if (error != 0) {
+        return error;
+    }
+    error = get_token(&txn, id, &token);
+    if (error == 0 && token.revoked_s == 0) {
+        token.revoked_s = MAX_OF(now_s, 1u); /* 0 would say that it is not */
+        error = put_token(&txn, &token);
+    }
+    if (error != 0) {
+        txn_abort(&txn);
+        return error;
+    }
+    return txn_commit(&txn);
 }
 
 struct tokens_walk {

@@ -20,7 +20,7 @@
 static const char *const db_names[TXN_N_DBS] = {
     [TXN_RECORDS] = "records",   [TXN_HEADS] = "heads",
     [TXN_SETTINGS] = "settings", [TXN_TOKENS] = "tokens",
-    [TXN_META] = "meta",
+    [TXN_EVIDENCE] = "evidence", [TXN_META] = "meta",
 };
 
 static bool is_disk_full(const struct store *store)
@@ -64,12 +64,13 @@ static int map_error(const struct store *store, int mdb_error)
     }
 }
 
-static int open_dbs(struct store *store)
+/* Opens databases `first` up to but not `end`, making those that lack. */
+static int open_dbs(struct store *store, size_t first, size_t end)
 {
     MDB_txn *mdb = NULL;
     int error = mdb_txn_begin(store->env, NULL, 0, &mdb);
 
-    for (size_t i = 0; i < TXN_N_DBS && error == 0; i++) {
+    for (size_t i = first; i < end && error == 0; i++) {
         error = mdb_dbi_open(mdb, db_names[i], MDB_CREATE, &store->dbs[i]);
     }
     if (error != 0) {
@@ -131,13 +132,18 @@ int txn_open_environment(struct store *store)
         error = mdb_reader_check(store->env, &dead);
     }
     if (error == 0) {
-        error = open_dbs(store);
+        error = open_dbs(store, TXN_META, TXN_META + 1);
     }
     if (error != 0) {
         error = map_error(store, error);
         txn_close_environment(store);
     }
     return error;
+}
+
+int txn_open_databases(struct store *store)
+{
+    return map_error(store, open_dbs(store, TXN_META + 1, TXN_N_DBS));
 }
 
 void txn_close_environment(struct store *store)
@@ -158,6 +164,12 @@ static int reopen(struct store *store)
     }
     txn_close_environment(store);
     error = txn_open_environment(store);
+    if (error == 0) {
+        error = txn_open_databases(store);
+        if (error != 0) {
+            txn_close_environment(store);
+        }
+    }
     (void)pthread_rwlock_unlock(&store->lock); /* we hold it */
     return error;
 }

@@ -22,11 +22,12 @@
 #include "store/store.h"
 
 enum txn_db {
-    TXN_RECORDS = 0,
+    TXN_META = 0, /* first: says whether the others are ours to open */
+    TXN_RECORDS,
     TXN_HEADS,
     TXN_SETTINGS,
     TXN_TOKENS,
-    TXN_META,
+    TXN_EVIDENCE,
     TXN_N_DBS,
 };
 
@@ -56,8 +57,11 @@ struct txn_bytes {
     size_t size;
 };
 
-/* Opens store->directory.  0, negative errno, STORE_E_FULL. */
+/* Opens store->directory, and in it TXN_META alone.  0, negative errno,
+ * STORE_E_FULL. */
 _must_check_ int txn_open_environment(struct store *store);
+/* All others, which what another version wrote is kept from.  As above. */
+_must_check_ int txn_open_databases(struct store *store);
 void txn_close_environment(struct store *store);
 
 /* Begins a transaction; reopens an environment that panicked. */

@@ -123,6 +123,14 @@ static enum core_status core_open_store(struct core *core, struct store **ret)
             "one again",
             path);
     }
+    if (error == STORE_E_OLDER) {
+        return core_refuse(
+            core, CORE_STATUS_CONFIG,
+            "%s was written by an older release of agent (store schema 1), "
+            "and its formats are no longer spoken: run `agent reset --yes`, "
+            "then `agent init` or `agent join` with a new token",
+            path);
+    }
     if (error != 0) {
         return core_refuse(core, CORE_STATUS_FAILED, "cannot open %s: %s", path,
                            store_error_text(error));

@@ -362,6 +362,11 @@ static void refuse_token(struct join_issuer *issuer, int error)
                "this token was used before, and each admits one host; get a "
                "new one with \"agentctl token create\" on node \"%s\"",
                core->identity->body.name);
+    } else if (error == STORE_E_REVOKED) {
+        refuse(issuer, JOIN_TOKEN_UNKNOWN,
+               "this token was revoked; get a new one with \"agentctl token "
+               "create\" on node \"%s\"",
+               core->identity->body.name);
     } else if (error == STORE_E_EXPIRED) {
         refuse(issuer, JOIN_TOKEN_EXPIRED,
                "this token has expired; get a new one with \"agentctl token "
@@ -411,6 +416,8 @@ static int judge_token(const struct join_issuer *issuer, uint64_t now_s)
     token_hash_secret(request->secret, hash);
     if (sodium_memcmp(hash, token.secret_hash, sizeof(hash)) != 0) {
         error = STORE_E_NOT_FOUND;
+    } else if (token.revoked_s != 0) {
+        error = STORE_E_REVOKED;
     } else if (token.used_s != 0 &&
                memcmp(token.used_by, request->sign_public, 32) != 0) {
         error = STORE_E_USED;

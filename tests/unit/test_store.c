@@ -396,6 +396,26 @@ static void token_is_redeemed_once(void **state)
         STORE_E_EXPIRED);
 }
 
+static void fill_token(struct store_token *token)
+{
+    memset(token->name, 'n', LIMIT_NAME_LEN);
+    for (size_t i = 0; i < LIMIT_CERT_ADDRESSES; i++) {
+        token->mesh[i].family = 6;
+        memset(token->mesh[i].bytes, (int)i + 1, 16);
+    }
+    token->n_mesh = LIMIT_CERT_ADDRESSES;
+    for (size_t i = 0; i < LIMIT_CERT_SUBNETS; i++) {
+        token->subnets[i].address.family = 6;
+        memset(token->subnets[i].address.bytes, (int)i + 1, 15);
+        token->subnets[i].len = 120;
+    }
+    token->n_subnets = LIMIT_CERT_SUBNETS;
+    for (size_t i = 0; i < STORE_TOKEN_FUNCTIONS; i++) {
+        memset(token->functions[i], 'f', STORE_TOKEN_FUNCTION_SIZE - 1);
+    }
+    token->n_functions = STORE_TOKEN_FUNCTIONS;
+}
+
 static void token_values_at_their_limits(void **state)
 {
     struct fixture *fixture = *state;
@@ -403,17 +423,135 @@ static void token_values_at_their_limits(void **state)
     struct store_token found;
     struct store_batch *batch;
 
-    for (size_t i = 0; i < STORE_TOKEN_FUNCTIONS; i++) {
-        memset(token.functions[i], 'f', STORE_TOKEN_FUNCTION_SIZE - 1);
-    }
-    token.n_functions = STORE_TOKEN_FUNCTIONS;
+    fill_token(&token);
     put_token(fixture, &token);
     assert_int_equal(store_get_token(fixture->store, token.id, &found), 0);
     assert_memory_equal(&found, &token, sizeof(token));
-    token.n_functions++;
     batch = begin(fixture);
+    token.n_functions++;
     assert_int_equal(store_put_token(batch, &token), -EINVAL);
+    token.n_functions--;
+    token.n_mesh++;
+    assert_int_equal(store_put_token(batch, &token), -EINVAL);
+    token.n_mesh--;
+    token.n_subnets++;
+    assert_int_equal(store_put_token(batch, &token), -EINVAL);
+    token.n_subnets--;
+    token.subnets[0].len = 129;
+    assert_int_equal(store_put_token(batch, &token), -EINVAL);
+    token.subnets[0].len = 120;
+    token.mesh[0].family = 0;
+    assert_int_equal(store_put_token(batch, &token), -EINVAL);
+    token.mesh[0].family = 6;
+    assert_int_equal(store_put_token(batch, &token), 0);
     store_batch_abort(batch);
+}
+
+/* Neither who has not redeemed it, nor who has. */
+static void revoked_token_is_worth_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_token token = make_token(7, 1000);
+    struct store_token found;
+    const uint8_t joiner[32] = {1};
+
+    assert_int_equal(store_token_revoke(fixture->store, token.id, 500),
+                     STORE_E_NOT_FOUND);
+    put_token(fixture, &token);
+    assert_int_equal(
+        store_token_redeem(fixture->store, token.id, joiner, 499, &found), 0);
+    assert_int_equal(store_token_revoke(fixture->store, token.id, 500), 0);
+    assert_int_equal(store_token_revoke(fixture->store, token.id, 600), 0);
+    reopen(fixture);
+    assert_int_equal(
+        store_token_redeem(fixture->store, token.id, joiner, 501, &found),
+        STORE_E_REVOKED);
+    assert_int_equal(store_get_token(fixture->store, token.id, &found), 0);
+    assert_int_equal(found.revoked_s, 500);
+    assert_int_equal(found.used_s, 499);
+    /* A clock at zero marks it all the same. */
+    put_token(fixture, &token);
+    assert_int_equal(store_token_revoke(fixture->store, token.id, 0), 0);
+    assert_int_equal(
+        store_token_redeem(fixture->store, token.id, joiner, 1, &found),
+        STORE_E_REVOKED);
+}
+
+struct evidence_seen {
+    struct test_record first;
+    struct test_record second;
+    size_t n;
+};
+
+static int remember_evidence(const uint8_t writer[RECORD_WRITER_SIZE],
+                             const uint8_t *first, size_t first_size,
+                             const uint8_t *second, size_t second_size,
+                             void *data)
+{
+    struct evidence_seen *seen = data;
+    struct record record;
+
+    assert_int_equal(record_parse(first, first_size, &record), 0);
+    assert_memory_equal(writer, record.writer, RECORD_WRITER_SIZE);
+    memcpy(seen->first.bytes, first, first_size);
+    seen->first.size = first_size;
+    memcpy(seen->second.bytes, second, second_size);
+    seen->second.size = second_size;
+    seen->n++;
+    return 0;
+}
+
+static void put_evidence(struct fixture *fixture,
+                         const struct test_writer *writer,
+                         const struct test_record *first,
+                         const struct test_record *second, int wanted)
+{
+    struct store_batch *batch = begin(fixture);
+
+    assert_int_equal(store_put_evidence(batch, writer->public, first->bytes,
+                                        first->size, second->bytes,
+                                        second->size),
+                     wanted);
+    assert_int_equal(store_batch_commit(batch), 0);
+}
+
+static void evidence_stays_until_it_is_erased(void **state)
+{
+    struct fixture *fixture = *state;
+    struct test_writer writer = test_writer_make(1);
+    struct test_writer other = test_writer_make(2);
+    struct evidence_seen *seen = calloc(1, sizeof(*seen));
+    struct test_record first, second, later;
+    struct store_batch *batch;
+
+    test_record_service(&writer, 5, 9, "redis", &first);
+    test_record_service(&writer, 5, 9, "nginx", &second);
+    test_record_service(&writer, 5, 10, "redis", &later);
+    put_evidence(fixture, &writer, &first, &second, 0);
+    reopen(fixture);
+    assert_int_equal(store_expire(fixture->store, UINT64_MAX / 2), 0);
+    assert_int_equal(
+        store_evidence_each(fixture->store, remember_evidence, seen), 0);
+    assert_int_equal(seen->n, 1);
+    assert_int_equal(seen->first.size, first.size);
+    assert_memory_equal(seen->first.bytes, first.bytes, first.size);
+    assert_int_equal(seen->second.size, second.size);
+    assert_memory_equal(seen->second.bytes, second.bytes, second.size);
+    /* Nothing but two different records of that writer in one place. */
+    put_evidence(fixture, &writer, &first, &first, -EINVAL);
+    put_evidence(fixture, &writer, &first, &later, -EINVAL);
+    put_evidence(fixture, &other, &first, &second, -EINVAL);
+    second.size--;
+    put_evidence(fixture, &writer, &first, &second, -EINVAL);
+    batch = begin(fixture);
+    assert_int_equal(store_erase_evidence(batch, other.public), 0);
+    assert_int_equal(store_erase_evidence(batch, writer.public), 0);
+    assert_int_equal(store_batch_commit(batch), 0);
+    seen->n = 0;
+    assert_int_equal(
+        store_evidence_each(fixture->store, remember_evidence, seen), 0);
+    assert_int_equal(seen->n, 0);
+    free(seen);
 }
 
 static int count_token(const struct store_token *token, void *data)
@@ -539,10 +677,10 @@ static void other_cluster_is_refused(void **state)
     assert_int_equal(store_open(fixture->directory, NULL, &fixture->store), 0);
 }
 
-/* What a later version would write. */
-static void raise_schema(const char *directory)
+/* What another version would write. */
+static void set_schema(const char *directory, uint8_t number)
 {
-    uint8_t version[] = {0, 0, 0, STORE_SCHEMA_VERSION + 1};
+    uint8_t version[] = {0, 0, 0, number};
     MDB_val key = {.mv_data = (char[]){KEYS_META_SCHEMA},
                    .mv_size = strlen(KEYS_META_SCHEMA)};
     MDB_val value = {.mv_data = version, .mv_size = sizeof(version)};
@@ -554,7 +692,7 @@ static void raise_schema(const char *directory)
     assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
     assert_int_equal(mdb_env_open(env, directory, 0, 0600), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &db), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", MDB_CREATE, &db), 0);
     assert_int_equal(mdb_put(txn, db, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
@@ -566,10 +704,37 @@ static void newer_schema_is_refused(void **state)
     struct store *store = NULL;
 
     fixture->store = store_close(fixture->store);
-    raise_schema(fixture->directory);
+    set_schema(fixture->directory, STORE_SCHEMA_VERSION + 1);
     assert_int_equal(store_open(fixture->directory, cluster, &store),
                      STORE_E_SCHEMA);
     assert_null(store);
+}
+
+/* Schema 1, as far as that is looked at. */
+static void older_schema_is_refused_and_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = NULL;
+    char path[128];
+    MDB_stat stat;
+    MDB_env *env;
+
+    fixture->store = store_close(fixture->store);
+    snprintf(path, sizeof(path), "%s/data.mdb", fixture->directory);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
+    assert_int_equal(mdb_env_open(env, fixture->directory, 0, 0600), 0);
+    mdb_env_close(env);
+    set_schema(fixture->directory, 1);
+    assert_int_equal(store_open(fixture->directory, cluster, &store),
+                     STORE_E_OLDER);
+    assert_null(store);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_open(env, fixture->directory, 0, 0600), 0);
+    assert_int_equal(mdb_env_stat(env, &stat), 0);
+    assert_int_equal(stat.ms_entries, 1); /* `meta` and none of ours */
+    mdb_env_close(env);
 }
 
 static void only_the_owner_may_read(void **state)
@@ -696,11 +861,14 @@ int main(void)
         STORE_TEST(settings_are_kept_and_listed),
         STORE_TEST(token_is_redeemed_once),
         STORE_TEST(token_values_at_their_limits),
+        STORE_TEST(revoked_token_is_worth_nothing),
+        STORE_TEST(evidence_stays_until_it_is_erased),
         STORE_TEST(old_tokens_expire),
         STORE_TEST(manifest_ends_tombstones),
         STORE_TEST(marks_end_with_certificates),
         STORE_TEST(other_cluster_is_refused),
         STORE_TEST(newer_schema_is_refused),
+        STORE_TEST(older_schema_is_refused_and_left_alone),
         STORE_TEST(only_the_owner_may_read),
         STORE_TEST(error_spoils_the_transaction),
         STORE_TEST(reading_does_not_wait_for_a_batch),

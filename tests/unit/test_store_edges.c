@@ -155,11 +155,18 @@ static void tokens_lie_where_they_should(void **state)
         .id = {1, 2, 3, 4, 5, 6, 7, 8},
         .expires_s = 0x1122334455667788,
         .used_s = 0x0102030405060708,
+        .revoked_s = 0x0807060504030201,
+        .name = "web-3",
+        .mesh = {{.family = 4, .bytes = {192, 0, 2, 7}}},
+        .n_mesh = 1,
+        .subnets = {{.address = {.family = 6, .bytes = {0x20, 1, 0xd, 0xb8}},
+                     .len = 64}},
+        .n_subnets = 1,
         .functions = {"redis", "db-*"},
         .n_functions = 2,
     };
     struct store_batch *batch = NULL;
-    uint8_t value[32 + 8 + 8 + 32 + 1 + 6 + 5];
+    uint8_t value[32 + 8 + 8 + 8 + 32 + 6 + 1 + 5 + 1 + 18 + 1 + 6 + 5];
     struct writer writer = writer_init(value, sizeof(value));
 
     memset(token.secret_hash, 0xaa, 32);
@@ -171,7 +178,11 @@ static void tokens_lie_where_they_should(void **state)
     writer_put(&writer, token.secret_hash, 32);
     writer_u64(&writer, token.expires_s);
     writer_u64(&writer, token.used_s);
+    writer_u64(&writer, token.revoked_s);
     writer_put(&writer, token.used_by, 32);
+    writer_put(&writer, "\5web-3", 6);
+    writer_put(&writer, "\1\4\300\0\2\7", 6);
+    writer_put(&writer, "\1\21\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\0\100", 19);
     writer_u8(&writer, 2);
     writer_u8(&writer, 5);
     writer_put(&writer, "redis", 5);
@@ -179,7 +190,7 @@ static void tokens_lie_where_they_should(void **state)
     writer_put(&writer, "db-*", 4);
     assert_int_equal(writer_size(&writer), sizeof(value));
     assert_raw(fixture, TXN_TOKENS, token.id, 8, value, sizeof(value));
-    assert_raw(fixture, TXN_META, "schema", 6, "\0\0\0\1", 4);
+    assert_raw(fixture, TXN_META, "schema", 6, "\0\0\0\2", 4);
     assert_raw(fixture, TXN_META, "cluster", 7, cluster, sizeof(cluster));
 }
 
@@ -350,20 +361,123 @@ static void damaged_tokens_are_told(void **state)
     assert_int_equal(store_tokens_each(fixture->store, no_token, NULL),
                      -EBADMSG);
     assert_int_equal(store_expire(fixture->store, 1), -EBADMSG);
-    /* More functions than there are places, a longer name than fits. */
-    memset(value + 81, 0, STORE_TOKEN_FUNCTIONS + 1);
-    value[80] = STORE_TOKEN_FUNCTIONS + 1;
-    assert_int_equal(keys_get_token(id, value, 81 + 17, &found), -EBADMSG);
-    value[80] = STORE_TOKEN_FUNCTIONS;
-    assert_int_equal(keys_get_token(id, value, 81 + 16, &found), 0);
-    value[80] = 1;
-    value[81] = STORE_TOKEN_FUNCTION_SIZE;
-    assert_int_equal(
-        keys_get_token(id, value, 82 + STORE_TOKEN_FUNCTION_SIZE, &found),
-        -EBADMSG);
-    value[81] = STORE_TOKEN_FUNCTION_SIZE - 1;
-    assert_int_equal(
-        keys_get_token(id, value, 81 + STORE_TOKEN_FUNCTION_SIZE, &found), 0);
+}
+
+/* The lists of a token behind its fixed part, the rest empty. */
+static int get_lists(const void *lists, size_t size, struct store_token *ret)
+{
+    const uint8_t id[8] = {1};
+    uint8_t value[KEYS_TOKEN_MAX + 256] = {0};
+
+    memcpy(value + 88, lists, size);
+    return keys_get_token(id, value, 88 + size, ret);
+}
+
+/* One more than there are places, one longer than fits. */
+static void token_lists_have_an_end(void **state)
+{
+    struct store_token found;
+    uint8_t lists[256] = {0};
+
+    (void)state;
+    assert_int_equal(get_lists(lists, 4, &found), 0);
+    lists[3] = STORE_TOKEN_FUNCTIONS;
+    assert_int_equal(get_lists(lists, 4 + STORE_TOKEN_FUNCTIONS, &found), 0);
+    lists[3]++;
+    assert_int_equal(get_lists(lists, 4 + STORE_TOKEN_FUNCTIONS + 1, &found),
+                     -EBADMSG);
+    lists[3] = 1;
+    lists[4] = STORE_TOKEN_FUNCTION_SIZE - 1;
+    assert_int_equal(get_lists(lists, 4 + STORE_TOKEN_FUNCTION_SIZE, &found),
+                     0);
+    lists[4]++;
+    assert_int_equal(get_lists(lists, 5 + STORE_TOKEN_FUNCTION_SIZE, &found),
+                     -EBADMSG);
+    memset(lists, 0, sizeof(lists));
+    lists[0] = LIMIT_NAME_LEN;
+    assert_int_equal(get_lists(lists, LIMIT_NAME_LEN + 4, &found), 0);
+    lists[0]++;
+    assert_int_equal(get_lists(lists, LIMIT_NAME_LEN + 5, &found), -EBADMSG);
+}
+
+static void token_addresses_are_addresses(void **state)
+{
+    struct store_token found;
+
+    (void)state;
+    assert_int_equal(get_lists("\0\1\4\12\0\0\1\0\0", 9, &found), 0);
+    assert_int_equal(found.n_mesh, 1);
+    assert_int_equal(get_lists("\0\1\3\12\0\0\0\0", 8, &found), -EBADMSG);
+    assert_int_equal(get_lists("\0\1\0\0\0", 5, &found), -EBADMSG);
+    assert_int_equal(get_lists("\0\5", 2, &found), -EBADMSG);
+    assert_int_equal(get_lists("\0\0\1\5\12\0\0\0\10\0", 10, &found), 0);
+    assert_int_equal(found.n_subnets, 1);
+    /* Host bits, a length that no address has, one prefix too many. */
+    assert_int_equal(get_lists("\0\0\1\5\12\0\0\1\10\0", 10, &found), -EBADMSG);
+    assert_int_equal(get_lists("\0\0\1\5\12\0\0\0\41\0", 10, &found), -EBADMSG);
+    assert_int_equal(get_lists("\0\0\11", 3, &found), -EBADMSG);
+}
+
+static void two_records(const struct fixture *fixture, uint64_t seq,
+                        struct test_record *ret_first,
+                        struct test_record *ret_second)
+{
+    test_record_service(&fixture->writer, 5, seq, "redis", ret_first);
+    test_record_service(&fixture->writer, 5, seq, "nginx", ret_second);
+}
+
+static void evidence_lies_where_it_should(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint8_t *key = fixture->writer.public;
+    struct store_batch *batch = NULL;
+    uint8_t value[4096];
+    struct writer writer = writer_init(value, sizeof(value));
+    struct test_record first, second;
+
+    two_records(fixture, 9, &first, &second);
+    assert_int_equal(store_batch_begin(fixture->store, &batch), 0);
+    assert_int_equal(store_put_evidence(batch, key, first.bytes, first.size,
+                                        second.bytes, second.size),
+                     0);
+    assert_int_equal(store_batch_commit(batch), 0);
+    writer_u16(&writer, (uint16_t)first.size);
+    writer_put(&writer, first.bytes, first.size);
+    writer_u16(&writer, (uint16_t)second.size);
+    writer_put(&writer, second.bytes, second.size);
+    assert_raw(fixture, TXN_EVIDENCE, key, 32, value, writer_size(&writer));
+}
+
+static int no_evidence(const uint8_t writer[RECORD_WRITER_SIZE],
+                       const uint8_t *first, size_t first_size,
+                       const uint8_t *second, size_t second_size, void *data)
+{
+    (void)writer;
+    (void)first;
+    (void)first_size;
+    (void)second;
+    (void)second_size;
+    (void)data;
+    return -ECANCELED;
+}
+
+static void damaged_evidence_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32, "\0\1a\0\1b", 6);
+    assert_int_equal(store_evidence_each(fixture->store, no_evidence, NULL),
+                     -ECANCELED);
+    for (size_t wrong = 5; wrong <= 7; wrong += 2) {
+        put_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32, "\0\1a\0\1b",
+                wrong);
+        assert_int_equal(store_evidence_each(fixture->store, no_evidence, NULL),
+                         -EBADMSG);
+    }
+    erase_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32);
+    put_raw(fixture, TXN_EVIDENCE, "x", 1, "\0\1a\0\1b", 6);
+    assert_int_equal(store_evidence_each(fixture->store, no_evidence, NULL),
+                     -EBADMSG);
 }
 
 /* Opens with these bytes under a key of `meta`; what it says. */
@@ -393,9 +507,11 @@ static void damaged_schema_is_refused(void **state)
 
     assert_int_equal(open_with(fixture, "schema", "\0\0\0", 3), -EBADMSG);
     assert_int_equal(open_with(fixture, "schema", "\0\0\0\0", 4), -EBADMSG);
-    assert_int_equal(open_with(fixture, "schema", "\0\0\0\2", 4),
+    assert_int_equal(open_with(fixture, "schema", "\0\0\0\3", 4),
                      STORE_E_SCHEMA);
-    assert_int_equal(open_with(fixture, "schema", "\0\0\0\1", 4), 0);
+    assert_int_equal(open_with(fixture, "schema", "\0\0\0\1", 4),
+                     STORE_E_OLDER);
+    assert_int_equal(open_with(fixture, "schema", "\0\0\0\2", 4), 0);
     assert_int_equal(open_with(fixture, "cluster", cluster, 15),
                      STORE_E_CLUSTER);
     assert_int_equal(open_with(fixture, "cluster", cluster, 16), 0);
@@ -410,6 +526,8 @@ static void errors_have_words(void **state)
     assert_non_null(strstr(store_error_text(STORE_E_FULL), "free space"));
     assert_non_null(strstr(store_error_text(STORE_E_USED), "used"));
     assert_non_null(strstr(store_error_text(STORE_E_EXPIRED), "expired"));
+    assert_non_null(strstr(store_error_text(STORE_E_REVOKED), "revoked"));
+    assert_non_null(strstr(store_error_text(STORE_E_OLDER), "agent reset"));
     assert_string_equal(store_error_text(-EACCES), "Permission denied");
     assert_string_equal(store_error_text(0), "unknown error");
     assert_string_equal(store_error_text(99), "unknown error");
@@ -443,6 +561,10 @@ int main(void)
         EDGE_TEST(walks_end_when_told),
         EDGE_TEST(damaged_records_are_told),
         EDGE_TEST(damaged_tokens_are_told),
+        EDGE_TEST(token_lists_have_an_end),
+        EDGE_TEST(token_addresses_are_addresses),
+        EDGE_TEST(evidence_lies_where_it_should),
+        EDGE_TEST(damaged_evidence_is_told),
         EDGE_TEST(damaged_schema_is_refused),
         EDGE_TEST(errors_have_words),
         EDGE_TEST(a_directory_that_cannot_be_made),
