@@ -1,6 +1,6 @@
 /*
  * The k-th write or sync of LMDB fails, for every k: with ENOSPC, with EIO, or
- * by writing only half.  pwrite, pwritev and fdatasync of this program are
+ * by writing only half.  pwrite, writev, pwritev and fdatasync of it are
  * interposed.  After each failure the batch is there whole or not at all,
  * acknowledged records are all there, and writing works again, without and
  * with opening the environment anew.
@@ -90,6 +90,18 @@ ssize_t io_pwritev(int fd, const struct iovec *parts, int n, off_t offset)
 ssize_t io_pwritev64(int fd, const struct iovec *parts, int n, off_t offset)
 {
     return io_pwritev(fd, parts, n, offset);
+}
+
+/* What LMDB takes for pages that lie side by side. */
+ssize_t writev(int fd, const struct iovec *parts, int n)
+{
+    if (fails()) {
+        return failure == FAILURE_SHORT
+                   ? (ssize_t)syscall(SYS_write, fd, parts[0].iov_base,
+                                      parts[0].iov_len / 2)
+                   : -1;
+    }
+    return (ssize_t)syscall(SYS_writev, fd, parts, n);
 }
 
 int fdatasync(int fd)
