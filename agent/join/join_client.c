@@ -187,8 +187,8 @@ static const char *refusal_text(uint8_t reason)
 {
     switch (reason) {
     case STREAM_REFUSED_VERSION:
-        return "it speaks another version of the protocol; install the same "
-               "version of the agent on both hosts";
+        return "it speaks another version of the formats (ours 2); install "
+               "the same release of the agent on both hosts";
     case STREAM_REFUSED_CLUSTER:
         return "it belongs to another cluster than this token; check the "
                "address, or get a token from its own cluster";

@@ -201,14 +201,16 @@ static void net_connection_opened(struct net_connection *connection,
 {
     const struct identity *identity = connection->net->core->identity;
 
-    if (memcmp(opening->cluster, identity->genesis.cluster_id,
-               RECORD_CLUSTER_SIZE) != 0) {
-        net_connection_refuse(connection, STREAM_REFUSED_CLUSTER);
-        return;
-    }
+    /* Versions first: a release of other formats has another cluster id, and
+     * shall hear the true reason. */
     if (opening->version_min > STREAM_VERSION ||
         opening->version_max < STREAM_VERSION) {
         net_connection_refuse(connection, STREAM_REFUSED_VERSION);
+        return;
+    }
+    if (memcmp(opening->cluster, identity->genesis.cluster_id,
+               RECORD_CLUSTER_SIZE) != 0) {
+        net_connection_refuse(connection, STREAM_REFUSED_CLUSTER);
         return;
     }
     connection->deadline_ms = clock_now_ms() + LIMIT_SYNC_STREAM_MS;

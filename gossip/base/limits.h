@@ -12,6 +12,9 @@
 
 /* A whole record, header to signature.  Larger ones are refused. */
 #define LIMIT_RECORD_SIZE 1024
+/* A certificate, so that it fits a hello beside two other records.  Larger ones
+ * are refused. */
+#define LIMIT_CERTIFICATE_SIZE 640
 /* A manifest may be longer, and travels by stream only: it lists
  * LIMIT_RECORDS_PER_WRITER ids of 16 bytes. */
 #define LIMIT_MANIFEST_SIZE 16896
@@ -32,14 +35,28 @@
 #define LIMIT_CERT_FUNCTIONS 16
 
 /* In a service record. */
-#define LIMIT_SERVICE_TAGS 8
-#define LIMIT_SERVICE_META 8
+#define LIMIT_SERVICE_TAGS  8
+#define LIMIT_SERVICE_META  8
+#define LIMIT_SERVICE_PORTS 8 /* further ones, besides the first */
+
+/* WireGuard endpoints in a member record; more refuse it. */
+#define LIMIT_MEMBER_ENDPOINTS 4
+
+/* In a charter; more refuse it. */
+#define LIMIT_CHARTER_RANGES   8 /* of containers, and of the mesh */
+#define LIMIT_CHARTER_SERVICES 2 /* one of a family */
+#define LIMIT_CHARTER_SHARED   4
+/* Charter records of a cluster; later ones are refused and counted. */
+#define LIMIT_CHARTERS 64
 
 /* Live records one writer may have; a new key past it is refused and
  * counted. */
 #define LIMIT_RECORDS_PER_WRITER 1024
 /* Writers known at once; certificates past it are refused and counted. */
-#define LIMIT_WRITERS 8192
+#define LIMIT_WRITERS 16384
+/* Claims (automatic function records) of all writers; they are in no manifest
+ * and not among a writer's records.  Refused and counted past it. */
+#define LIMIT_CLAIMS 16384
 /* Accusations kept per accused member; later ones are dropped. */
 #define LIMIT_ACCUSERS 4
 

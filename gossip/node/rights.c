@@ -61,7 +61,7 @@ bool rights_is_exempt(uint8_t kind)
 {
     return kind == RECORD_CERTIFICATE || kind == RECORD_REVOCATION ||
            kind == RECORD_MEMBER || kind == RECORD_MANIFEST ||
-           kind == RECORD_ACCUSATION;
+           kind == RECORD_ACCUSATION || kind == RECORD_CHARTER;
 }
 
 enum rights_verdict {

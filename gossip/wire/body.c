@@ -91,6 +91,29 @@ bool body_key_equal(const struct record *record, const void *bytes, size_t size)
     return record->key_size == size && memcmp(record->key, bytes, size) == 0;
 }
 
+uint64_t body_read_optional(struct unpack *unpack, unsigned key, uint64_t min,
+                            uint64_t max, uint64_t absent)
+{
+    const msgpack_object *value = unpack_key(unpack, key);
+
+    return value == NULL ? absent : unpack_uint(unpack, value, min, max);
+}
+
+static void read_endpoints(struct unpack *unpack, struct body_member *member)
+{
+    const msgpack_object *items;
+
+    if (unpack_key(unpack, 6) == NULL) {
+        return;
+    }
+    member->n_endpoints =
+        unpack_key_array(unpack, 6, LIMIT_MEMBER_ENDPOINTS, &items);
+    for (size_t i = 0; i < member->n_endpoints; i++) {
+        unpack_endpoint(unpack, &items[i], &member->endpoints[i]);
+        unpack_require(unpack, member->endpoints[i].port != 0);
+    }
+}
+
 int body_get_member(const struct record *record, struct body_member *ret)
 {
     struct body_member member = {.state = BODY_MEMBER_ALIVE};
@@ -112,6 +135,8 @@ int body_get_member(const struct record *record, struct body_member *ret)
     }
     member.protocol_min = (uint8_t)unpack_key_uint(&unpack, 4, 1, UINT8_MAX);
     member.protocol_max = (uint8_t)unpack_key_uint(&unpack, 5, 1, UINT8_MAX);
+    read_endpoints(&unpack, &member);
+    member.finding = (uint8_t)body_read_optional(&unpack, 7, 0, UINT8_MAX, 0);
     unpack_require(&unpack, member.protocol_min <= member.protocol_max);
     unpack_require(&unpack, record->key_size == 0);
     if (body_close(&unpack) != 0) {
@@ -126,13 +151,20 @@ int body_put_member(const struct body_member *body, uint8_t *buffer,
 {
     struct pack pack;
 
+    assert(body->n_endpoints <= LIMIT_MEMBER_ENDPOINTS);
     pack_begin(&pack, buffer, buffer_size);
-    pack_map(&pack, 5);
+    pack_map(&pack, 7);
     pack_key_uint(&pack, 1, body->state);
     pack_key_uint(&pack, 2, body->pause_s);
     pack_key_text(&pack, 3, body->version);
     pack_key_uint(&pack, 4, body->protocol_min);
     pack_key_uint(&pack, 5, body->protocol_max);
+    pack_key(&pack, 6);
+    pack_array(&pack, body->n_endpoints);
+    for (size_t i = 0; i < body->n_endpoints; i++) {
+        pack_endpoint(&pack, &body->endpoints[i]);
+    }
+    pack_key_uint(&pack, 7, body->finding);
     return pack_end(&pack, ret_size);
 }
 
@@ -153,6 +185,8 @@ int body_get_function(const struct record *record, struct body_function *ret)
     if (optional != NULL) { /* only its type is known yet */
         (void)unpack_map(&unpack, optional, LIMIT_MSGPACK_ELEMENTS, &pairs);
     }
+    function.is_claim = unpack_key(&unpack, 4) != NULL;
+    function.slot = (uint16_t)body_read_optional(&unpack, 4, 0, UINT16_MAX, 0);
     unpack_require(
         &unpack, body_key_equal(record, function.name, strlen(function.name)));
     if (body_close(&unpack) != 0) {
@@ -169,10 +203,13 @@ int body_put_function(const struct body_function *body, uint8_t *buffer,
     struct pack pack;
 
     pack_begin(&pack, buffer, buffer_size);
-    pack_map(&pack, has_address ? 2 : 1);
+    pack_map(&pack, 1u + has_address + body->is_claim);
     pack_key_text(&pack, 1, body->name);
     if (has_address) {
         pack_key_address(&pack, 2, &body->address);
+    }
+    if (body->is_claim) {
+        pack_key_uint(&pack, 4, body->slot);
     }
     return pack_end(&pack, ret_size);
 }
@@ -300,15 +337,17 @@ int body_get_revocation(const struct record *record,
 {
     struct body_revocation revocation = {.serial = 0};
     struct unpack unpack;
-    const msgpack_object *reason;
+    const msgpack_object *optional;
 
     body_open(record, RECORD_REVOCATION, &unpack);
     revocation.serial = unpack_key_uint(&unpack, 1, 0, UINT64_MAX);
-    reason = unpack_key(&unpack, 2);
-    if (reason != NULL) {
-        unpack_text(&unpack, reason, 0, revocation.reason,
+    optional = unpack_key(&unpack, 2);
+    if (optional != NULL) {
+        unpack_text(&unpack, optional, 0, revocation.reason,
                     sizeof(revocation.reason));
     }
+    optional = unpack_key(&unpack, 3);
+    revocation.is_lifted = optional != NULL && unpack_bool(&unpack, optional);
     unpack_require(&unpack, record->key_size == RECORD_WRITER_SIZE);
     if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
@@ -323,8 +362,10 @@ int body_put_revocation(const struct body_revocation *body, uint8_t *buffer,
     struct pack pack;
 
     pack_begin(&pack, buffer, buffer_size);
-    pack_map(&pack, 2);
+    pack_map(&pack, 3);
     pack_key_uint(&pack, 1, body->serial);
     pack_key_text(&pack, 2, body->reason);
+    pack_key(&pack, 3);
+    pack_bool(&pack, body->is_lifted);
     return pack_end(&pack, ret_size);
 }

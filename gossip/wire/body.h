@@ -71,12 +71,24 @@ enum body_member_state {
     BODY_MEMBER_LEFT = 2,   /* will not come back; drop its records */
 };
 
+/* Any but 0 says that no instance of the host serves; numbers that a release
+ * does not know say so too. */
+enum body_member_finding {
+    BODY_MEMBER_FINDING_NONE = 0,
+    BODY_MEMBER_FINDING_SWITCH = 1, /* the switch is down */
+    BODY_MEMBER_FINDING_WORKER = 2, /* the worker is down */
+    BODY_MEMBER_FINDING_TUNNEL = 3, /* the tunnel is down */
+    BODY_MEMBER_FINDING_FROZEN = 4, /* frozen, or there is a twin */
+};
+
 /*
  * Kind member: record key empty.  The record's (epoch, seq) is the member's
  * incarnation: an accusation names it, a refutation is a newer one.
  *  1 state uint             2 pause in s (u32; for state 1; optional)
  *  3 software version str (optional)
  *  4 lowest, 5 highest protocol version uint (1..255)
+ *  6 WireGuard endpoints [bin6|bin18] (optional; ports not 0)
+ *  7 finding uint 0 (u8; optional): what ails the whole host
  */
 struct body_member {
     uint8_t state;
@@ -84,6 +96,9 @@ struct body_member {
     char version[BODY_NAME_SIZE];
     uint8_t protocol_min;
     uint8_t protocol_max;
+    struct endpoint endpoints[LIMIT_MEMBER_ENDPOINTS];
+    size_t n_endpoints;
+    uint8_t finding; /* enum body_member_finding, or a later release's */
 };
 
 enum body_service_health {
@@ -91,6 +106,23 @@ enum body_service_health {
     BODY_HEALTH_CRITICAL = 1,
     BODY_HEALTH_DRAINING = 2,
     BODY_HEALTH_MAINTENANCE = 3,
+};
+
+/* Like body_member_finding, of one instance. */
+enum body_service_finding {
+    BODY_FINDING_NONE = 0,
+    BODY_FINDING_NO_PORT = 1,
+    BODY_FINDING_REFUSED = 2, /* by the worker */
+    BODY_FINDING_CHECK = 3,   /* its check fails */
+    BODY_FINDING_ADDRESS = 4, /* another address is behind its port */
+};
+
+/* One more port, or several in a row, of an instance. */
+struct body_ports {
+    char name[BODY_NAME_SIZE];
+    uint8_t protocol;
+    uint16_t first;
+    uint16_t last; /* not below `first` */
 };
 
 struct body_meta {
@@ -110,6 +142,9 @@ struct body_meta {
  * 10 tags [str] (names)
  * 11 meta {str: str} (names; texts of at most LIMIT_NAME_LEN bytes)
  * 12 slot uint 0 (u16): i of the function's address H(cluster, function, i)
+ * 13 finding uint 0 (u8)
+ * 14 further ports [[name str, protocol uint, first uint, last uint]], no name
+ *    twice
  */
 struct body_service {
     char function[BODY_NAME_SIZE]; /* canonical: body_name_canonical */
@@ -126,14 +161,21 @@ struct body_service {
     struct body_meta meta[LIMIT_SERVICE_META];
     size_t n_meta;
     uint16_t slot;
+    uint8_t finding; /* enum body_service_finding, or a later release's */
+    struct body_ports ports[LIMIT_SERVICE_PORTS];
+    size_t n_ports;
 };
 
-/* Kind function: written by an admission key, record key = name.
+/* Kind function: written by a root or an issuer, record key = name.
  *  1 name str, canonical   2 service address bin4|bin16 (absent: hashed)
- *  3 policy map (optional), kept and not yet acted on */
+ *  3 policy map (optional), kept and not yet acted on
+ *  4 slot uint (u16; optional): there: a claim, made by an issuer by itself;
+ *    absent: declared by a person */
 struct body_function {
     char name[BODY_NAME_SIZE];
     struct address address; /* family 0: hashed */
+    bool is_claim;
+    uint16_t slot; /* of a claim */
 };
 
 /* Kind tombstone: record key = that of the record it ends.
@@ -162,10 +204,62 @@ struct body_accusation {
 };
 
 /* Kind revocation: record key = the subject's signing key.
- *  1 serial uint (0 = every certificate)  2 reason str (optional) */
+ *  1 serial uint (0 = every certificate)  2 reason str (optional)
+ *  3 lifted bool (optional, false): a root undoes it */
 struct body_revocation {
     uint64_t serial;
     char reason[BODY_NAME_SIZE];
+    bool is_lifted;
+};
+
+/* One root's signature of a charter. */
+struct body_charter_signature {
+    uint8_t root[32];
+    uint8_t signature[64];
+};
+#define BODY_CHARTER_HASH_SIZE 32
+/* Record key: generation u32, then the start of the charter's hash. */
+#define BODY_CHARTER_KEY_SIZE 16
+
+/*
+ * Kind charter: who the roots are and what addresses the cluster may use.
+ * Written by one of the roots that signed it.
+ *  1 generation uint (u32, not 0)
+ *  2 previous bin32: hash of the charter before it, zeros for generation 1
+ *  3 roots [bin32], none twice  4 threshold uint (1 to the number of roots)
+ *  5 container ranges [bin5|bin17], 6 mesh ranges, 7 service ranges (at most
+ *    one of a family): at least one each, and none overlaps one of another key
+ *  8 shared ranges, each inside a container range
+ *  9 signatures [[root bin32, signature bin64]], the last pair, each value in
+ *    its shortest form, no root twice
+ * The hash is BLAKE2b-256 over the signed part: all before pair 9.  A signature
+ * is Ed25519 over "socketnet/v1/charter" NUL, cluster (16), signed part.
+ */
+struct body_charter {
+    uint32_t generation;
+    uint8_t previous[BODY_CHARTER_HASH_SIZE];
+    uint8_t roots[LIMIT_GENESIS_ROOTS][32];
+    size_t n_roots;
+    uint8_t threshold;
+    struct prefix containers[LIMIT_CHARTER_RANGES];
+    size_t n_containers;
+    struct prefix mesh[LIMIT_CHARTER_RANGES];
+    size_t n_mesh;
+    struct prefix services[LIMIT_CHARTER_SERVICES];
+    size_t n_services;
+    struct prefix shared[LIMIT_CHARTER_SHARED];
+    size_t n_shared;
+    struct body_charter_signature signatures[LIMIT_GENESIS_ROOTS];
+    size_t n_signatures;
+};
+
+/* Who decides on a charter: the roots of the one before it, or the genesis'. */
+struct body_charter_parent {
+    uint32_t generation;                  /* 0: the genesis */
+    uint8_t hash[BODY_CHARTER_HASH_SIZE]; /* zeros: the genesis */
+    uint8_t roots[LIMIT_GENESIS_ROOTS][32];
+    size_t n_roots;
+    uint8_t threshold;
 };
 
 /* Decoders: 0, or RECORD_E_BODY (shape, ranges, or record key and body
@@ -186,6 +280,11 @@ _must_check_ int body_get_accusation(const struct record *record,
                                      struct body_accusation *ret);
 _must_check_ int body_get_revocation(const struct record *record,
                                      struct body_revocation *ret);
+_must_check_ int body_get_charter(const struct record *record,
+                                  struct body_charter *ret);
+/* The same of a body alone; `record key` is not there to be checked. */
+_must_check_ int body_unpack_charter(const uint8_t *body, size_t body_size,
+                                     struct body_charter *ret);
 
 /* Encoders write into `buffer`; 0 and the size, or -ENOBUFS.  The same value
  * always gives the same bytes (keys ascending, defaults written, shortest
@@ -215,6 +314,37 @@ _must_check_ int body_put_accusation(const struct body_accusation *body,
 _must_check_ int body_put_revocation(const struct body_revocation *body,
                                      uint8_t *buffer, size_t buffer_size,
                                      size_t *ret_size);
+_must_check_ int body_put_charter(const struct body_charter *body,
+                                  uint8_t *buffer, size_t buffer_size,
+                                  size_t *ret_size);
+
+/* The hash of a charter, which the next one names.  `body` decodes. */
+void body_hash_charter(const struct body_charter *charter, const uint8_t *body,
+                       size_t body_size,
+                       uint8_t ret_hash[BODY_CHARTER_HASH_SIZE]);
+/* The record key of a charter with this hash. */
+void body_key_charter(const struct body_charter *charter,
+                      const uint8_t hash[BODY_CHARTER_HASH_SIZE],
+                      uint8_t ret_key[BODY_CHARTER_KEY_SIZE]);
+/* Adds one root's signature (its 64 secret bytes) to a charter, whose other
+ * fields are as they stay.  0; -EINVAL: it cannot be encoded; -ENOSPC: it holds
+ * as many as it may; -EEXIST: this root has signed. */
+_must_check_ int body_sign_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                                   const uint8_t secret[64],
+                                   struct body_charter *charter);
+/*
+ * Whether a charter follows its parent: the next generation, naming its hash,
+ * signed by as many of its roots as its threshold asks, the record's writer
+ * (not its signature: sign_verify) one of them.  0 and the charter,
+ * RECORD_E_BODY, or RECORD_E_SIGNATURE: too few good ones.
+ */
+_must_check_ int body_verify_charter(const struct record *record,
+                                     const struct body_charter_parent *parent,
+                                     struct body_charter *ret);
+/* The parent that a charter is for the next one. */
+void body_follow_charter(const struct body_charter *charter,
+                         const uint8_t hash[BODY_CHARTER_HASH_SIZE],
+                         struct body_charter_parent *ret);
 
 /* A DNS label: letters, digits, '-' and '_', not at an end, 1..63. */
 bool body_name_valid(const char *name);

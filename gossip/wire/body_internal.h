@@ -26,6 +26,10 @@ void body_read_name(struct unpack *unpack, const msgpack_object *value,
 void body_read_canonical(struct unpack *unpack, const msgpack_object *value,
                          char name[]);
 
+/* A number that may be left out. */
+uint64_t body_read_optional(struct unpack *unpack, unsigned key, uint64_t min,
+                            uint64_t max, uint64_t absent);
+
 /* The canonical form of one character of a name. */
 char body_name_fold(char c);
 

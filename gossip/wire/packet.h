@@ -48,7 +48,7 @@
 #include "gossip/base/macros.h"
 #include "gossip/wire/record.h"
 
-#define PACKET_VERSION     1
+#define PACKET_VERSION     2
 #define PACKET_HEADER_SIZE 24
 #define PACKET_TAG_SIZE    16
 #define PACKET_HELLO_SIZE  1152

@@ -14,7 +14,14 @@
 
 size_t record_size_max(uint8_t kind)
 {
-    return kind == RECORD_MANIFEST ? LIMIT_MANIFEST_SIZE : LIMIT_RECORD_SIZE;
+    switch (kind) {
+    case RECORD_MANIFEST:
+        return LIMIT_MANIFEST_SIZE;
+    case RECORD_CERTIFICATE:
+        return LIMIT_CERTIFICATE_SIZE;
+    default:
+        return LIMIT_RECORD_SIZE;
+    }
 }
 
 /* Reads the fixed header; the caller checked that it is there. */
@@ -160,6 +167,7 @@ const char *record_kind_name(uint8_t kind)
         [RECORD_TOMBSTONE] = "tombstone",
         [RECORD_MANIFEST] = "manifest",
         [RECORD_ACCUSATION] = "accusation",
+        [RECORD_CHARTER] = "charter",
     };
 
     if (kind >= ARRAY_SIZE(names) || names[kind] == NULL) {

@@ -33,7 +33,7 @@
 #include "gossip/base/limits.h"
 #include "gossip/base/macros.h"
 
-#define RECORD_VERSION        1
+#define RECORD_VERSION        2
 #define RECORD_HEADER_SIZE    92
 #define RECORD_SIGNATURE_SIZE 64
 #define RECORD_CLUSTER_SIZE   16
@@ -54,6 +54,7 @@ enum record_kind {
     RECORD_TOMBSTONE = 7,
     RECORD_MANIFEST = 8,
     RECORD_ACCUSATION = 9,
+    RECORD_CHARTER = 10,
 };
 
 /* Conditions of record_parse and sign_verify; never fatal. */

@@ -43,7 +43,7 @@
 #include "gossip/base/limits.h"
 #include "gossip/base/macros.h"
 
-#define STREAM_VERSION        1
+#define STREAM_VERSION        2
 #define STREAM_OPENING_SIZE   122 /* without the certificate */
 #define STREAM_ANSWER_SIZE    64
 #define STREAM_FRAME_OVERHEAD (4 + 17)

@@ -8,6 +8,7 @@ import time
 import msgpack
 from nacl import bindings
 
+VERSION = 2
 RECORD_SERVICE = 4
 MESSAGE_RECORD = 5
 HEADER = struct.Struct(">BBH16s32sQQQQIBBH")
@@ -47,7 +48,7 @@ class Record:
 
 def make_record(keys, cluster, kind, key, body, *, writer=None, serial=0, epoch=1 << 32, seq=1, hlc=0):
     packed = msgpack.packb(body)
-    data = HEADER.pack(1, kind, 0, cluster, writer or keys.sign_public, serial, epoch, seq, hlc, 0,
+    data = HEADER.pack(VERSION, kind, 0, cluster, writer or keys.sign_public, serial, epoch, seq, hlc, 0,
                        len(key), 0, len(packed)) + key + packed
     domain = b"socketnet/v1/%d\0" % kind
     signed = bindings.crypto_sign(domain + data, keys.sign_secret)
@@ -56,7 +57,7 @@ def make_record(keys, cluster, kind, key, body, *, writer=None, serial=0, epoch=
 
 def service_body(function, instance, address, port=6379):
     return {1: function, 2: instance, 3: 6, 4: port, 5: bytes(map(int, address.split("."))), 6: "",
-            7: 100, 8: 0, 9: 0, 10: [], 11: {}, 12: 0}
+            7: 100, 8: 0, 9: 0, 10: [], 11: {}, 12: 0, 13: 0, 14: []}
 
 
 def message(kind, data):
@@ -81,7 +82,7 @@ class Sender:
 
     def packet(self, payload):
         self.counter += 1
-        data = struct.pack(">BBII", 1, 1, self.boot, self.peer_boot) + node_id(self.keys.sign_public)
+        data = struct.pack(">BBII", VERSION, 1, self.boot, self.peer_boot) + node_id(self.keys.sign_public)
         data += self.counter.to_bytes(6, "big") + payload
         tag = hashlib.blake2b(b"socketnet/v1/packet\0" + self.cluster + self.peer_sign + self.keys.sign_public + data,
                               key=self.key, digest_size=16).digest()
@@ -90,7 +91,7 @@ class Sender:
 
 def find_records(data, cluster, kind):
     """Every record of this kind and cluster inside a database file."""
-    pattern = struct.pack(">BBH", 1, kind, 0) + cluster
+    pattern = struct.pack(">BBH", VERSION, kind, 0) + cluster
     at = data.find(pattern)
     while at >= 0:
         try:

@@ -130,7 +130,43 @@ static struct body_service make_service(void)
         .meta = {{"zone", "north"}},
         .n_meta = 1,
         .slot = 1,
+        .finding = BODY_FINDING_NO_PORT,
+        .ports = {{"admin", 6, 8080, 8080}, {"rtp", 17, 10000, 10099}},
+        .n_ports = 2,
     };
+}
+
+/* The first of the cluster, by its one root. */
+static void write_charter(void)
+{
+    struct body_charter charter = {
+        .generation = 1,
+        .n_roots = 1,
+        .threshold = 1,
+        .containers = {{.address = {4, {10, 0}}, .len = 16}},
+        .n_containers = 1,
+        .mesh = {{.address = {4, {100, 104}}, .len = 16}},
+        .n_mesh = 1,
+        .services = {{.address = {4, {100, 80}}, .len = 12}},
+        .n_services = 1,
+        .shared = {{.address = {4, {10, 0, 9}}, .len = 24}},
+        .n_shared = 1,
+    };
+    uint8_t hash[BODY_CHARTER_HASH_SIZE];
+    uint8_t key[BODY_CHARTER_KEY_SIZE];
+    uint8_t body[LIMIT_RECORD_SIZE];
+    size_t size;
+
+    memcpy(charter.roots[0], sign_public, 32);
+    assert(body_sign_charter(cluster, sign_secret, &charter) == 0);
+    assert(body_put_charter(&charter, body, sizeof(body), &size) == 0);
+    body_hash_charter(&charter, body, size, hash);
+    body_key_charter(&charter, hash, key);
+    write_record("charter", RECORD_CHARTER, key, sizeof(key), body, size);
+    body[0]++; /* signatures that are not last */
+    memcpy(body + size, "\x0a\x01", 2);
+    write_record("charter-signatures-not-last", RECORD_CHARTER, key,
+                 sizeof(key), body, size + 2);
 }
 
 static void write_records(void)
@@ -146,8 +182,17 @@ static void write_records(void)
                certificate, bare);
     WRITE_BODY("revocation", RECORD_REVOCATION, sign_public, 32, revocation,
                {.serial = 1, .reason = "key lost"});
+    WRITE_BODY("revocation-lifted", RECORD_REVOCATION, sign_public, 32,
+               revocation, {.serial = 1, .is_lifted = true});
+    write_charter();
     WRITE_BODY("member-alive", RECORD_MEMBER, "", 0, member,
                {.version = "0.1.0", .protocol_min = 1, .protocol_max = 1});
+    WRITE_BODY("member-endpoints", RECORD_MEMBER, "", 0, member,
+               {.protocol_min = 2,
+                .protocol_max = 2,
+                .endpoints = {{.address = {4, {192, 0, 2, 1}}, .port = 51820}},
+                .n_endpoints = 1,
+                .finding = BODY_MEMBER_FINDING_TUNNEL});
     WRITE_BODY("member-paused", RECORD_MEMBER, "", 0, member,
                {.state = BODY_MEMBER_PAUSED,
                 .pause_s = 60,
@@ -159,6 +204,11 @@ static void write_records(void)
                {.name = "redis", .address = {4, {100, 80, 0, 1}}});
     WRITE_BODY("function-hashed", RECORD_FUNCTION, "redis", 5, function,
                {.name = "redis"});
+    WRITE_BODY("function-claim", RECORD_FUNCTION, "redis", 5, function,
+               {.name = "redis",
+                .address = {4, {100, 80, 0, 1}},
+                .is_claim = true,
+                .slot = 3});
     WRITE_BODY("tombstone", RECORD_TOMBSTONE, "redis/a", 7, tombstone,
                {.kind = RECORD_SERVICE});
     WRITE_BODY("manifest", RECORD_MANIFEST, "", 0, manifest,
@@ -208,7 +258,7 @@ static void write_damaged_records(void)
         size_t at;
         uint8_t value;
     } changes[] = {
-        {"header-version-2", 0, 2},     {"header-kind-0", 1, 0},
+        {"header-version-1", 0, 1},     {"header-kind-0", 1, 0},
         {"header-flag-optional", 2, 1}, {"header-flag-critical", 3, 1},
         {"header-seq-0", 75, 0},        {"header-key-size", 88, 129},
         {"header-reserved", 89, 1},     {"header-body-size", 91, 99},

@@ -52,7 +52,38 @@ static inline struct body_service sample_service(void)
         .meta = {{"zone", "north"}, {"note", "a \xc3\xa4 b"}},
         .n_meta = 2,
         .slot = 3,
+        .finding = BODY_FINDING_CHECK,
+        .ports = {{"admin", 6, 8080, 8080}, {"rtp", 17, 10000, 10099}},
+        .n_ports = 2,
     };
+}
+
+/* Signed by `keys`, its only root. */
+static inline struct body_charter
+sample_charter(const struct support_keys *keys)
+{
+    static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {0xc1, 0xc2};
+    struct body_charter charter = {
+        .generation = 1,
+        .n_roots = 1,
+        .threshold = 1,
+        .containers = {{.address = {4, {10, 0}}, .len = 16},
+                       {.address = {6, {0xfd, 1}}, .len = 48}},
+        .n_containers = 2,
+        .mesh = {{.address = {4, {100, 104}}, .len = 16},
+                 {.address = {6, {0xfd, 0}}, .len = 64}},
+        .n_mesh = 2,
+        .services = {{.address = {4, {100, 80}}, .len = 12},
+                     {.address = {6, {0xfd, 2}}, .len = 64}},
+        .n_services = 2,
+        .shared = {{.address = {4, {10, 0, 9}}, .len = 24}},
+        .n_shared = 1,
+    };
+
+    memcpy(charter.roots[0], keys->sign_public, 32);
+    assert_int_equal(body_sign_charter(cluster, keys->sign_secret, &charter),
+                     0);
+    return charter;
 }
 
 #endif

@@ -74,6 +74,8 @@ static void test_service_fields(void **state)
     assert_int_equal(got.n_tags, 0);
     assert_int_equal(got.n_meta, 0);
     assert_int_equal(got.slot, 0);
+    assert_int_equal(got.finding, BODY_FINDING_NONE);
+    assert_int_equal(got.n_ports, 0);
 }
 
 static int decode_service(const struct body_service *service)
@@ -128,6 +130,17 @@ static void test_service_ranges(void **state)
     ASSERT_FIELD(health, BODY_HEALTH_MAINTENANCE, 0);
     ASSERT_FIELD(health, BODY_HEALTH_MAINTENANCE + 1, RECORD_E_BODY);
     ASSERT_FIELD(slot, 65535, 0);
+    ASSERT_FIELD(finding, BODY_FINDING_ADDRESS, 0);
+    ASSERT_FIELD(finding, 255, 0); /* of a later release */
+    ASSERT_FIELD(ports[1].protocol, 6, 0);
+    ASSERT_FIELD(ports[1].protocol, 1, RECORD_E_BODY);
+    ASSERT_FIELD(ports[1].first, 0, RECORD_E_BODY);
+    ASSERT_FIELD(ports[1].first, 10099, 0);
+    ASSERT_FIELD(ports[1].first, 10100, RECORD_E_BODY); /* past the last */
+    ASSERT_FIELD(ports[1].last, 65535, 0);
+    ASSERT_TEXT(ports[1].name, "", RECORD_E_BODY);
+    ASSERT_TEXT(ports[1].name, "a b", RECORD_E_BODY);
+    ASSERT_TEXT(ports[1].name, "admin", RECORD_E_BODY); /* twice */
     ASSERT_FIELD(address.family, 0, RECORD_E_BODY);
     ASSERT_TEXT(function, "vector_db", RECORD_E_BODY); /* not canonical */
     ASSERT_TEXT(function, "Redis", RECORD_E_BODY);

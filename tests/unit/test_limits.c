@@ -77,7 +77,8 @@ static void lengthen_body(uint8_t *bytes)
     bytes[91] = (uint8_t)size;
 }
 
-/* LIMIT_RECORD_SIZE, LIMIT_MANIFEST_SIZE: built, signed, parsed, sent. */
+/* LIMIT_RECORD_SIZE, LIMIT_CERTIFICATE_SIZE, LIMIT_MANIFEST_SIZE: built,
+ * signed, parsed, sent. */
 static void check_record_size(uint8_t kind, size_t max)
 {
     static uint8_t bytes[LIMIT_MANIFEST_SIZE + 1];
@@ -107,6 +108,7 @@ static void test_record(void **state)
     (void)state;
     check_record_size(RECORD_SERVICE, LIMIT_RECORD_SIZE);
     check_record_size(255, LIMIT_RECORD_SIZE);
+    check_record_size(RECORD_CERTIFICATE, LIMIT_CERTIFICATE_SIZE);
 }
 
 static void test_manifest(void **state)
@@ -450,6 +452,64 @@ static void test_service_lists(void **state)
     assert_int_equal(decode_service(longer, size + 1), RECORD_E_BODY);
 }
 
+/* LIMIT_SERVICE_PORTS */
+static void test_service_ports(void **state)
+{
+    struct body_service service = sample_service();
+    uint8_t body[LIMIT_RECORD_SIZE];
+    uint8_t longer[LIMIT_RECORD_SIZE];
+    size_t size;
+    size_t at;
+
+    (void)state;
+    service.n_ports = LIMIT_SERVICE_PORTS;
+    for (size_t i = 0; i < LIMIT_SERVICE_PORTS; i++) {
+        service.ports[i] = (struct body_ports){
+            .name = {(char)('a' + i)}, .protocol = 6, .first = 1, .last = 1};
+    }
+    assert_int_equal(body_put_service(&service, body, sizeof(body), &size), 0);
+    assert_int_equal(decode_service(body, size), 0);
+    at = find_bytes(body, size,
+                    "\x0e\x98\x94\xa1"
+                    "a\x06\x01\x01",
+                    8) +
+         1;
+    size = lengthen_list(body, size, at, 6, longer);
+    longer[at + 3] = 'z'; /* another name, so that only the number is wrong */
+    assert_int_equal(unpack_validate(longer, size, LIMIT_MSGPACK_ELEMENTS), 0);
+    assert_int_equal(decode_service(longer, size), RECORD_E_BODY);
+}
+
+/* LIMIT_MEMBER_ENDPOINTS */
+static void test_member_endpoints(void **state)
+{
+    struct body_member member = {.protocol_min = 1,
+                                 .protocol_max = 1,
+                                 .n_endpoints = LIMIT_MEMBER_ENDPOINTS};
+    uint8_t body[LIMIT_RECORD_SIZE];
+    uint8_t longer[LIMIT_RECORD_SIZE];
+    uint8_t buffer[LIMIT_RECORD_SIZE];
+    struct body_member got;
+    struct record record;
+    size_t size;
+    size_t at;
+
+    (void)state;
+    for (size_t i = 0; i < LIMIT_MEMBER_ENDPOINTS; i++) {
+        member.endpoints[i] = (struct endpoint){{4, {192, 0, 2, 1}}, 51820};
+    }
+    assert_int_equal(body_put_member(&member, body, sizeof(body), &size), 0);
+    support_record_unsigned(&keys_a, RECORD_MEMBER, "", 0, body, size, buffer,
+                            sizeof(buffer), &record);
+    assert_int_equal(body_get_member(&record, &got), 0);
+    at = find_bytes(body, size, "\x06\x94\xc4\x06", 4) + 1;
+    size = lengthen_list(body, size, at, 8, longer);
+    assert_int_equal(unpack_validate(longer, size, LIMIT_MSGPACK_ELEMENTS), 0);
+    support_record_unsigned(&keys_a, RECORD_MEMBER, "", 0, longer, size, buffer,
+                            sizeof(buffer), &record);
+    assert_int_equal(body_get_member(&record, &got), RECORD_E_BODY);
+}
+
 static int decode_manifest(size_t n_ids)
 {
     static uint8_t ids[(LIMIT_RECORDS_PER_WRITER + 1) * BODY_MANIFEST_ID_SIZE];
@@ -627,6 +687,8 @@ int main(void)
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_certificate_lists),
         cmocka_unit_test(test_service_lists),
+        cmocka_unit_test(test_service_ports),
+        cmocka_unit_test(test_member_endpoints),
         cmocka_unit_test(test_manifest_ids),
         cmocka_unit_test(test_frame),
         cmocka_unit_test(test_stream_buffers),

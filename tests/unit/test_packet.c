@@ -91,7 +91,7 @@ static void test_keys_refused(void **state)
 static void test_layout(void **state)
 {
     static const uint8_t expected[] = {
-        0x01, 0x01, 0x01, 0x02, 0x03, 0x04, 0x11, 0x12, 0x13,
+        0x02, 0x01, 0x01, 0x02, 0x03, 0x04, 0x11, 0x12, 0x13,
         0x14, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28,
         0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 'h',  'e',  'y',
     };
@@ -161,9 +161,11 @@ static void test_parse_refused(void **state)
     for (size_t i = 0; i < PACKET_HEADER_SIZE + PACKET_TAG_SIZE; i++) {
         assert_int_equal(packet_parse(buffer, i, &header), PACKET_E_SIZE);
     }
-    buffer[0] = 2;
-    assert_int_equal(packet_parse(buffer, size, &header), PACKET_E_VERSION);
     buffer[0] = 1;
+    assert_int_equal(packet_parse(buffer, size, &header), PACKET_E_VERSION);
+    buffer[0] = 3;
+    assert_int_equal(packet_parse(buffer, size, &header), PACKET_E_VERSION);
+    buffer[0] = 2;
     buffer[1] = 0;
     assert_int_equal(packet_parse(buffer, size, &header), PACKET_E_TYPE);
     buffer[1] = 3;

@@ -37,7 +37,7 @@ static void build_sample(uint8_t bytes[SAMPLE_SIZE])
 static void test_layout(void **state)
 {
     static const uint8_t expected[] = {
-        0x01, 0x04, 0x01, 0x00,                         /* to flags */
+        0x02, 0x04, 0x01, 0x00,                         /* to flags */
         0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, /* cluster */
         0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xce, 0xcf, /**/
         0xa0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* writer */
@@ -122,7 +122,10 @@ static void test_parse_version(void **state)
     bytes[0] = 0;
     assert_int_equal(record_parse(bytes, sizeof(bytes), &record),
                      RECORD_E_VERSION);
-    bytes[0] = 2;
+    bytes[0] = 1; /* an older release's */
+    assert_int_equal(record_parse(bytes, sizeof(bytes), &record),
+                     RECORD_E_VERSION);
+    bytes[0] = 3;
     bytes[88] = 200; /* another version may mean something else by this */
     assert_int_equal(record_parse(bytes, sizeof(bytes), &record),
                      RECORD_E_VERSION);
@@ -261,7 +264,8 @@ static void test_kind_names(void **state)
     assert_string_equal(record_kind_name(RECORD_CERTIFICATE), "certificate");
     assert_string_equal(record_kind_name(RECORD_ACCUSATION), "accusation");
     assert_string_equal(record_kind_name(0), "unknown");
-    assert_string_equal(record_kind_name(10), "unknown");
+    assert_string_equal(record_kind_name(RECORD_CHARTER), "charter");
+    assert_string_equal(record_kind_name(11), "unknown");
 }
 
 int main(void)

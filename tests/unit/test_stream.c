@@ -65,7 +65,7 @@ static void test_opening_layout(void **state)
     assert_int_equal(stream_new_initiator(&config, &stream), 0);
     stream_output(stream, &bytes, &size);
     assert_int_equal(size, STREAM_OPENING_SIZE + sizeof(certificate));
-    assert_memory_equal(bytes, "SNTS\x01\x01\x01\x00", 8);
+    assert_memory_equal(bytes, "SNTS\x02\x02\x01\x00", 8);
     assert_memory_equal(bytes + 8, cluster, 16);
     assert_memory_equal(bytes + 24, keys_a.sign_public, 32);
     assert_memory_equal(bytes + 56, keys_b.sign_public, 32);
@@ -82,8 +82,8 @@ static void test_opening_layout(void **state)
     }
     assert_int_equal(stream_parse_opening(bytes, size, &opening), 0);
     assert_ptr_equal(opening.bytes, bytes);
-    assert_int_equal(opening.version_min, 1);
-    assert_int_equal(opening.version_max, 1);
+    assert_int_equal(opening.version_min, STREAM_VERSION);
+    assert_int_equal(opening.version_max, STREAM_VERSION);
     assert_int_equal(opening.purpose, STREAM_SYNC);
     assert_ptr_equal(opening.cluster, bytes + 8);
     assert_ptr_equal(opening.initiator, bytes + 24);
@@ -123,7 +123,7 @@ static void test_key_schedule(void **state)
     assert_int_equal(respond(a, &config_b, &b), 0);
     stream_output(b, &bytes, &size);
     assert_int_equal(size, STREAM_ANSWER_SIZE);
-    assert_memory_equal(bytes, "SNTS\x01\x00\x00\x00", 8);
+    assert_memory_equal(bytes, "SNTS\x02\x00\x00\x00", 8);
     memcpy(input + sizeof(input) - 32, bytes + 8, 32);
     assert_int_equal(
         crypto_scalarmult_curve25519(products, e_secret, ephemeral_a), 0);
@@ -268,9 +268,9 @@ static void test_bad_answer(void **state)
         uint8_t value;
         int result;
     } cases[] = {
-        {0, 'X', STREAM_E_PROTOCOL}, {4, 2, STREAM_E_PROTOCOL},
-        {5, 1, STREAM_E_PROTOCOL},   {6, 1, STREAM_E_PROTOCOL},
-        {7, 1, STREAM_E_PROTOCOL},
+        {0, 'X', STREAM_E_PROTOCOL}, {4, 1, STREAM_E_PROTOCOL},
+        {4, 3, STREAM_E_PROTOCOL},   {5, 1, STREAM_E_PROTOCOL},
+        {6, 1, STREAM_E_PROTOCOL},   {7, 1, STREAM_E_PROTOCOL},
     };
     struct stream_config config_a = sync_config_a();
     struct stream_config config_b = sync_config_b();
@@ -305,7 +305,7 @@ static void test_bad_opening(void **state)
         size_t at;
         uint8_t value;
     } cases[] = {
-        {0, 'X'}, {3, 'X'}, {4, 0}, {4, 2},   {6, 0},
+        {0, 'X'}, {3, 'X'}, {4, 0}, {4, 3},   {6, 0},
         {6, 3},   {7, 1},   {6, 2}, {120, 5}, /* 1,480 bytes of certificate */
     };
     struct stream_config config = sync_config_a();
@@ -382,7 +382,9 @@ static void test_responder_refuses(void **state)
     ASSERT_CONFIG_REFUSED(ephemeral_secret, NULL);
 #undef ASSERT_CONFIG_REFUSED
     changed = opening;
-    changed.version_min = changed.version_max = 2;
+    changed.version_min = changed.version_max = 1;
+    assert_int_equal(stream_new_responder(&config_b, &changed, &b), -EINVAL);
+    changed.version_min = changed.version_max = 3;
     assert_int_equal(stream_new_responder(&config_b, &changed, &b), -EINVAL);
     changed = opening;
     changed.ephemeral = zeros;
