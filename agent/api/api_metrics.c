@@ -230,8 +230,13 @@ static void put_store(struct json_text *out, struct store_thread *store)
     put(out, "counter", "store_commits_failed_total",
         "Transactions that failed.", counters.commits_failed);
     put(out, "counter", "store_dropped_total",
-        "Records of others given up while the disk was full.",
+        "Records of others given up: the disk was full, or slower than they "
+        "came.",
         counters.dropped);
+    put(out, "gauge", "store_waiting_records",
+        "Records of others that are not on disk yet.", counters.waiting);
+    put(out, "gauge", "store_waiting_bytes", "Their size.",
+        counters.waiting_bytes);
 }
 
 static void put_api(struct json_text *out, const struct http_server *server)

@@ -34,6 +34,8 @@ static int apply(struct store_batch *batch, const struct store_request *request)
     case STORE_REQUEST_TOKEN:
         return store_put_token(batch, request->token);
     case STORE_REQUEST_REDEEM:
+    case STORE_REQUEST_GET_TOKEN:
+    case STORE_REQUEST_CALL:
         break; /* a transaction of its own */
     }
     return 0;
@@ -112,23 +114,51 @@ static int commit_singly(struct store_thread *thread,
     return last;
 }
 
-static int redeem_all(struct store_thread *thread, struct store_request *list)
+/* What has a transaction of its own, after those of the others.  Returns what
+ * writing has to say of it. */
+static int answer_all(struct store_thread *thread, struct store_request *list)
 {
     struct store_request *request;
     int last = 0;
 
     DL_FOREACH (list, request) {
-        if (request->type != STORE_REQUEST_REDEEM) {
-            continue;
-        }
-        request->error =
-            store_token_redeem(thread->store, request->token->id, request->by,
-                               request->now_s, request->token);
-        if (request->error < 0 || request->error == STORE_E_FULL) {
-            last = request->error;
+        switch (request->type) {
+        case STORE_REQUEST_REDEEM:
+            request->error =
+                store_token_redeem(thread->store, request->token->id,
+                                   request->by, request->now_s, request->token);
+            if (request->error < 0 || request->error == STORE_E_FULL) {
+                last = request->error;
+            }
+            break;
+        case STORE_REQUEST_GET_TOKEN:
+            request->error = store_get_token(thread->store, request->token->id,
+                                             request->token);
+            break;
+        case STORE_REQUEST_CALL:
+            request->error = request->call(thread->store, request->data);
+            break;
+        case STORE_REQUEST_PUT:
+        case STORE_REQUEST_ERASE:
+        case STORE_REQUEST_SETTING:
+        case STORE_REQUEST_TOKEN:
+            break;
         }
     }
     return last;
+}
+
+/* Whether committing the list shows that writing works. */
+static bool writes(const struct store_request *list)
+{
+    const struct store_request *request;
+
+    DL_FOREACH (list, request) {
+        if (request->type < STORE_REQUEST_GET_TOKEN) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Nothing waits, but writing failed: does it work again? */
@@ -169,8 +199,11 @@ static int write_lists(struct store_thread *thread,
     int problem;
     int error;
 
-    if (waiting == NULL && *foreign == NULL) {
-        return probe(thread);
+    if (*foreign == NULL && !writes(waiting)) {
+        /* Nothing was written that could say so: only this thread sets it. */
+        problem = thread->problem != 0 ? probe(thread) : 0;
+        (void)answer_all(thread, waiting); /* reads */
+        return problem;
     }
     problem = commit_lists(thread, waiting, *foreign);
     if (problem == 0) {
@@ -181,23 +214,28 @@ static int write_lists(struct store_thread *thread,
             problem = error;
         }
     }
-    error = redeem_all(thread, waiting);
+    error = answer_all(thread, waiting);
     return error != 0 ? error : problem;
 }
 
 /* Up to STORE_THREAD_BATCH of the foreign queue, oldest first. */
-static struct store_request *take_foreign(struct store_thread *thread)
+static struct store_request *take_foreign(struct store_thread *thread,
+                                          size_t *ret_n, size_t *ret_bytes)
 {
     struct store_request *taken = NULL;
+    size_t n_bytes = 0;
+    size_t n;
 
-    for (size_t n = 0; n < STORE_THREAD_BATCH && thread->foreign != NULL; n++) {
+    for (n = 0; n < STORE_THREAD_BATCH && thread->foreign != NULL; n++) {
         struct store_request *request = thread->foreign;
 
         DL_DELETE(thread->foreign, request);
         DL_APPEND(taken, request);
         thread->n_foreign--;
-        thread->foreign_bytes -= request->size;
+        n_bytes += request->size;
     }
+    *ret_n = n;
+    *ret_bytes = n_bytes;
     return taken;
 }
 
@@ -210,7 +248,6 @@ static void give_back_foreign(struct store_thread *thread,
         DL_DELETE(taken, request);
         DL_PREPEND(thread->foreign, request);
         thread->n_foreign++;
-        thread->foreign_bytes += request->size;
     }
 }
 
@@ -255,20 +292,25 @@ static void run_round(struct store_thread *thread)
 {
     struct store_request *waiting = thread->waiting;
     struct store_request *foreign = NULL;
+    size_t n_taken = 0;
+    size_t n_bytes = 0;
     bool was_tried;
     int problem;
 
     thread->waiting = NULL;
     if (thread->problem == 0 || thread->is_stopping ||
         clock_now_ns() >= thread->retry_at_ns) {
-        foreign = take_foreign(thread);
+        foreign = take_foreign(thread, &n_taken, &n_bytes);
     }
     uv_mutex_unlock(&thread->mutex);
     was_tried = foreign != NULL;
     problem = write_lists(thread, waiting, &foreign);
     uv_mutex_lock(&thread->mutex);
-    if (problem != 0 && foreign != NULL) {
+    if (foreign != NULL) {
         give_back_foreign(thread, foreign);
+    } else {
+        thread->n_held -= n_taken;
+        thread->n_held_bytes -= n_bytes;
     }
     /* A small write that found room does not end the trouble while foreign
      * records still wait for theirs. */
@@ -439,11 +481,6 @@ struct store_thread *store_thread_free(struct store_thread *thread)
     return NULL;
 }
 
-struct store *store_thread_store(struct store_thread *thread)
-{
-    return thread->store;
-}
-
 struct store_thread_counters
 store_thread_counters_get(struct store_thread *thread)
 {
@@ -451,6 +488,8 @@ store_thread_counters_get(struct store_thread *thread)
 
     uv_mutex_lock(&thread->mutex);
     counters = thread->counters;
+    counters.waiting = thread->n_held;
+    counters.waiting_bytes = thread->n_held_bytes;
     uv_mutex_unlock(&thread->mutex);
     return counters;
 }

@@ -1,15 +1,16 @@
 /*
- * The one thread that writes LMDB.  The loop queues requests; the thread puts
- * everything that waits into one transaction, syncs it, and calls back on the
- * loop.  What has somebody waiting (own records, settings, tokens) is
- * committed at once, together with what others there is; foreign records
- * wait for company, at most STORE_THREAD_DELAY_MS, so they are durable within
- * 100 ms.
+ * The one thread that reads and writes LMDB while the loop runs.  The loop
+ * queues requests; the thread puts everything that waits into one transaction,
+ * syncs it, and calls back on the loop.  What has somebody waiting (own
+ * records, settings, tokens) is committed at once, together with what others
+ * there is; foreign records wait for company, at most STORE_THREAD_DELAY_MS, so
+ * they are durable within 100 ms.
  *
  * When a transaction fails, each waiting request is tried by itself and gets
  * its own error; foreign records stay queued and are tried again every
  * STORE_THREAD_RETRY_MS, so nothing is lost when space comes back.  Reads go
- * on meanwhile.
+ * on meanwhile.  A read is made here too: one that misses the page cache waits
+ * for the disk, and the loop may not.
  *
  * All functions are for the loop's thread.  Callbacks run on the loop, never
  * from inside a call.
@@ -28,10 +29,12 @@
 
 #define STORE_THREAD_DELAY_MS 50
 #define STORE_THREAD_RETRY_MS 1000
-/* Foreign records that wait longer than this many bytes of them are dropped
- * and counted (a disk that stays full): anti-entropy fetches them again after
+/* So much of foreign records waits for the disk at most, what is being written
+ * included; more is dropped and counted (the disk is full, or slower than the
+ * news).  They stay in the node's view; anti-entropy fetches them again after
  * a restart. */
-#define STORE_THREAD_QUEUE_BYTES (16u << 20)
+#define STORE_THREAD_QUEUE_BYTES   (16u << 20)
+#define STORE_THREAD_QUEUE_RECORDS 65536u
 
 struct store_thread;
 
@@ -41,6 +44,9 @@ typedef void (*store_thread_done_fn)(int error, void *data);
 typedef void (*store_thread_token_fn)(int error,
                                       const struct store_token *token,
                                       void *data);
+/* Anything with the store, on its thread; what it returns goes to `done`.  It
+ * may not use what the loop has in its hands. */
+typedef int (*store_thread_call_fn)(struct store *store, void *data);
 /* Writing began to fail, or (NULL) works again.  The text says what, why and
  * what to do; valid during the call. */
 typedef void (*store_thread_problem_fn)(const char *problem, void *data);
@@ -50,11 +56,13 @@ struct store_thread_counters {
     uint64_t commits_failed;
     uint64_t requests;
     uint64_t dropped;       /* foreign requests, see above */
+    uint64_t waiting;       /* foreign requests not on disk yet, and ... */
+    uint64_t waiting_bytes; /* ... their size */
     uint64_t commit_max_us; /* slowest commit yet */
 };
 
-/* Starts the thread.  Takes `store` over: until store_thread_free no other
- * thread may write it; the loop may still read it.  0 or negative errno (the
+/* Starts the thread.  Takes `store` over: until store_thread_free nobody else
+ * may use it.  0 or negative errno (the
  * store is then still the caller's).  `problem_fn` may be NULL. */
 _must_check_ int store_thread_new(uv_loop_t *loop, struct store *store,
                                   store_thread_problem_fn problem_fn,
@@ -64,9 +72,6 @@ _must_check_ int store_thread_new(uv_loop_t *loop, struct store *store,
  * closes the store.  The uv handle closes with the loop's next turn: run the
  * loop once more. */
 struct store_thread *store_thread_free(struct store_thread *thread);
-
-/* For reading only. */
-struct store *store_thread_store(struct store_thread *thread);
 
 /* A record of this node: `done` comes when it is on disk.  `bytes` is copied.
  * 0; -ENOMEM, or -ECANCELED from inside store_thread_free: `done` will not be
@@ -94,6 +99,15 @@ _must_check_ int store_thread_redeem(struct store_thread *thread,
                                      const uint8_t id[STORE_TOKEN_ID_SIZE],
                                      const uint8_t by[32], uint64_t now_s,
                                      store_thread_token_fn done, void *data);
+
+/* store_get_token, after what was asked for before. */
+_must_check_ int store_thread_get_token(struct store_thread *thread,
+                                        const uint8_t id[STORE_TOKEN_ID_SIZE],
+                                        store_thread_token_fn done, void *data);
+/* `call` runs on the thread, `done` then on the loop; both get `data`. */
+_must_check_ int store_thread_call(struct store_thread *thread,
+                                   store_thread_call_fn call,
+                                   store_thread_done_fn done, void *data);
 
 struct store_thread_counters
 store_thread_counters_get(struct store_thread *thread);

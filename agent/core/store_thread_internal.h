@@ -17,6 +17,8 @@ enum store_request_type {
     STORE_REQUEST_SETTING,
     STORE_REQUEST_TOKEN,
     STORE_REQUEST_REDEEM,
+    STORE_REQUEST_GET_TOKEN,
+    STORE_REQUEST_CALL,
 };
 
 struct store_request {
@@ -26,7 +28,8 @@ struct store_request {
     char *name;
     uint8_t *bytes; /* NULL with size 0: erase the setting */
     size_t size;
-    struct store_token *token; /* TOKEN, REDEEM; owned */
+    struct store_token *token; /* TOKEN, REDEEM, GET_TOKEN; owned */
+    store_thread_call_fn call;
     uint8_t by[32];
     uint64_t now_s;
     uint64_t queued_ns;
@@ -50,8 +53,9 @@ struct store_thread {
     struct store_request *waiting;
     struct store_request *foreign;
     struct store_request *finished;
-    size_t n_foreign;
-    size_t foreign_bytes;
+    size_t n_foreign; /* in the queue */
+    size_t n_held;    /* there, or in the thread's hands */
+    size_t n_held_bytes;
     bool is_stopping;     /* takes no more requests */
     int problem;          /* last error of a transaction, 0 when it works */
     uint64_t retry_at_ns; /* while there is a problem */

@@ -61,7 +61,8 @@ static int request_new(enum store_request_type type, const char *name,
         }
         request->size = size;
     }
-    if (type == STORE_REQUEST_TOKEN || type == STORE_REQUEST_REDEEM) {
+    if (type == STORE_REQUEST_TOKEN || type == STORE_REQUEST_REDEEM ||
+        type == STORE_REQUEST_GET_TOKEN) {
         request->token = calloc(1, sizeof(*request->token));
         if (request->token == NULL) {
             return -ENOMEM;
@@ -100,14 +101,16 @@ static int queue_foreign(struct store_thread *thread,
 
     uv_mutex_lock(&thread->mutex);
     thread->counters.requests++;
-    is_dropped = thread->problem != 0 && thread->foreign_bytes + request->size >
-                                             STORE_THREAD_QUEUE_BYTES;
+    is_dropped =
+        thread->n_held == STORE_THREAD_QUEUE_RECORDS ||
+        thread->n_held_bytes + request->size > STORE_THREAD_QUEUE_BYTES;
     if (is_dropped) {
         thread->counters.dropped++;
     } else {
         DL_APPEND(thread->foreign, request);
         thread->n_foreign++;
-        thread->foreign_bytes += request->size;
+        thread->n_held++;
+        thread->n_held_bytes += request->size;
         /* Wakes it to a deadline, or to a full batch. */
         if (thread->n_foreign == 1 || thread->n_foreign == STORE_THREAD_BATCH) {
             uv_cond_signal(&thread->cond);
@@ -196,6 +199,37 @@ int store_thread_redeem(struct store_thread *thread,
         memcpy(request->by, by, sizeof(request->by));
         request->now_s = now_s;
         request->token_done = done;
+        request->data = data;
+        error = queue_waiting(thread, request);
+    }
+    return error;
+}
+
+int store_thread_get_token(struct store_thread *thread,
+                           const uint8_t id[STORE_TOKEN_ID_SIZE],
+                           store_thread_token_fn done, void *data)
+{
+    struct store_request *request = NULL;
+    int error = request_new(STORE_REQUEST_GET_TOKEN, NULL, NULL, 0, &request);
+
+    if (error == 0) {
+        memcpy(request->token->id, id, STORE_TOKEN_ID_SIZE);
+        request->token_done = done;
+        request->data = data;
+        error = queue_waiting(thread, request);
+    }
+    return error;
+}
+
+int store_thread_call(struct store_thread *thread, store_thread_call_fn call,
+                      store_thread_done_fn done, void *data)
+{
+    struct store_request *request = NULL;
+    int error = request_new(STORE_REQUEST_CALL, NULL, NULL, 0, &request);
+
+    if (error == 0) {
+        request->call = call;
+        request->done = done;
         request->data = data;
         error = queue_waiting(thread, request);
     }

@@ -400,41 +400,62 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
     write_certificate(issuer, &body);
 }
 
-/* Whether the token exists, fits, and may still be used by this key. */
-static int judge_token(const struct join_issuer *issuer, uint64_t now_s)
+/* Whether the token fits, and may still be used by this key. */
+static int judge_token(const struct join_issuer *issuer,
+                       const struct store_token *token, uint64_t now_s)
 {
     const struct join_request *request = &issuer->request;
-    struct store_token token;
     uint8_t hash[32];
-    int error;
 
-    error = store_get_token(store_thread_store(issuer->core->store),
-                            request->token_id, &token);
-    if (error != 0) {
-        return error;
-    }
     token_hash_secret(request->secret, hash);
-    if (sodium_memcmp(hash, token.secret_hash, sizeof(hash)) != 0) {
-        error = STORE_E_NOT_FOUND;
-    } else if (token.revoked_s != 0) {
-        error = STORE_E_REVOKED;
-    } else if (token.used_s != 0 &&
-               memcmp(token.used_by, request->sign_public, 32) != 0) {
-        error = STORE_E_USED;
-    } else if (now_s >= token.expires_s) {
-        error = STORE_E_EXPIRED;
+    if (sodium_memcmp(hash, token->secret_hash, sizeof(hash)) != 0) {
+        return STORE_E_NOT_FOUND;
     }
-    sodium_memzero(&token, sizeof(token));
-    return error;
+    if (token->revoked_s != 0) {
+        return STORE_E_REVOKED;
+    }
+    if (token->used_s != 0 &&
+        memcmp(token->used_by, request->sign_public, 32) != 0) {
+        return STORE_E_USED;
+    }
+    return now_s >= token->expires_s ? STORE_E_EXPIRED : 0;
+}
+
+/* The token is looked at before the request, so that who has none learns
+ * nothing of what is given away. */
+static void on_token(int error, const struct store_token *token, void *data)
+{
+    struct join_issuer *issuer = data;
+    struct core *core = issuer->core;
+    uint64_t now_s = clock_wall_ms() / 1000;
+    char text[JOIN_TEXT_SIZE];
+    enum join_status status;
+
+    if (error == 0) {
+        error = judge_token(issuer, token, now_s);
+    }
+    if (error != 0) {
+        refuse_token(issuer, error);
+        return;
+    }
+    status = join_judge(core->node, &core->identity->genesis, &issuer->request,
+                        now_s, text);
+    if (status != JOIN_OK) {
+        refuse(issuer, status, "%s", text);
+        return;
+    }
+    error = store_thread_redeem(core->store, issuer->request.token_id,
+                                issuer->request.sign_public, now_s, on_redeemed,
+                                issuer);
+    if (error != 0) {
+        refuse_failed(issuer, strerror(-error));
+    }
 }
 
 void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
                        size_t size)
 {
     struct core *core = issuer->core;
-    uint64_t now_s = clock_wall_ms() / 1000;
-    char text[JOIN_TEXT_SIZE];
-    enum join_status status;
     int error;
 
     if (issuer->state != JOIN_STATE_WAITING || issuer->send == NULL) {
@@ -453,21 +474,9 @@ void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
                core->identity->body.name);
         return;
     }
-    error = judge_token(issuer, now_s);
-    if (error != 0) {
-        refuse_token(issuer, error);
-        return;
-    }
-    status = join_judge(core->node, &core->identity->genesis, &issuer->request,
-                        now_s, text);
-    if (status != JOIN_OK) {
-        refuse(issuer, status, "%s", text);
-        return;
-    }
     issuer->state = JOIN_STATE_BUSY;
-    error = store_thread_redeem(core->store, issuer->request.token_id,
-                                issuer->request.sign_public, now_s, on_redeemed,
-                                issuer);
+    error = store_thread_get_token(core->store, issuer->request.token_id,
+                                   on_token, issuer);
     if (error != 0) {
         refuse_failed(issuer, strerror(-error));
     }

@@ -30,6 +30,12 @@ int services_new(struct core *core, struct services **ret)
         free(services);
         return error;
     }
+    error = services_settings_ask(services);
+    if (error != 0) {
+        services->files = services_files_free(services->files);
+        free(services);
+        return error;
+    }
     /* Only fails for a loop that is not one. */
     (void)uv_timer_init(core->loop, &services->retry);
     services->retry.data = services;
@@ -71,6 +77,7 @@ struct services *services_free(struct services *services)
         services_entry_cancel(services->entries, -ECANCELED);
         services_entry_free(services->entries);
     }
+    services->settings = services_settings_free(services->settings);
     free(services->problem);
     uv_close((uv_handle_t *)&services->retry, services_closed);
     return NULL;
@@ -181,6 +188,13 @@ void services_start(void *data)
     struct services_entry *entry = NULL;
     size_t n;
 
+    services->is_started = true;
+    if (!services->has_settings) {
+        if (!services->is_reading && services_settings_ask(services) != 0) {
+            services_retry_later(services);
+        }
+        return;
+    }
     if (services_load(services) != 0) {
         log_error("own services not loaded: out of memory; tried again");
         services_retry_later(services);

@@ -23,12 +23,21 @@
 
 /* function '/' instance, terminated: the record's key. */
 #define SERVICES_KEY_SIZE (2 * BODY_NAME_SIZE)
-/* "service/" and the key: the setting's name. */
+/* With the key behind it: the setting's name. */
+#define SERVICES_SETTING_PREFIX    "service/"
 #define SERVICES_SETTING_NAME_SIZE (SERVICES_KEY_SIZE + 8)
 
 struct services_checker;
 struct services_entry;
 struct services_files;
+
+/* What the last run kept of an instance. */
+struct services_setting {
+    struct services_setting *next;
+    char name[SERVICES_SETTING_NAME_SIZE];
+    size_t size;
+    char text[]; /* not terminated */
+};
 
 /* Somebody who waits for an entry's record. */
 struct services_waiter {
@@ -50,7 +59,7 @@ struct services_entry {
     bool is_written;  /* a record of it is stored */
     bool is_dirty;    /* the record last made could not be stored */
     bool is_held;     /* the first check may still say what to write */
-    bool has_setting; /* a setting of it is stored */
+    bool has_setting; /* a setting of it may be stored */
     bool is_seen;     /* by the files, during one reading */
 };
 
@@ -58,7 +67,11 @@ struct services {
     struct core *core;
     struct services_entry *entries; /* by key */
     struct services_files *files;
-    uv_timer_t retry; /* of dirty entries, and of loading */
+    uv_timer_t retry;                  /* of dirty entries, and of loading */
+    struct services_setting *settings; /* until loaded */
+    bool has_settings;                 /* they have been read */
+    bool is_reading;
+    bool is_started; /* loads as soon as they have */
     bool is_loaded;
     uint64_t first_check_ms; /* when the next first check may begin */
     char *problem;           /* of the files; NULL: none */
@@ -138,7 +151,13 @@ void services_setting_name(const struct body_service *service,
 
 /* services_load.c */
 
-/* Makes the entries of our own records.  0 or -ENOMEM: there is none then. */
+/* Has the settings read, by the store's thread; calls services_start again
+ * when it had to wait for them.  0 or negative errno. */
+_must_check_ int services_settings_ask(struct services *services);
+/* Returns NULL. */
+struct services_setting *services_settings_free(struct services_setting *list);
+/* Makes the entries of our own records, once the settings are there.  0 or
+ * -ENOMEM: there is none then. */
 _must_check_ int services_load(struct services *services);
 
 /* services_valid.c */

@@ -6,17 +6,116 @@
 #include "agent/services/services_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "agent/core/core.h"
+#include <utlist.h>
+
 #include "agent/core/store_thread.h"
 #include "agent/identity/identity.h"
 #include "agent/system/log.h"
 
-#define SERVICES_SETTING_MAX 4096
+/* Settings as the store thread reads them, for the loop. */
+struct services_reading {
+    struct services *services;
+    struct services_setting *settings;
+};
+
+struct services_setting *services_settings_free(struct services_setting *list)
+{
+    while (list != NULL) {
+        struct services_setting *setting = list;
+
+        LL_DELETE(list, setting);
+        free(setting);
+    }
+    return NULL;
+}
+
+static int services_setting_add(const char *name, const void *value,
+                                size_t size, void *data)
+{
+    struct services_reading *reading = data;
+    struct services_setting *setting = calloc(1, sizeof(*setting) + size);
+
+    if (setting == NULL) {
+        return -ENOMEM;
+    }
+    (void)snprintf(setting->name, sizeof(setting->name), "%s", name);
+    setting->size = size;
+    if (size > 0) {
+        memcpy(setting->text, value, size);
+    }
+    LL_PREPEND(reading->settings, setting);
+    return 0;
+}
+
+static int services_settings_read(struct store *store, void *data)
+{
+    return store_settings_each(store, SERVICES_SETTING_PREFIX,
+                               services_setting_add, data);
+}
+
+static void services_settings_have(int error, void *data)
+{
+    struct services_reading *reading = data;
+    struct services *services = reading->services;
+
+    services->is_reading = false;
+    if (error == 0) {
+        services->settings = reading->settings;
+        services->has_settings = true;
+    } else {
+        reading->settings = services_settings_free(reading->settings);
+        if (error != -ECANCELED) {
+            log_error("kept registrations not read: %s; tried again",
+                      store_error_text(error));
+        }
+    }
+    free(reading);
+    if (!services->is_started || services->core->is_stopping) {
+        return;
+    }
+    if (services->has_settings) {
+        services_start(services);
+    } else {
+        services_retry_later(services);
+    }
+}
+
+int services_settings_ask(struct services *services)
+{
+    struct services_reading *reading = calloc(1, sizeof(*reading));
+    int error;
+
+    if (reading == NULL) {
+        return -ENOMEM;
+    }
+    reading->services = services;
+    error = store_thread_call(services->core->store, services_settings_read,
+                              services_settings_have, reading);
+    if (error != 0) {
+        free(reading);
+        return error;
+    }
+    services->is_reading = true;
+    return 0;
+}
+
+static const struct services_setting *
+services_setting_find(const struct services *services, const char *name)
+{
+    const struct services_setting *setting = services->settings;
+
+    while (setting != NULL && strcmp(setting->name, name) != 0) {
+        setting = setting->next;
+    }
+    return setting;
+}
 
 /* A setting that cannot be read costs the check, never the instance. */
 static void services_recall_check(struct services_entry *entry,
@@ -56,20 +155,19 @@ static int services_setting_parse(const char *text, size_t size, json_t **ret)
  * 0 or -ENOMEM. */
 static int services_recall(struct services_entry *entry)
 {
-    struct store *store = store_thread_store(entry->services->core->store);
     char name[SERVICES_SETTING_NAME_SIZE];
-    char text[SERVICES_SETTING_MAX];
+    const struct services_setting *setting;
     json_auto_t *root = NULL;
     const char *source;
-    size_t size;
     int error;
 
     services_setting_name(&entry->registration.service, name);
-    if (store_get_setting(store, name, text, sizeof(text), &size) != 0) {
+    setting = services_setting_find(entry->services, name);
+    if (setting == NULL) {
         return 0;
     }
     entry->has_setting = true;
-    error = services_setting_parse(text, MIN_OF(size, sizeof(text)), &root);
+    error = services_setting_parse(setting->text, setting->size, &root);
     if (error != 0) {
         return error;
     }
@@ -125,6 +223,9 @@ int services_load(struct services *services)
     while (error != 0 && services->entries != NULL) {
         services_entry_free(services->entries);
     }
-    services->is_loaded = error == 0;
+    if (error == 0) {
+        services->settings = services_settings_free(services->settings);
+        services->is_loaded = true;
+    }
     return error;
 }

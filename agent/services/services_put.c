@@ -12,7 +12,6 @@
 
 #include "agent/catalog/catalog.h"
 #include "agent/core/core.h"
-#include "agent/core/store_thread.h"
 #include "agent/identity/identity.h"
 
 uint16_t services_slot(const struct core *core, const char *function,
@@ -248,19 +247,16 @@ static int services_put_new(struct services *services,
                             const char *source, services_done_fn done,
                             void *data, struct services_entry **ret)
 {
-    struct store *store = store_thread_store(services->core->store);
-    char name[SERVICES_SETTING_NAME_SIZE];
     struct services_entry *entry;
-    size_t size;
     int error = services_entry_new(services, registration, &entry);
 
     if (error != 0) {
         return error;
     }
     /* One that could not be erased when its instance went would come back
-     * with this one, after a restart. */
-    services_setting_name(&registration->service, name);
-    entry->has_setting = store_get_setting(store, name, NULL, 0, &size) == 0;
+     * with this one, after a restart.  Erasing what is not there costs less
+     * than asking. */
+    entry->has_setting = true;
     error = services_change(entry, registration, source, done, data);
     if (error != 0) {
         services_entry_free(entry);

@@ -45,7 +45,8 @@ void services_setting_name(const struct body_service *service,
     char key[SERVICES_KEY_SIZE];
 
     services_key(service, key);
-    (void)snprintf(ret_name, SERVICES_SETTING_NAME_SIZE, "service/%s", key);
+    (void)snprintf(ret_name, SERVICES_SETTING_NAME_SIZE,
+                   SERVICES_SETTING_PREFIX "%s", key);
 }
 
 static void services_retry(uv_timer_t *timer)

@@ -17,7 +17,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "agent/core/store_thread.h"
+#include "agent/core/store_thread_internal.h"
 #include "tests/unit/records.h"
 #include "tests/unit/scratch.h"
 
@@ -160,9 +160,8 @@ static struct counts count_records(struct fixture *fixture)
 {
     struct counts counts = {.fixture = fixture};
 
-    assert_int_equal(
-        store_records_each(store_thread_store(fixture->thread), count, &counts),
-        0);
+    assert_int_equal(store_records_each(fixture->thread->store, count, &counts),
+                     0);
     return counts;
 }
 

@@ -27,6 +27,8 @@ struct stage_pending {
     struct stage_pending *next;
     bool is_record;
     bool is_removal;
+    bool is_call;
+    int call_error;
     char name[SERVICES_SETTING_NAME_SIZE];
     struct body_service service;
     char text[512];
@@ -201,12 +203,6 @@ int store_thread_put_setting(struct store_thread *thread, const char *name,
     return 0;
 }
 
-struct store *store_thread_store(struct store_thread *thread)
-{
-    (void)thread;
-    return NULL;
-}
-
 const char *store_error_text(int error)
 {
     (void)error;
@@ -223,19 +219,36 @@ static struct stage_kept *find_kept(struct stage_kept *all, const char *name)
     return NULL;
 }
 
-int store_get_setting(struct store *store, const char *name, void *value,
-                      size_t size, size_t *ret_size)
+int store_settings_each(struct store *store, const char *prefix,
+                        store_setting_fn fn, void *data)
 {
-    const struct stage_kept *kept = find_kept(stage.settings, name);
+    int result = stage.read_error;
 
     (void)store;
-    if (kept == NULL) {
-        return STORE_E_NOT_FOUND;
+    for (size_t i = 0; i < STAGE_MAX && result == 0; i++) {
+        const struct stage_kept *kept = &stage.settings[i];
+
+        if (kept->is_there &&
+            strncmp(kept->name, prefix, strlen(prefix)) == 0) {
+            result = fn(kept->name, kept->text, strlen(kept->text), data);
+        }
     }
-    *ret_size = strlen(kept->text);
-    if (size > 0) {
-        memcpy(value, kept->text, MIN_OF(size, *ret_size));
+    return result;
+}
+
+int store_thread_call(struct store_thread *thread, store_thread_call_fn call,
+                      store_thread_done_fn done, void *data)
+{
+    struct stage_pending *pending = pending_new("", 0, false);
+
+    (void)thread;
+    if (pending == NULL) {
+        return -ENOMEM;
     }
+    pending->is_call = true;
+    pending->call_error = call(NULL, data);
+    pending->setting_done = done;
+    pending->data = data;
     return 0;
 }
 
@@ -256,6 +269,7 @@ static void keep(struct stage_kept *all, const struct stage_pending *pending)
 static void answer_pending(const struct stage_pending *pending, bool is_ending)
 {
     int error = is_ending            ? -ECANCELED
+                : pending->is_call   ? pending->call_error
                 : pending->is_record ? stage.commit_error
                                      : stage.setting_error;
 
@@ -381,7 +395,9 @@ static void start(void)
 {
     assert_int_equal(services_new(&stage.core, &stage.services), 0);
     stage.services->core->is_ready = true;
-    services_start(stage.services);
+    services_start(stage.services); /* before its settings are there */
+    assert_false(stage.services->is_loaded);
+    services_stage_turn();
 }
 
 static void end(void)

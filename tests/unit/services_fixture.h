@@ -42,6 +42,7 @@ struct services_stage {
     struct stage_pending *pending;
     int write_error;    /* of core_write itself */
     int commit_error;   /* of every record, told later */
+    int read_error;     /* of the settings, at the start */
     int setting_error;  /* of every setting, told later */
     uint64_t now_ms;    /* of the timers */
     uint16_t free_slot; /* what the catalogue proposes */

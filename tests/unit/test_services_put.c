@@ -429,6 +429,26 @@ static void test_bad_setting(void **state)
                         "/x/a");
 }
 
+/* Settings that the disk does not give are asked for again, and nothing is
+ * taken for gone meanwhile. */
+static void test_settings_are_read_later(void **state)
+{
+    (void)state;
+    assert_int_equal(services_stage_register(CHECKED(1)), 0);
+    services_stage_tick();
+    services_stage_answer(0);
+    services_stage_turn();
+    stage.read_error = -EIO;
+    services_stage_restart();
+    assert_false(stage.services->is_loaded);
+    assert_int_equal(services_stage_register(CHECKED(2)), SERVICES_E_REFUSED);
+    stage.read_error = 0;
+    services_stage_tick();
+    services_stage_turn();
+    assert_true(stage.services->is_loaded);
+    assert_int_equal(registered()->check.type, REGISTRATION_CHECK_TCP);
+}
+
 /* --- without memory --------------------------------------------------------
  */
 
@@ -582,12 +602,15 @@ static void test_load_without_memory(void **state)
             services_entry_free(stage.services->entries);
         }
         stage.services->is_loaded = false;
+        stage.services->has_settings = false;
         heap_fail_at(n);
         services_start(stage.services);
+        services_stage_turn();
         has_failed = heap_off();
         for (int i = 0; !stage.services->is_loaded; i++) {
             assert_true(i < 3);
             services_stage_tick();
+            services_stage_turn();
         }
         assert_int_equal(registered()->check.type, REGISTRATION_CHECK_TCP);
         assert_string_equal(services_find(stage.services, "redis", "a")->source,
@@ -733,6 +756,7 @@ int main(void)
         STAGE_TEST(test_setting_is_stored_later),
         STAGE_TEST(test_setting_left_behind),
         STAGE_TEST(test_bad_setting),
+        STAGE_TEST(test_settings_are_read_later),
         STAGE_TEST(test_change_without_memory),
         STAGE_TEST(test_check_without_memory),
         STAGE_TEST(test_new_without_memory),

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "agent/core/store_thread.h"
+#include "agent/core/store_thread_internal.h"
 #include "tests/unit/records.h"
 #include "tests/unit/scratch.h"
 
@@ -88,8 +88,7 @@ static size_t count_records(struct fixture *fixture)
 {
     size_t n = 0;
 
-    assert_int_equal(
-        store_records_each(store_thread_store(fixture->thread), count, &n), 0);
+    assert_int_equal(store_records_each(fixture->thread->store, count, &n), 0);
     return n;
 }
 
@@ -137,8 +136,7 @@ static struct store_batch *hold_writing(struct fixture *fixture)
 {
     struct store_batch *batch = NULL;
 
-    assert_int_equal(
-        store_batch_begin(store_thread_store(fixture->thread), &batch), 0);
+    assert_int_equal(store_batch_begin(fixture->thread->store, &batch), 0);
     return batch;
 }
 
@@ -225,16 +223,16 @@ static void last_value_of_a_setting_stays(void **state)
                          0);
     }
     run_until(fixture, 26);
-    assert_int_equal(store_get_setting(store_thread_store(fixture->thread), "x",
-                                       value, sizeof(value), &size),
+    assert_int_equal(store_get_setting(fixture->thread->store, "x", value,
+                                       sizeof(value), &size),
                      0);
     assert_string_equal(value, "z");
     assert_int_equal(store_thread_put_setting(fixture->thread, "x", NULL, 0,
                                               on_done, fixture),
                      0);
     run_until(fixture, 27);
-    assert_int_equal(store_get_setting(store_thread_store(fixture->thread), "x",
-                                       value, sizeof(value), &size),
+    assert_int_equal(store_get_setting(fixture->thread->store, "x", value,
+                                       sizeof(value), &size),
                      STORE_E_NOT_FOUND);
 }
 
