@@ -188,6 +188,37 @@ static void find_pending_problems(const struct core *core,
     }
 }
 
+/* Nobody gets an answer from such a function; that somebody wants it so, when
+ * all are drained or maintained, is no failure. */
+static void find_function_problems(const struct core *core,
+                                   struct problems *problems)
+{
+    for (size_t i = 0; i < catalog_count(core->catalog); i++) {
+        const struct catalog_function *function = catalog_at(core->catalog, i);
+        const struct catalog_instance *first = function->instances;
+        bool is_wanted = true;
+        char text[512];
+
+        if (function->n_instances == 0 || function->n_usable > 0) {
+            continue;
+        }
+        for (size_t k = 0; k < function->n_instances; k++) {
+            enum catalog_state state = function->instances[k].state;
+
+            is_wanted = is_wanted && (state == CATALOG_DRAINING ||
+                                      state == CATALOG_MAINTENANCE);
+        }
+        (void)snprintf(text, sizeof(text),
+                       "no instance of %s can be used: %s on %s is %s%s",
+                       function->name, first->service.instance, first->node,
+                       catalog_state_name(first->state),
+                       function->n_instances > 1 ? ", and none of the others"
+                                                 : "");
+        add(problems, is_wanted ? "warn" : "fail", "function", text,
+            "agentctl resolve shows each instance and why it is out");
+    }
+}
+
 /* A container's restart leaves its port dead.  The worker revives those that
  * a registered instance names; the others are not ours to touch. */
 static void find_dead_ports(const struct core *core, struct problems *problems)
@@ -243,6 +274,7 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     find_restart_problem(core, &problems);
     find_dead_ports(core, &problems);
     find_pending_problems(core, &problems);
+    find_function_problems(core, &problems);
     *ret_healthy = problems.is_healthy;
     return problems.list;
 }

@@ -74,6 +74,16 @@ static const char *instance_state(const struct api *api,
         return problem;
     }
     switch (instance->state) {
+    case CATALOG_REFUSED:
+        (void)snprintf(reason, reason_size,
+                       "node %s refuses it: `agentctl service show %s` there "
+                       "says why",
+                       instance->node, function->name);
+        break;
+    case CATALOG_PENDING:
+        (void)snprintf(reason, reason_size, "node %s finds no port %s for it",
+                       instance->node, instance->service.port_name);
+        break;
     case CATALOG_CRITICAL:
         check = instance->is_local
                     ? services_check_text(api->services, function->name,

@@ -131,6 +131,10 @@ const char *catalog_state_name(enum catalog_state state)
     switch (state) {
     case CATALOG_USABLE:
         return "usable";
+    case CATALOG_REFUSED:
+        return "refused";
+    case CATALOG_PENDING:
+        return "pending";
     case CATALOG_CRITICAL:
         return "critical";
     case CATALOG_DRAINING:

@@ -31,6 +31,8 @@ struct catalog;
  * then the first in this order. */
 enum catalog_state {
     CATALOG_USABLE = 0,
+    CATALOG_REFUSED,  /* its own host's data plane does not take it */
+    CATALOG_PENDING,  /* its own host finds no port for it */
     CATALOG_CRITICAL, /* its check fails */
     CATALOG_DRAINING,
     CATALOG_MAINTENANCE,
@@ -52,6 +54,9 @@ enum catalog_rank {
     CATALOG_RANK_NEVER,
 };
 enum catalog_rank catalog_state_rank(enum catalog_state state);
+/* Whether an instance in this state carries the connections it has: nobody
+ * answers them at one that its host does not find or that does not answer. */
+bool catalog_state_carries(enum catalog_state state);
 
 /* A service record's body (body.h has the meaning of each field), without
  * the room that few of them use. */
@@ -66,6 +71,7 @@ struct catalog_service {
     uint16_t slot;
     uint8_t protocol;
     uint8_t health;
+    uint8_t finding; /* what its own host found out about it */
     uint8_t n_tags;
     uint8_t n_meta;
     char (*tags)[BODY_NAME_SIZE]; /* borrowed from the catalogue, as meta */

@@ -41,6 +41,8 @@ enum catalog_rank catalog_state_rank(enum catalog_state state)
         return CATALOG_RANK_NOT_HEARD;
     case CATALOG_UNREACHABLE:
         return CATALOG_RANK_UNREACHABLE;
+    case CATALOG_REFUSED:
+    case CATALOG_PENDING:
     case CATALOG_CRITICAL:
     case CATALOG_DRAINING:
     case CATALOG_MAINTENANCE:
@@ -48,6 +50,12 @@ enum catalog_rank catalog_state_rank(enum catalog_state state)
     default:
         return CATALOG_RANK_NEVER;
     }
+}
+
+bool catalog_state_carries(enum catalog_state state)
+{
+    return state != CATALOG_REFUSED && state != CATALOG_PENDING &&
+           state != CATALOG_CRITICAL && state != CATALOG_NODE_DOWN;
 }
 
 /* --- Nodes. --- */

@@ -69,7 +69,19 @@ static enum catalog_state catalog_judge(const struct node_member *member,
         member->state == NODE_MEMBER_LEFT) {
         return CATALOG_NODE_DOWN;
     }
-    if (service->health == BODY_HEALTH_CRITICAL) {
+    switch (service->finding) {
+    case BODY_FINDING_NONE:
+    case BODY_FINDING_CHECK: /* health says it */
+        break;
+    case BODY_FINDING_REFUSED:
+        return CATALOG_REFUSED;
+    case BODY_FINDING_NO_PORT:
+    case BODY_FINDING_ADDRESS:
+    default: /* a later release's: its host says that it does not serve */
+        return CATALOG_PENDING;
+    }
+    if (service->health == BODY_HEALTH_CRITICAL ||
+        service->finding == BODY_FINDING_CHECK) {
         return CATALOG_CRITICAL;
     }
     if (service->health == BODY_HEALTH_DRAINING) {
@@ -209,6 +221,7 @@ static int catalog_decode(struct catalog_build *build,
     to->slot = from.slot;
     to->protocol = from.protocol;
     to->health = from.health;
+    to->finding = from.finding;
     to->n_tags = (uint8_t)from.n_tags;
     to->n_meta = (uint8_t)from.n_meta;
     return catalog_add_details(build, (const char(*)[BODY_NAME_SIZE])from.tags,

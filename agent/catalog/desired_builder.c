@@ -40,6 +40,7 @@ struct desired_builder_row {
     uint16_t port;
     uint16_t weight;
     uint8_t protocol;
+    bool is_local;
     enum catalog_state state;
 };
 
@@ -69,9 +70,13 @@ static int desired_builder_row_compare(const void *left, const void *right)
     return result != 0 ? result : address_compare(a->address, b->address);
 }
 
+/* One of our own that the data plane does not take stays wanted, without new
+ * connections: else nothing would be refused any more, and the finding go. */
 static bool desired_builder_has_backend(const struct desired_builder_row *row)
 {
-    return row->state != CATALOG_CRITICAL && row->state != CATALOG_NODE_DOWN;
+    return catalog_state_carries(row->state) ||
+           (row->is_local &&
+            (row->state == CATALOG_REFUSED || row->state == CATALOG_PENDING));
 }
 
 /* Appends the backends of a group that do, or do not, accept connections. */
@@ -154,6 +159,7 @@ desired_builder_collect_rows(const struct catalog *catalog,
                 .port = instance->service.port,
                 .weight = instance->service.weight,
                 .protocol = instance->service.protocol,
+                .is_local = instance->is_local,
                 .state = instance->state};
             n++;
         }
@@ -169,6 +175,7 @@ desired_builder_collect_rows(const struct catalog *catalog,
                 .port = known[i].port,
                 .weight = known[i].weight,
                 .protocol = known[i].protocol,
+                .is_local = known[i].is_local,
                 .state = CATALOG_DRAINING};
             n++;
         }

@@ -29,12 +29,6 @@ static int desired_builder_known_compare(const void *left, const void *right)
     return result != 0 ? result : address_compare(&a->address, &b->address);
 }
 
-static bool desired_builder_carries(const struct catalog_instance *instance)
-{
-    return instance->state != CATALOG_CRITICAL &&
-           instance->state != CATALOG_NODE_DOWN;
-}
-
 static void desired_builder_known_init(struct desired_builder_known *known,
                                        const struct catalog_function *function,
                                        const struct catalog_instance *instance)
@@ -121,7 +115,7 @@ static size_t desired_builder_list_live(const struct catalog *catalog,
 
         for (size_t j = 0; j < function->n_instances; j++) {
             if (function->address.family != 0 &&
-                desired_builder_carries(&function->instances[j])) {
+                catalog_state_carries(function->instances[j].state)) {
                 desired_builder_known_init(&known[n], function,
                                            &function->instances[j]);
                 n++;

@@ -48,6 +48,7 @@ struct core_transport {
 struct core_listener {
     void (*ready)(void *data);           /* once: the node takes writes */
     void (*catalog_changed)(void *data); /* rebuilt */
+    void (*observed)(void *data);        /* the worker has told something */
     void (*reload)(void *data);          /* SIGHUP */
     void *data;
 };

@@ -63,6 +63,7 @@ struct core_internal {
     size_t n_heard;     /* node_n_heard at the last step */
     bool starts_ready;  /* ... and services are still to be told */
     bool is_view_dirty; /* catalogue and desired state are behind */
+    bool is_observed;   /* the listener is still to be told of the worker */
     uint64_t view_took_us;
     uint64_t view_end_us;
     struct core_waiting *waiting;                      /* not yet on disk */
@@ -116,6 +117,8 @@ void core_write_cancel(struct core *core);
 
 /* The node's view changed: rebuild in this turn of the loop. */
 void core_view_changed(struct core *core);
+/* The worker has told something. */
+void core_view_observed(struct core *core);
 /* There is work for the check phase of this turn. */
 void core_view_wake(struct core *core);
 void core_view_start(struct core *core);

@@ -42,6 +42,12 @@ void core_view_changed(struct core *core)
     core_view_wake(core);
 }
 
+void core_view_observed(struct core *core)
+{
+    core->internal->is_observed = true;
+    core_view_wake(core);
+}
+
 static void core_view_due(uv_timer_t *timer)
 {
     core_view_changed(timer->data);
@@ -119,6 +125,10 @@ static void core_view_check(uv_check_t *check)
     }
     (void)uv_idle_stop(&internal->idle); /* never fails */
     core_write_report_failed(core);
+    if (internal->is_observed) {
+        internal->is_observed = false;
+        core->listener.observed(core->listener.data);
+    }
     if (internal->is_view_dirty) {
         wait_ms = core_view_wait_ms(internal);
         if (wait_ms > 0) {

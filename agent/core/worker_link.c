@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/core/core.h"
+#include "agent/core/core_internal.h"
 #include "agent/core/worker_link_internal.h"
 #include "agent/system/log.h"
 
@@ -174,6 +175,7 @@ static void on_watch(short events, void *data)
             (void)close(message.fd); /* the worker has none to give */
         }
         worker_link_take(link, &message);
+        core_view_observed(link->core);
         if (link->fd < 0) {
             return;
         }

@@ -53,6 +53,9 @@ void worker_link_query(struct worker_link *link, const char *name,
                        worker_reply_fn fn, void *data);
 
 const struct worker_status *worker_link_status(const struct worker_link *link);
+/* Whether what is known of ports and refusals is whole: the worker has told all
+ * of it, and Open vSwitch answers it. */
+bool worker_link_knows(const struct worker_link *link);
 /* "" when the port is there; else why not: "no port veth203 on socket". */
 const char *worker_link_port_problem(const struct worker_link *link,
                                      const char *port_name);

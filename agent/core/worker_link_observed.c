@@ -357,6 +357,12 @@ const char *worker_link_neighbor_port(const struct worker_link *link,
                : "";
 }
 
+bool worker_link_knows(const struct worker_link *link)
+{
+    return link->status.is_connected && link->is_settled &&
+           link->status.is_ovs_up;
+}
+
 const char *worker_link_port_problem(const struct worker_link *link,
                                      const char *port_name)
 {

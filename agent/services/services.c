@@ -39,6 +39,8 @@ int services_new(struct core *core, struct services **ret)
     /* Only fails for a loop that is not one. */
     (void)uv_timer_init(core->loop, &services->retry);
     services->retry.data = services;
+    (void)uv_timer_init(core->loop, &services->findings);
+    services->findings.data = services;
     *ret = services;
     return 0;
 }
@@ -67,6 +69,14 @@ static void services_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+/* The other handle of the same memory. */
+static void services_half_closed(uv_handle_t *handle)
+{
+    struct services *services = handle->data;
+
+    uv_close((uv_handle_t *)&services->retry, services_closed);
+}
+
 struct services *services_free(struct services *services)
 {
     if (services == NULL) {
@@ -79,7 +89,7 @@ struct services *services_free(struct services *services)
     }
     services->settings = services_settings_free(services->settings);
     free(services->problem);
-    uv_close((uv_handle_t *)&services->retry, services_closed);
+    uv_close((uv_handle_t *)&services->findings, services_half_closed);
     return NULL;
 }
 
@@ -203,6 +213,7 @@ void services_start(void *data)
     DL_COUNT(services->entries, entry, n);
     log_info("ready services=%zu", n);
     services_files_read(services->files);
+    services_findings_review(services);
 }
 
 static void services_reload(void *data)
@@ -212,6 +223,11 @@ static void services_reload(void *data)
     if (services->is_loaded) {
         services_files_read(services->files);
     }
+}
+
+static void services_observed(void *data)
+{
+    services_findings_review(data);
 }
 
 const char *services_problem(const struct services *services)
@@ -226,6 +242,7 @@ struct core_listener services_listener(struct services *services)
 {
     return (struct core_listener){.ready = services_start,
                                   .catalog_changed = services_catalog_changed,
+                                  .observed = services_observed,
                                   .reload = services_reload,
                                   .data = services};
 }

@@ -10,6 +10,7 @@
  *   services_file.c   services.d: the directory
  *   services_parse.c  one file of it
  *   services_check.c  checks
+ *   services_finding.c  what the worker finds, put into the records
  */
 #ifndef SOCKETNET_AGENT_SERVICES_SERVICES_INTERNAL_H
 #define SOCKETNET_AGENT_SERVICES_SERVICES_INTERNAL_H
@@ -39,6 +40,13 @@ struct services_setting {
     char text[]; /* not terminated */
 };
 
+/* How the finding of an instance changed lately; services_finding.c's. */
+struct services_damping {
+    uint64_t better_ms; /* nothing is found since then; 0: something is */
+    unsigned n_spent;   /* changes not yet forgotten */
+    uint64_t forget_ms; /* when the next of them is */
+};
+
 /* Somebody who waits for an entry's record. */
 struct services_waiter {
     services_done_fn done;
@@ -51,9 +59,10 @@ struct services_entry {
     struct services *services;
     struct services_entry *prev, *next;
     struct registration
-        registration; /* with the slot and health written last */
+        registration; /* with the slot, health and finding written last */
     char *source;     /* file that registered it; NULL: the API */
     struct services_checker *checker;
+    struct services_damping damping;
     struct services_waiter *waiters; /* for the next write */
     unsigned n_writing;
     bool is_written;  /* a record of it is stored */
@@ -67,7 +76,8 @@ struct services {
     struct core *core;
     struct services_entry *entries; /* by key */
     struct services_files *files;
-    uv_timer_t retry;                  /* of dirty entries, and of loading */
+    uv_timer_t retry;    /* of dirty entries, and of loading */
+    uv_timer_t findings; /* when the next damped change may be written */
     struct services_setting *settings; /* until loaded */
     bool has_settings;                 /* they have been read */
     bool is_reading;
@@ -190,6 +200,26 @@ const char *services_checker_text(const struct services_checker *checker);
 void services_health_changed(struct services_entry *entry, uint8_t health);
 /* services.c: the first check has ended, or has taken too long to wait. */
 void services_check_first(struct services_entry *entry);
+
+/* services_finding.c */
+
+/* What the worker says of the instance now; while it says nothing that can be
+ * relied on, what was found before. */
+uint8_t services_finding_now(const struct core *core,
+                             const struct body_service *service);
+/* Writes the findings that changed, now or when it is their time. */
+void services_findings_review(struct services *services);
+/*
+ * When a change of what is written to what is found may be written, on the
+ * clock of `now_ms`: worse at once, better when it has been so for 2 s, but
+ * the first time; after three changes one in 10 s.  UINT64_MAX: there is
+ * nothing to change.
+ */
+uint64_t services_damping_due_ms(struct services_damping *damping,
+                                 uint8_t written, uint8_t found,
+                                 uint64_t now_ms);
+/* The change is written. */
+void services_damping_spend(struct services_damping *damping, uint64_t now_ms);
 
 /* services_file.c */
 

@@ -28,7 +28,7 @@ uint16_t services_slot(const struct core *core, const char *function,
                : catalog_free_slot(core->catalog, function);
 }
 
-/* Equal but for what we choose ourselves: slot and health. */
+/* Equal but for what we choose ourselves: slot, health and finding. */
 static bool services_equal(const struct registration *a,
                            const struct registration *b)
 {
@@ -40,6 +40,7 @@ static bool services_equal(const struct registration *a,
 
     left.service.slot = b->service.slot;
     left.service.health = b->service.health;
+    left.service.finding = b->service.finding;
     return left.check.type == b->check.type &&
            left.check.interval_ms == b->check.interval_ms &&
            left.check.timeout_ms == b->check.timeout_ms &&
@@ -137,6 +138,9 @@ static int services_content_init(struct services_content *content,
     service->slot = services_slot(entry->services->core, service->function,
                                   entry->registration.service.slot);
     service->health = BODY_HEALTH_PASSING;
+    service->finding = BODY_FINDING_NONE;
+    service->finding = services_finding_now(entry->services->core,
+                                            &content->registration.service);
     if (source != NULL) {
         content->source = strdup(source);
         if (content->source == NULL) {

@@ -173,6 +173,33 @@ const char *worker_link_neighbor_port(const struct worker_link *link,
     return "";
 }
 
+bool worker_link_knows(const struct worker_link *link)
+{
+    (void)link;
+    return stage.worker_knows;
+}
+
+const char *worker_link_refusal(const struct worker_link *link,
+                                const struct address *address,
+                                const char *function, uint8_t protocol,
+                                uint16_t port)
+{
+    (void)link;
+    (void)address;
+    (void)function;
+    (void)protocol;
+    (void)port;
+    return stage.refusal;
+}
+
+const char *worker_link_port_problem(const struct worker_link *link,
+                                     const char *port_name)
+{
+    (void)link;
+    assert_string_not_equal(port_name, "");
+    return stage.port_problem;
+}
+
 void events_publish(struct events *events, const char *kind, const char *fields)
 {
     (void)events;
@@ -306,6 +333,7 @@ void services_stage_turn(void)
 
 int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb fn, uint64_t timeout,
                           uint64_t repeat);
+uint64_t __wrap_clock_now_ms(void);
 int __wrap_uv_tcp_connect(uv_connect_t *request, uv_tcp_t *tcp,
                           const struct sockaddr *address, uv_connect_cb fn);
 void __wrap_uv_close(uv_handle_t *handle, uv_close_cb fn);
@@ -332,6 +360,11 @@ int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb fn, uint64_t timeout,
     stage.timers[stage.n_timers++] = (struct stage_timer){
         .timer = timer, .fn = fn, .due_ms = stage.now_ms + timeout};
     return 0;
+}
+
+uint64_t __wrap_clock_now_ms(void)
+{
+    return stage.now_ms;
 }
 
 int __wrap_uv_tcp_connect(uv_connect_t *request, uv_tcp_t *tcp,
@@ -414,6 +447,8 @@ int services_stage_setup(void **state)
     (void)state;
     memset(&stage, 0, sizeof(stage));
     stage.free_slot = 5;
+    stage.refusal = "";
+    stage.port_problem = "";
     assert_int_equal(uv_loop_init(&stage.loop), 0);
     stage.core.loop = &stage.loop;
     stage.core.identity = &stage.identity;

@@ -44,8 +44,12 @@ struct services_stage {
     int commit_error;   /* of every record, told later */
     int read_error;     /* of the settings, at the start */
     int setting_error;  /* of every setting, told later */
-    uint64_t now_ms;    /* of the timers */
+    uint64_t now_ms;    /* of timers and clock */
     uint16_t free_slot; /* what the catalogue proposes */
+    /* What the worker says; with core.worker set. */
+    bool worker_knows;
+    const char *refusal;
+    const char *port_problem;
     struct stage_timer timers[STAGE_MAX];
     size_t n_timers;
     /* Attempts under way, in order; the test ends them. */

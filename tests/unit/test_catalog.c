@@ -412,9 +412,28 @@ static void test_states(void **state)
     service.health = BODY_HEALTH_MAINTENANCE;
     fake_node_service(world.node, 2, &service);
     assert_int_equal(state_of(&world), CATALOG_MAINTENANCE);
+    /* What its own host found comes before what others would see. */
+    service.finding = BODY_FINDING_NO_PORT;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_PENDING);
+    service.finding = BODY_FINDING_ADDRESS;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_PENDING);
+    service.finding = 200; /* of a later release */
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_PENDING);
+    service.finding = BODY_FINDING_REFUSED;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_REFUSED);
+    service.finding = BODY_FINDING_CHECK;
+    service.health = BODY_HEALTH_PASSING;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_CRITICAL);
     member->state = NODE_MEMBER_DEAD;
     assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
     assert_string_equal(catalog_state_name(CATALOG_NODE_DOWN), "node-down");
+    assert_string_equal(catalog_state_name(CATALOG_PENDING), "pending");
+    assert_string_equal(catalog_state_name(CATALOG_REFUSED), "refused");
     assert_string_equal(catalog_state_name(CATALOG_NOT_HEARD), "not-heard");
     world_done(&world);
 }
