@@ -35,6 +35,36 @@ static void add(struct problems *problems, const char *level, const char *id,
     problems->is_healthy &= strcmp(level, "fail") != 0;
 }
 
+/* Another agent writes with our key. */
+static void find_twin(const struct core *core, struct problems *problems)
+{
+    uint8_t source[32];
+    struct node_member witness;
+    char who[BODY_NAME_SIZE + ENDPOINT_TEXT_SIZE + 64] = "";
+    char mesh[ENDPOINT_TEXT_SIZE];
+    char text[512];
+
+    if (node_trouble(core->node, source) != NODE_TROUBLE_TWIN) {
+        return;
+    }
+    if (node_member_find(core->node, source, &witness)) {
+        (void)snprintf(who, sizeof(who),
+                       "; %s (%s) showed it, where `wg show` names the "
+                       "address that the other speaks from",
+                       witness.certificate->name,
+                       endpoint_text(&witness.certificate->mesh[0], mesh));
+    }
+    (void)snprintf(text, sizeof(text),
+                   "another agent writes with this node's key (a cloned disk "
+                   "or machine, or a backup beside its original), so this "
+                   "one has stopped writing%s",
+                   who);
+    add(problems, "fail", "twin", text,
+        "stop one of the two, then, to keep this one: systemctl restart "
+        "socketnet; to keep the other: agent reset --yes here, and agent join "
+        "under another name");
+}
+
 static void find_gossip_problems(const struct core *core,
                                  struct problems *problems)
 {
@@ -268,6 +298,7 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     struct problems problems = {.list = json_array(), .is_healthy = true};
 
     find_gossip_problems(core, &problems);
+    find_twin(core, &problems);
     find_certificate_problems(core, &problems);
     find_worker_problems(core, &problems);
     find_file_problems(api, &problems);

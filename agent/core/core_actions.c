@@ -128,6 +128,23 @@ void core_carry_out(struct core *core)
     core_set_tick(core);
 }
 
+/* Nothing else tells that the node has stopped writing. */
+static void core_note_trouble(struct core *core)
+{
+    uint8_t source[32];
+    enum node_trouble trouble = node_trouble(core->node, source);
+
+    if (trouble == core->internal->trouble) {
+        return;
+    }
+    core->internal->trouble = trouble;
+    core_view_changed(core);
+    if (trouble == NODE_TROUBLE_TWIN) {
+        log_error("another agent writes with this node's key: this one stops "
+                  "writing; see agentctl status");
+    }
+}
+
 void core_step(struct core *core, struct node_event *event)
 {
     struct core_internal *internal = core->internal;
@@ -149,6 +166,7 @@ void core_step(struct core *core, struct node_event *event)
         internal->n_heard = node_n_heard(core->node);
         core_view_changed(core);
     }
+    core_note_trouble(core);
     core_carry_out(core);
     internal->is_stepping = false;
 }

@@ -58,12 +58,13 @@ enum core_phase {
 struct core_internal {
     struct node_actions *actions;
     struct desired_builder *builder;
-    bool is_stepping;   /* actions are being carried out */
-    int step_error;     /* of the last step, so that it is logged once */
-    size_t n_heard;     /* node_n_heard at the last step */
-    bool starts_ready;  /* ... and services are still to be told */
-    bool is_view_dirty; /* catalogue and desired state are behind */
-    bool is_observed;   /* the listener is still to be told of the worker */
+    bool is_stepping;          /* actions are being carried out */
+    int step_error;            /* of the last step, so that it is logged once */
+    size_t n_heard;            /* node_n_heard at the last step */
+    enum node_trouble trouble; /* at the last step */
+    bool starts_ready;         /* ... and services are still to be told */
+    bool is_view_dirty;        /* catalogue and desired state are behind */
+    bool is_observed; /* the listener is still to be told of the worker */
     uint64_t view_took_us;
     uint64_t view_end_us;
     struct core_waiting *waiting;                      /* not yet on disk */

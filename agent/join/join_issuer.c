@@ -341,6 +341,9 @@ static void write_certificate(struct join_issuer *issuer,
                "name, addresses, subnets and functions do not fit into one "
                "certificate; use fewer subnets, or a token with fewer "
                "function patterns");
+    } else if (error == NODE_E_TWIN) {
+        refuse_failed(issuer, "another agent writes with its key; see "
+                              "`agentctl status` there");
     } else if (error == NODE_E_LIMIT) {
         refuse_failed(issuer, "it has written as many records as one node may");
     } else if (error != 0) {

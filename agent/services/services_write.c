@@ -269,6 +269,12 @@ static char *services_write_problem(int error)
                               "most: deregister some",
                               LIMIT_RECORDS_PER_WRITER);
         break;
+    case NODE_E_TWIN:
+        (void)services_refuse(&text,
+                              "this node has stopped writing, since another "
+                              "agent writes with its key (a cloned disk?): "
+                              "see `agentctl status`");
+        break;
     case NODE_E_BODY:
         (void)services_refuse(&text, "the values do not make a valid record");
         break;

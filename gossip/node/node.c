@@ -176,6 +176,9 @@ static int write_record(struct node *node, const struct node_event *event,
 {
     uint8_t kind = event->kind;
 
+    if (node->own.is_twin) {
+        return NODE_E_TWIN;
+    }
     if (node->own.phase != NODE_PHASE_READY) {
         return NODE_E_NOT_READY;
     }
@@ -447,6 +450,12 @@ size_t node_n_records(const struct node *node)
 const struct node_counters *node_counters_get(const struct node *node)
 {
     return &node->counters;
+}
+
+enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32])
+{
+    memcpy(ret_source, node->own.twin_source, 32);
+    return node->own.is_twin ? NODE_TROUBLE_TWIN : NODE_TROUBLE_NONE;
 }
 
 uint64_t node_epoch(const struct node *node)

@@ -122,6 +122,7 @@ enum node_write_error {
     NODE_E_LIMIT = 4,       /* LIMIT_RECORDS_PER_WRITER or NODE_PENDING_MAX */
     NODE_E_BODY = 5,        /* the body does not decode as its kind */
     NODE_E_NOT_FOUND = 6,   /* REMOVE: no such own record */
+    NODE_E_TWIN = 7,        /* another writes with this node's key */
 };
 
 /* What became of a WRITE or REMOVE. */
@@ -265,6 +266,14 @@ size_t node_n_records(const struct node *node);
 size_t node_n_heard(const struct node *node);
 const struct node_counters *node_counters_get(const struct node *node);
 uint64_t node_epoch(const struct node *node);
+
+/* Why a node does not write any more, for the rest of this run. */
+enum node_trouble {
+    NODE_TROUBLE_NONE = 0,
+    NODE_TROUBLE_TWIN = 1, /* another writes with its key at the same time */
+};
+/* ret_source is the key of who showed that, zeros when nobody did. */
+enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32]);
 
 /* What a stream's or a join's opening needs: whether the certificate is
  * valid for this cluster now.  0 and the decoded body, or RECORD_E_* /

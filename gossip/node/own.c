@@ -51,7 +51,8 @@ size_t own_sign(struct node *node, uint8_t kind, const uint8_t *key,
         .body = body,
         .body_size = body_size,
     };
-    size_t size = record_build(&fields, buffer, buffer_size);
+    size_t size =
+        node->own.is_twin ? 0 : record_build(&fields, buffer, buffer_size);
 
     if (size == 0 || sign_record(buffer, size, node->sign_secret) != 0) {
         return 0;
@@ -72,6 +73,9 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
     size_t size;
     int error;
 
+    if (node->own.is_twin) {
+        return NODE_E_TWIN;
+    }
     if (node->own.n_pending == NODE_PENDING_MAX) {
         return NODE_E_LIMIT;
     }
@@ -173,7 +177,7 @@ static uint64_t manifest_due_ms(const struct node *node)
                           : node->own.first_tombstone_ms + OWN_MANIFEST_MS;
 
     return node->own.phase != NODE_PHASE_READY || node->own.n_pending > 0 ||
-                   node->own.n_tombstones == 0
+                   node->own.n_tombstones == 0 || node->own.is_twin
                ? NODE_NEVER
                : MAX_OF(due_ms, node->own.manifest_ms);
 }
@@ -277,17 +281,36 @@ int own_committed(struct node *node, struct record_order order, bool has_failed,
     return take_committed(node, actions);
 }
 
-void own_heard_epoch(struct node *node, uint64_t epoch,
-                     struct node_actions *actions)
+/* --- Who else writes with our key --------------------------------------------
+ */
+
+/* Not older than this run, and not of it. */
+static bool is_not_ours(const struct node *node, struct record_order order)
 {
-    /* In a hello this is a peer's mere word: it cannot use up more than half
-     * of the numbers there are. */
-    if (epoch >> 32 < node->own.epoch >> 32 || epoch == node->own.epoch ||
-        epoch >> 63 != 0) {
+    return order.epoch == node->own.epoch
+               ? order.seq > node->own.seq
+               : order.epoch >> 32 >= node->own.epoch >> 32;
+}
+
+void own_outdone(struct node *node, const struct record *record,
+                 const struct peer *source, struct node_actions *actions)
+{
+    uint64_t boot = record->order.epoch >> 32;
+
+    if (!is_not_ours(node, record->order) || node->own.is_twin) {
         return;
     }
-    node->own.epoch =
-        ((epoch >> 32) + 1) << 32 | (node->own.epoch & UINT32_MAX);
+    if (boot == UINT32_MAX || node->own.is_raised) {
+        node->own.is_twin = true;
+        node->own.is_member_owed = false;
+        if (source != NULL) {
+            memcpy(node->own.twin_source, source->key, 32);
+        }
+        return;
+    }
+    /* What an earlier run of ours left counts for nothing before we write. */
+    node->own.is_raised = node->own.phase >= NODE_PHASE_WRITING;
+    node->own.epoch = (boot + 1) << 32 | (node->own.epoch & UINT32_MAX);
     node->own.seq = 0;
     if (node->own.is_member_pending) {
         node->own.is_member_owed =
@@ -295,6 +318,48 @@ void own_heard_epoch(struct node *node, uint64_t epoch,
     } else if (node->own.phase == NODE_PHASE_READY) {
         own_write_member(node, actions);
     }
+}
+
+bool own_has_newer(const struct node *node, const struct record *record)
+{
+    uint8_t kind = rights_slot_kind(record);
+
+    for (size_t i = 0; i < node->own.n_pending; i++) {
+        struct record ours;
+
+        if (record_parse(node->own.pending[i].bytes, node->own.pending[i].size,
+                         &ours) == 0 &&
+            rights_slot_kind(&ours) == kind &&
+            ours.key_size == record->key_size &&
+            memcmp(ours.key, record->key, ours.key_size) == 0 &&
+            record_order_compare(ours.order, record->order) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void own_shown(struct node *node, struct peer *source, const uint8_t *bytes,
+               size_t size, struct node_actions *actions)
+{
+    struct view_offer offer = {.bytes = bytes, .size = size, .source = source};
+    struct record record;
+
+    if (record_parse(bytes, size, &record) != 0 ||
+        memcmp(record.cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0 ||
+        memcmp(record.writer, node->self->key, 32) != 0) {
+        return;
+    }
+    /* It may be of an earlier certificate, or not be wanted any more, and yet
+     * prove that there was such an epoch. */
+    if (is_not_ours(node, record.order)) {
+        if (node->verify(&record, node->verify_data) != 0) {
+            node->counters.refused_signature++;
+            return;
+        }
+        own_outdone(node, &record, source, actions);
+    }
+    (void)view_offer(node, &offer, actions); /* lost is as not shown */
 }
 
 /* --- Time --------------------------------------------------------------------
@@ -342,7 +407,7 @@ static void start(struct node *node, struct node_actions *actions)
 static bool is_member_due(const struct node *node)
 {
     return node->own.is_member_owed && !node->own.is_member_pending &&
-           node->own.phase >= NODE_PHASE_WRITING;
+           !node->own.is_twin && node->own.phase >= NODE_PHASE_WRITING;
 }
 
 int own_tick(struct node *node, struct node_actions *actions)

@@ -14,6 +14,8 @@
 #include "gossip/wire/body.h"
 #include "gossip/wire/record.h"
 
+struct peer;
+
 /* An own record that waits for the disk. */
 struct pending {
     struct record_order order;
@@ -33,6 +35,9 @@ struct own {
     uint64_t hlc;
     uint64_t epoch;
     uint64_t seq;
+    bool is_raised;          /* the epoch, after the first write of this run */
+    bool is_twin;            /* another writes with our key: we do not */
+    uint8_t twin_source[32]; /* who showed it */
     enum node_phase phase;
     uint64_t asking_until_ms;
     uint64_t asking_again_ms;
@@ -65,9 +70,17 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
 void own_write_member(struct node *node, struct node_actions *actions);
 int own_committed(struct node *node, struct record_order order, bool has_failed,
                   struct node_actions *actions);
-/* A peer knows an epoch of ours that is not below the present one. */
-void own_heard_epoch(struct node *node, uint64_t epoch,
-                     struct node_actions *actions);
+/* A record that we signed came from outside, its signature checked.  Of one
+ * that this run did not make, and that is not older than this run, we make
+ * ourselves newer, once a run; a second one means that somebody else writes
+ * with our key now.  `source` showed it, NULL: the own store. */
+void own_outdone(struct node *node, const struct record *record,
+                 const struct peer *source, struct node_actions *actions);
+/* Whether a newer record of ours is on its way to the disk for that place. */
+bool own_has_newer(const struct node *node, const struct record *record);
+/* A peer shows us what it takes for a record of ours. */
+void own_shown(struct node *node, struct peer *source, const uint8_t *bytes,
+               size_t size, struct node_actions *actions);
 /* 0, or -ENOMEM: what it could not do it does in the next step. */
 int own_tick(struct node *node, struct node_actions *actions);
 uint64_t own_deadline(const struct node *node);

@@ -61,8 +61,45 @@ static void send_packet(struct node *node, struct peer *peer, uint8_t type,
     }
 }
 
-static void hello_with(struct node *node, struct peer *peer, bool is_answer,
-                       uint64_t your_epoch, struct node_actions *actions)
+/* The newest of the peer's own records that fits, or NULL: it proves to one
+ * that was set back where it has to go on. */
+static const struct entry *newest_of(const struct peer *peer, size_t room)
+{
+    const struct entry *best = NULL;
+
+    for (size_t i = 0; i < peer->records.n_entries; i++) {
+        const struct entry *entry = peer->records.entries[i];
+
+        if (entry->record.size <= MIN_OF(room, (size_t)LIMIT_RECORD_SIZE) &&
+            (best == NULL || record_order_compare(entry->record.order,
+                                                  best->record.order) > 0)) {
+            best = entry;
+        }
+    }
+    return best;
+}
+
+/* What there is room for, besides the certificate. */
+static void add_records(const struct node *node, const struct peer *peer,
+                        struct packet_hello *hello)
+{
+    const struct entry *member = node->self->records.member_entry;
+    size_t room = PACKET_HELLO_RECORDS_SIZE - hello->certificate_size;
+    const struct entry *shown = newest_of(peer, room);
+
+    if (shown != NULL) {
+        hello->shown = shown->bytes;
+        hello->shown_size = shown->record.size;
+        room -= shown->record.size;
+    }
+    if (member != NULL && member->record.size <= room) {
+        hello->member = member->bytes;
+        hello->member_size = member->record.size;
+    }
+}
+
+static void send_hello(struct node *node, struct peer *peer, bool is_answer,
+                       struct node_actions *actions)
 {
     const struct entry *own = node->self->certificate_entry;
     uint8_t payload[PACKET_PAYLOAD_MAX];
@@ -71,7 +108,6 @@ static void hello_with(struct node *node, struct peer *peer, bool is_answer,
         .protocol_min = PACKET_VERSION,
         .protocol_max = PACKET_VERSION,
         .epoch = node->own.epoch,
-        .your_epoch = your_epoch,
     };
     size_t size;
 
@@ -80,6 +116,7 @@ static void hello_with(struct node *node, struct peer *peer, bool is_answer,
     }
     hello.certificate = own->bytes;
     hello.certificate_size = own->record.size;
+    add_records(node, peer, &hello);
     size = packet_build_hello(&hello, payload, sizeof(payload));
     if (size > 0) {
         peer->link.hello_ms = node->now_ms;
@@ -87,12 +124,17 @@ static void hello_with(struct node *node, struct peer *peer, bool is_answer,
     }
 }
 
+static bool may_say_hello(const struct node *node, const struct peer *peer)
+{
+    return peer->link.hello_ms == 0 ||
+           node->now_ms - peer->link.hello_ms >= TRANSPORT_HELLO_MS;
+}
+
 void transport_hello(struct node *node, struct peer *peer, bool is_answer,
                      struct node_actions *actions)
 {
-    if (is_answer || peer->link.hello_ms == 0 ||
-        node->now_ms - peer->link.hello_ms >= TRANSPORT_HELLO_MS) {
-        hello_with(node, peer, is_answer, peer->records.high.epoch, actions);
+    if (is_answer || may_say_hello(node, peer)) {
+        send_hello(node, peer, is_answer, actions);
     }
 }
 
@@ -268,22 +310,39 @@ static void receive_messages(struct node *node, struct peer *peer,
 }
 
 /* A sender whose disk was set back to an earlier state starts with a boot, or
- * a counter, that is over, and nobody listens: it is told what is known of
- * it, so that it goes on after that.  The hello may also be a replay, or have
- * been long under way, so this happens seldom, and only if it tells news. */
+ * a counter, that is over, and nobody listens: it is shown a record of its
+ * own, so that it goes on after that.  The hello may also be a replay, or have
+ * been long under way, so this happens seldom, and only if it shows news. */
 static void tell_set_back(struct node *node, struct peer *peer, uint64_t epoch,
                           const struct packet_header *header,
                           struct node_actions *actions)
 {
-    uint64_t known = MAX_OF(peer->records.high.epoch, peer->link.hello_epoch);
+    uint64_t known = peer->records.high.epoch;
 
-    if (peer->link.window_boot > header->source_boot) {
-        known = MAX_OF(known, (uint64_t)peer->link.window_boot << 32);
-    }
     if (known != epoch && known >> 32 >= header->source_boot &&
-        (peer->link.hello_ms == 0 ||
-         node->now_ms - peer->link.hello_ms >= TRANSPORT_HELLO_MS)) {
-        hello_with(node, peer, true, known, actions);
+        may_say_hello(node, peer)) {
+        send_hello(node, peer, true, actions);
+    }
+}
+
+/* The records of a hello whose tag held.  Out of memory for one is as if the
+ * hello had not had it. */
+static void receive_records(struct node *node, struct peer *peer,
+                            const struct packet_hello *hello,
+                            struct node_actions *actions)
+{
+    struct view_offer offer = {
+        .bytes = hello->member, .size = hello->member_size, .source = peer};
+    struct record record;
+
+    if (hello->shown_size > 0) {
+        own_shown(node, peer, hello->shown, hello->shown_size, actions);
+    }
+    if (hello->member_size > 0 &&
+        record_parse(hello->member, hello->member_size, &record) == 0 &&
+        record.kind == RECORD_MEMBER &&
+        memcmp(record.writer, peer->key, 32) == 0) {
+        (void)view_offer(node, &offer, actions);
     }
 }
 
@@ -328,10 +387,7 @@ static int receive_hello(struct node *node, const struct node_event *event,
         tell_set_back(node, peer, hello.epoch, header, actions);
         return 0;
     }
-    peer->link.hello_epoch = hello.epoch;
-    if (hello.your_epoch != 0) {
-        own_heard_epoch(node, hello.your_epoch, actions);
-    }
+    receive_records(node, peer, &hello, actions);
     if (hello.is_answer) {
         node->own.n_answers++;
     } else {

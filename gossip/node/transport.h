@@ -23,10 +23,9 @@ struct transport_peer {
     uint32_t boot; /* of the peer, 0: unknown */
     uint32_t window_boot;
     struct packet_window window;
-    unsigned n_stale;     /* old packets since the last new one */
-    uint64_t counter;     /* of our last packet */
-    uint64_t hello_epoch; /* of the peer's last hello, 0: none */
-    uint64_t hello_ms;    /* last hello sent, 0: never */
+    unsigned n_stale;  /* old packets since the last new one */
+    uint64_t counter;  /* of our last packet */
+    uint64_t hello_ms; /* last hello sent, 0: never */
     uint64_t last_heard_ms;
 };
 

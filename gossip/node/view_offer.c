@@ -201,7 +201,7 @@ static int check_writer(struct node *node, struct incoming *in)
     return VIEW_ACCEPTED;
 }
 
-static int check_order(struct node *node, struct incoming *in)
+static int check_order(struct node *node, struct incoming *in, bool is_own)
 {
     struct peer *writer = in->writer;
 
@@ -210,6 +210,9 @@ static int check_order(struct node *node, struct incoming *in)
                         in->record.key_size);
     if (in->old != NULL &&
         record_order_compare(in->record.order, in->old->record.order) < 0) {
+        return refuse(&node->counters.refused_old);
+    }
+    if (writer->is_self && !is_own && own_has_newer(node, &in->record)) {
         return refuse(&node->counters.refused_old);
     }
     if (is_ended(writer, &in->record, in->id) ||
@@ -244,7 +247,7 @@ static int check(struct node *node, const struct view_offer *offer,
     }
     result = check_writer(node, in);
     if (result == VIEW_ACCEPTED) {
-        result = check_order(node, in);
+        result = check_order(node, in, offer->is_own);
     }
     if (result != VIEW_ACCEPTED) {
         return result;
@@ -418,7 +421,7 @@ static int offer_record(struct node *node, const struct view_offer *offer,
     int result = check(node, offer, &in);
 
     if (result == VIEW_ACCEPTED && in.writer->is_self && !offer->is_own) {
-        own_heard_epoch(node, in.record.order.epoch, actions);
+        own_outdone(node, &in.record, offer->source, actions);
     }
     if (result == VIEW_ACCEPTED) {
         result = prepare(node, offer, &in, actions);

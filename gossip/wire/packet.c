@@ -10,18 +10,20 @@
 
 #include <sodium.h>
 
-#define PACKET_COUNTER_SIZE      6
-#define PACKET_COUNTER_MAX       ((UINT64_C(1) << 48) - 1)
-#define PACKET_HELLO_PAYLOAD     (PACKET_HELLO_SIZE - PACKET_OVERHEAD)
-#define PACKET_HELLO_HEADER_SIZE 22
-#define PACKET_OVERHEAD          (PACKET_HEADER_SIZE + PACKET_TAG_SIZE)
-#define PACKET_HELLO_ANSWER      0x01
+#define PACKET_COUNTER_SIZE  6
+#define PACKET_COUNTER_MAX   ((UINT64_C(1) << 48) - 1)
+#define PACKET_HELLO_PAYLOAD (PACKET_HELLO_SIZE - PACKET_OVERHEAD)
+#define PACKET_HELLO_FIXED   18 /* flags to epoch, sizes */
+#define PACKET_OVERHEAD      (PACKET_HEADER_SIZE + PACKET_TAG_SIZE)
+#define PACKET_HELLO_ANSWER  0x01
 
 static const char packet_tag_domain[] = "socketnet/v1/packet"; /* with NUL */
 static const char packet_pair_domain[] = "socketnet/v1/pair";  /* without */
 
-_Static_assert(PACKET_HELLO_PAYLOAD - PACKET_HELLO_HEADER_SIZE >=
-                   LIMIT_RECORD_SIZE,
+_Static_assert(PACKET_HELLO_RECORDS_SIZE ==
+                   PACKET_HELLO_PAYLOAD - PACKET_HELLO_FIXED,
+               "as packet.h says");
+_Static_assert(PACKET_HELLO_RECORDS_SIZE >= LIMIT_CERTIFICATE_SIZE,
                "every certificate fits a hello");
 
 int packet_keys_derive(const uint8_t own_secret[32],
@@ -153,25 +155,37 @@ size_t packet_build(const struct packet_header *header,
     return writer_size(&writer);
 }
 
+static const uint8_t *take_record(struct reader *reader, size_t *ret_size)
+{
+    *ret_size = reader_u16(reader);
+    return reader_take(reader, *ret_size);
+}
+
+static void put_record(struct writer *writer, const uint8_t *bytes, size_t size)
+{
+    writer_u16(writer, (uint16_t)size);
+    writer_put(writer, bytes, size);
+}
+
 int packet_parse_hello(const struct packet_header *header,
                        struct packet_hello *ret)
 {
     struct reader reader = reader_init(header->payload, header->payload_size);
     struct packet_hello hello = {.epoch = 0};
 
-    /* Unknown flags, the reserved byte and what follows the certificate are
-     * left to later versions. */
+    /* Unknown flags, the reserved byte and what follows the records are left
+     * to later versions. */
     hello.is_answer = (reader_u8(&reader) & PACKET_HELLO_ANSWER) != 0;
     hello.protocol_min = reader_u8(&reader);
     hello.protocol_max = reader_u8(&reader);
     (void)reader_u8(&reader);
     hello.epoch = reader_u64(&reader);
-    hello.your_epoch = reader_u64(&reader);
-    hello.certificate_size = reader_u16(&reader);
-    hello.certificate = reader_take(&reader, hello.certificate_size);
+    hello.certificate = take_record(&reader, &hello.certificate_size);
+    hello.member = take_record(&reader, &hello.member_size);
+    hello.shown = take_record(&reader, &hello.shown_size);
     if (reader.failed || header->type != PACKET_HELLO ||
-        hello.certificate_size > LIMIT_RECORD_SIZE || hello.protocol_min == 0 ||
-        hello.protocol_min > hello.protocol_max) {
+        hello.certificate_size > LIMIT_CERTIFICATE_SIZE ||
+        hello.protocol_min == 0 || hello.protocol_min > hello.protocol_max) {
         return PACKET_E_SIZE;
     }
     *ret = hello;
@@ -184,7 +198,11 @@ size_t packet_build_hello(const struct packet_hello *hello, uint8_t *payload,
     struct writer writer = writer_init(payload, payload_size);
 
     if (payload_size < PACKET_HELLO_PAYLOAD ||
-        hello->certificate_size > LIMIT_RECORD_SIZE) {
+        hello->certificate_size > LIMIT_CERTIFICATE_SIZE ||
+        hello->member_size > LIMIT_RECORD_SIZE ||
+        hello->shown_size > LIMIT_RECORD_SIZE ||
+        hello->certificate_size + hello->member_size + hello->shown_size >
+            PACKET_HELLO_RECORDS_SIZE) {
         return 0;
     }
     memset(payload, 0, PACKET_HELLO_PAYLOAD);
@@ -193,9 +211,9 @@ size_t packet_build_hello(const struct packet_hello *hello, uint8_t *payload,
     writer_u8(&writer, hello->protocol_max);
     writer_u8(&writer, 0);
     writer_u64(&writer, hello->epoch);
-    writer_u64(&writer, hello->your_epoch);
-    writer_u16(&writer, (uint16_t)hello->certificate_size);
-    writer_put(&writer, hello->certificate, hello->certificate_size);
+    put_record(&writer, hello->certificate, hello->certificate_size);
+    put_record(&writer, hello->member, hello->member_size);
+    put_record(&writer, hello->shown, hello->shown_size);
     assert(!writer.failed && writer_size(&writer) <= PACKET_HELLO_PAYLOAD);
     return PACKET_HELLO_PAYLOAD;
 }

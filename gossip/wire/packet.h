@@ -30,11 +30,13 @@
  *     1 lowest, 1 highest protocol version spoken
  *     1 reserved 0
  *     8 full epoch of the sender
- *     8 highest epoch of the receiver's that the sender knows, 0 = none
- *     2 size of the certificate record, then that record
- * Unknown flags, the reserved byte and what follows the certificate are
- * ignored.
- * The receiver verifies the certificate, derives k, then checks the tag.
+ *     2 size of the sender's certificate record, then that record
+ *     2 size of its member record, then that record; 0: none, or no room
+ *     2 size of a record of the receiver's own, of the highest epoch that the
+ *       sender knows, then that record; 0: none, or no room
+ * Unknown flags, the reserved byte and what follows the records are ignored.
+ * The receiver verifies the certificate, derives k, then checks the tag; the
+ * other records are judged after that, as records from a peer.
  */
 #ifndef SOCKETNET_GOSSIP_WIRE_PACKET_H
 #define SOCKETNET_GOSSIP_WIRE_PACKET_H
@@ -69,6 +71,9 @@ enum packet_error {
     PACKET_E_STALE_BOOT = 6, /* made for, or by, another boot */
 };
 
+/* What the records of a hello may have together, in bytes. */
+#define PACKET_HELLO_RECORDS_SIZE 1094
+
 /* Keys of one pair; secret, wipe with packet_keys_wipe. */
 struct packet_keys {
     uint8_t send[32];
@@ -90,9 +95,12 @@ struct packet_hello {
     uint8_t protocol_min;
     uint8_t protocol_max;
     uint64_t epoch;
-    uint64_t your_epoch;
-    const uint8_t *certificate; /* borrowed */
+    const uint8_t *certificate; /* borrowed, as the others */
     size_t certificate_size;
+    const uint8_t *member; /* of the sender */
+    size_t member_size;    /* 0: none */
+    const uint8_t *shown;  /* of the receiver */
+    size_t shown_size;     /* 0: none */
 };
 
 /* Who talks to whom; part of every tag. */
@@ -142,7 +150,7 @@ size_t packet_build(const struct packet_header *header,
 _must_check_ int packet_parse_hello(const struct packet_header *header,
                                     struct packet_hello *ret);
 /* Writes a padded payload; returns its size, 0 if the certificate is too
- * large for PACKET_HELLO_SIZE. */
+ * large or all records together are. */
 _must_check_ size_t packet_build_hello(const struct packet_hello *hello,
                                        uint8_t *payload, size_t payload_size);
 

@@ -379,10 +379,13 @@ static void write_hello_packets(void)
     size = packet_build_hello(&hello, payload, sizeof(payload));
     write_packet("hello", PACKET_HELLO, payload, size);
     hello.is_answer = true;
-    hello.your_epoch = 3;
+    hello.member = hello.certificate;
+    hello.member_size = 100; /* whatever it is */
+    hello.shown = hello.certificate;
+    hello.shown_size = 200;
     size = packet_build_hello(&hello, payload, sizeof(payload));
     write_packet("hello-answer", PACKET_HELLO, payload, size);
-    payload[20] = 0xff;
+    payload[12] = 0xff;
     write_packet("hello-certificate-too-long", PACKET_HELLO, payload, size);
 }
 

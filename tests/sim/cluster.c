@@ -112,10 +112,15 @@ static void cluster_send(struct cluster *cluster, uint32_t node,
     uint32_t delays_us[NETWORK_COPIES_MAX];
     size_t n_copies;
 
+    if (to != CLUSTER_NONE && cluster->nodes[to].host != to) {
+        return; /* a clone has another's address, and none of its own */
+    }
     if (to == CLUSTER_NONE || to == node) {
         check_fail(&cluster->check, node, "sends to nobody's endpoint");
         return;
     }
+    to = cluster->nodes[to].voice;
+    cluster->nodes[cluster->nodes[node].host].voice = node;
     n_copies = network_draw(&cluster->network, node, to, delays_us);
     for (size_t i = 0; i < n_copies; i++) {
         struct queue_item item = {.at_us = cluster->now_us + delays_us[i],
@@ -326,7 +331,7 @@ static void cluster_handle(struct cluster *cluster, struct queue_item *item)
     } else if (item->type == QUEUE_COMMIT) {
         cluster_sync(cluster, item->node, item->number);
     } else {
-        event.from = simkeys_endpoint(item->peer);
+        event.from = simkeys_endpoint(cluster->nodes[item->peer].host);
         cluster_step(cluster, item->node, &event);
     }
 }

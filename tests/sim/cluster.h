@@ -76,6 +76,8 @@ struct cluster_node {
     uint64_t started_us; /* of this life */
     bool has_left;
     bool is_disk_full;         /* own writes fail, foreign ones wait */
+    uint32_t host;             /* whose address it has: its own index, or */
+    uint32_t voice;            /* who of those that have ours spoke last */
     struct node_counters past; /* of earlier lives */
     uint64_t stream_bytes;     /* payload sent on streams */
 };
@@ -133,6 +135,10 @@ void cluster_crash(struct cluster *cluster, uint32_t node);
 void cluster_pause(struct cluster *cluster, uint32_t node, uint32_t pause_s);
 /* Leaves for good, stops CLUSTER_STOP_MS later. */
 void cluster_leave(struct cluster *cluster, uint32_t node);
+/* The node `to`, which was never started, becomes a copy of `from`: keys,
+ * certificate, disk and address.  What is sent to that address reaches who of
+ * the two spoke last, as WireGuard does it. */
+void cluster_clone(struct cluster *cluster, uint32_t from, uint32_t to);
 bool cluster_is_running(const struct cluster *cluster, uint32_t node);
 
 /* Registers "FUNCTION/INSTANCE" at the node's own address.  The result in

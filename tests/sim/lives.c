@@ -81,6 +81,8 @@ struct cluster *cluster_new(const struct cluster_config *config)
         struct cluster_node *self = &cluster->nodes[i];
 
         self->index = i;
+        self->host = i;
+        self->voice = i;
         lives_certify(cluster, self);
         self->clock_us = random_range(&cluster->random, 1000000, 900000000000);
         self->wall_ms = (int64_t)random_below(&cluster->random,
@@ -191,6 +193,20 @@ void cluster_start(struct cluster *cluster, uint32_t node)
     check_forget(&cluster->check, node);
     lives_load(cluster, node);
     cluster_step(cluster, node, &event);
+}
+
+void cluster_clone(struct cluster *cluster, uint32_t from, uint32_t to)
+{
+    struct cluster_node *original = &cluster->nodes[from];
+    struct cluster_node *copy = &cluster->nodes[to];
+
+    assert(copy->node == NULL && copy->life == 0);
+    copy->keys = original->keys;
+    copy->body = original->body;
+    copy->certificate = original->certificate;
+    copy->host = original->host;
+    disk_done(&copy->disk);
+    disk_copy(&original->disk, &copy->disk);
 }
 
 void cluster_start_all(struct cluster *cluster)

@@ -52,11 +52,12 @@ static size_t services_key(char key[LIMIT_KEY_SIZE], const char *function,
 int cluster_register(struct cluster *cluster, uint32_t node,
                      const char *function, const char *instance, uint16_t port)
 {
-    struct body_service service = {.protocol = 6,
-                                   .port = port,
-                                   .address = simkeys_container(node, 20),
-                                   .weight = 100,
-                                   .priority = 10};
+    struct body_service service = {
+        .protocol = 6,
+        .port = port,
+        .address = simkeys_container(cluster->nodes[node].host, 20),
+        .weight = 100,
+        .priority = 10};
     char key[LIMIT_KEY_SIZE];
     uint8_t body[SERVICES_BODY_SIZE];
     size_t body_size;

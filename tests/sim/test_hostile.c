@@ -139,6 +139,66 @@ static void test_rights(void **state)
     scenario_end(&scenario);
 }
 
+static bool is_twin(const struct cluster *cluster, uint32_t node)
+{
+    uint8_t source[32];
+
+    return node_trouble(cluster->nodes[node].node, source) == NODE_TROUBLE_TWIN;
+}
+
+static bool is_any_twin(struct cluster *cluster, void *data)
+{
+    (void)data;
+    return is_twin(cluster, 1) || is_twin(cluster, 5);
+}
+
+static bool has_new_service(struct cluster *cluster, void *data)
+{
+    (void)data;
+    return cluster_has_service(cluster, 0, 1, "redis", "i7");
+}
+
+/* A host's disk is copied and started beside it: one of the two stops writing
+ * and says so, the other goes on, and neither outbids the other for ever. */
+static void test_clone(void **state)
+{
+    struct scenario scenario;
+    struct cluster *cluster;
+    uint32_t loser, winner;
+    uint64_t boot;
+
+    (void)state;
+    scenario_begin(&scenario, 6, 1);
+    cluster = scenario.cluster;
+    scenario_settle(&scenario, 5000);
+    scenario_register(cluster, 1, 0, 2);
+    cluster_run_for(cluster, 1000);
+    boot = node_epoch(cluster->nodes[1].node) >> 32;
+    cluster_clone(cluster, 1, 5);
+    cluster_start(cluster, 5);
+    assert_true(cluster_run_until(cluster, 60000, is_any_twin, NULL));
+    cluster_run_for(cluster, 5000);
+    assert_true(is_twin(cluster, 1) != is_twin(cluster, 5));
+    loser = is_twin(cluster, 1) ? 1 : 5;
+    winner = is_twin(cluster, 1) ? 5 : 1;
+    assert_in_range(node_epoch(cluster->nodes[winner].node) >> 32, boot,
+                    boot + 4);
+    /* It does not write, whatever others make of its silence. */
+    assert_int_equal(cluster_register(cluster, loser, "redis", "i9", 80),
+                     NODE_E_TWIN);
+    cluster_run_for(cluster, 30000);
+    assert_true(is_twin(cluster, loser));
+    assert_false(is_twin(cluster, winner));
+    cluster_crash(cluster, loser);
+    assert_int_equal(cluster_register(cluster, winner, "redis", "i7", 80), 0);
+    assert_true(cluster_run_until(cluster, 60000, has_new_service, NULL));
+    scenario_settle(&scenario, 30000);
+    assert_true(scenario_is_everywhere(cluster, 1, "i0"));
+    assert_true(scenario_is_everywhere(cluster, 1, "i7"));
+    assert_true(scenario_is_nowhere(cluster, 1, "i9"));
+    scenario_end(&scenario);
+}
+
 /* More records than one writer may have. */
 static void test_too_many_records(void **state)
 {
@@ -265,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_equivocation),
         cmocka_unit_test(test_foreign_writers),
         cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_clone),
         cmocka_unit_test(test_too_many_records),
         cmocka_unit_test(test_replay),
     };

@@ -26,6 +26,8 @@ struct node {
     struct fake_record *records;
     size_t n_records;
     uint64_t seq;
+    enum node_trouble trouble;
+    uint8_t trouble_source[32];
 };
 
 static const uint8_t fake_cluster[RECORD_CLUSTER_SIZE] = "a test's cluster";
@@ -48,6 +50,13 @@ void fake_node_free(struct node *node)
     free(node->members);
     free(node->records);
     free(node);
+}
+
+void fake_node_set_trouble(struct node *node, enum node_trouble trouble,
+                           const uint8_t source[32])
+{
+    node->trouble = trouble;
+    memcpy(node->trouble_source, source, 32);
 }
 
 static struct address fake_address(const char *text)
@@ -342,6 +351,12 @@ bool node_is_cut_off(const struct node *node)
 {
     (void)node;
     return false;
+}
+
+enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32])
+{
+    memcpy(ret_source, node->trouble_source, 32);
+    return node->trouble;
 }
 
 /* Nobody signs here. */

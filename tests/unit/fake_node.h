@@ -20,6 +20,10 @@ void fake_node_free(struct node *node);
  * long as the node. */
 struct node_member *fake_node_member(struct node *node, uint32_t number);
 
+/* What is wrong with this node, and who showed it. */
+void fake_node_set_trouble(struct node *node, enum node_trouble trouble,
+                           const uint8_t source[32]);
+
 /* Its certificate, to be changed. */
 struct body_certificate *fake_node_certificate(struct node_member *member);
 

@@ -223,6 +223,9 @@ static void see_packet(struct puppets *puppets,
     assert_int_equal(packet_parse(action->bytes, action->size, &header), 0);
     if (header.type != PACKET_MESSAGES) {
         puppets->n_hellos++;
+        memcpy(puppets->hello_bytes, header.payload, header.payload_size);
+        header.payload = puppets->hello_bytes;
+        assert_int_equal(packet_parse_hello(&header, &puppets->hello), 0);
         return;
     }
     reader = reader_init(header.payload, header.payload_size);
@@ -242,6 +245,7 @@ static void see_store(struct puppets *puppets, const struct node_action *action)
     assert_int_equal(record_parse(action->bytes, action->size, &record), 0);
     assert_true(puppets->n_held < ARRAY_SIZE(puppets->held));
     puppets->held[puppets->n_held++] = record.order;
+    puppets->n_written++;
     puppets->n_manifests += record.kind == RECORD_MANIFEST ? 1 : 0;
     puppets->own_hlc = record.hlc;
 }
@@ -357,34 +361,51 @@ void puppet_send(struct puppets *puppets, unsigned from,
 }
 
 static void send_hello(struct puppets *puppets, unsigned from,
-                       uint64_t source_id, uint64_t your_epoch,
-                       const struct puppet_record *certificate)
+                       uint64_t source_id,
+                       const struct puppet_record *certificate,
+                       const struct puppet_record *member,
+                       const struct puppet_record *shown)
 {
     uint8_t payload[PACKET_PAYLOAD_MAX];
     struct packet_hello hello = {.is_answer = true,
                                  .protocol_min = PACKET_VERSION,
                                  .protocol_max = PACKET_VERSION,
                                  .epoch = (uint64_t)PUPPET_BOOT << 32 | 1,
-                                 .your_epoch = your_epoch,
                                  .certificate = certificate->bytes,
                                  .certificate_size = certificate->size};
-    size_t size = packet_build_hello(&hello, payload, sizeof(payload));
+    size_t size;
 
+    if (member != NULL) {
+        hello.member = member->bytes;
+        hello.member_size = member->size;
+    }
+    if (shown != NULL) {
+        hello.shown = shown->bytes;
+        hello.shown_size = shown->size;
+    }
+    size = packet_build_hello(&hello, payload, sizeof(payload));
     assert_int_not_equal(size, 0);
     send_packet(puppets, from, source_id, PACKET_HELLO, payload, size);
 }
 
-void puppet_hello(struct puppets *puppets, unsigned from, uint64_t your_epoch)
+void puppet_hello_with(struct puppets *puppets, unsigned from,
+                       const struct puppet_record *member,
+                       const struct puppet_record *shown)
 {
     send_hello(puppets, from, record_node_id(puppets->keys[from].sign_public),
-               your_epoch, &puppets->certificates[from]);
+               &puppets->certificates[from], member, shown);
+}
+
+void puppet_hello(struct puppets *puppets, unsigned from)
+{
+    puppet_hello_with(puppets, from, NULL, NULL);
 }
 
 void puppet_hello_as(struct puppets *puppets, unsigned from,
                      const uint8_t source[32],
                      const struct puppet_record *certificate)
 {
-    send_hello(puppets, from, record_node_id(source), 0, certificate);
+    send_hello(puppets, from, record_node_id(source), certificate, NULL, NULL);
 }
 
 void puppet_send_record(struct puppets *puppets, unsigned from,
@@ -480,7 +501,7 @@ void puppets_start(struct puppets *puppets, unsigned n)
     puppets_run(puppets, 2000);
     assert_true(node_is_ready(puppets->node));
     for (unsigned i = 1; i < n; i++) {
-        puppet_hello(puppets, i, 0);
+        puppet_hello(puppets, i);
         puppet_member(puppets, i, &record);
         puppet_send_record(puppets, i, &record);
     }

@@ -56,6 +56,9 @@ struct puppets {
     size_t n_seen;
     unsigned n_packets;
     unsigned n_hellos;
+    struct packet_hello hello; /* the last one; it points into: */
+    uint8_t hello_bytes[LIMIT_DATAGRAM_SIZE];
+    size_t n_written;   /* own records given to the store */
     size_t n_manifests; /* stored by the node */
     size_t n_streams;   /* asked for */
     size_t n_closed;    /* streams; the last one at closed_ms */
@@ -86,7 +89,11 @@ void puppets_clear(struct puppets *puppets);
 /* Sends the messages in one packet. */
 void puppet_send(struct puppets *puppets, unsigned from,
                  const struct writer *messages);
-void puppet_hello(struct puppets *puppets, unsigned from, uint64_t your_epoch);
+void puppet_hello(struct puppets *puppets, unsigned from);
+/* One with a member record and a record of the node's; either may be NULL. */
+void puppet_hello_with(struct puppets *puppets, unsigned from,
+                       const struct puppet_record *member,
+                       const struct puppet_record *shown);
 /* One that names another source, and has another certificate. */
 void puppet_hello_as(struct puppets *puppets, unsigned from,
                      const uint8_t source[32],

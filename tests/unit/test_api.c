@@ -383,6 +383,45 @@ static void test_not_heard(void **state)
         strstr(metrics, "socketnet_members{state=\"not-heard\"} 1\n"));
 }
 
+/* The problem of that id in the status, or NULL. */
+static const json_t *find_problem(const json_t *status, const char *id)
+{
+    const json_t *problems = json_object_get(status, "problems");
+    const json_t *problem;
+    size_t i;
+
+    json_array_foreach (problems, i, problem) {
+        if (strcmp(json_string_value(json_object_get(problem, "id")), id) ==
+            0) {
+            return problem;
+        }
+    }
+    return NULL;
+}
+
+/* Another writes with our key: unhealthy, with who showed it and what to do. */
+static void test_twin(void **state)
+{
+    json_auto_t *before = ask_json("/api/v1/status");
+    json_auto_t *status = NULL;
+    const json_t *problem;
+    uint8_t source[32];
+
+    (void)state;
+    assert_null(find_problem(before, "twin"));
+    memset(source, 2, sizeof(source));
+    fake_node_set_trouble(core.node, NODE_TROUBLE_TWIN, source);
+    status = ask_json("/api/v1/status");
+    fake_node_set_trouble(core.node, NODE_TROUBLE_NONE, source);
+    problem = find_problem(status, "twin");
+    assert_non_null(problem);
+    assert_string_equal(json_string_value(json_object_get(problem, "level")),
+                        "fail");
+    assert_non_null(strstr(json_string_value(json_object_get(problem, "text")),
+                           "host2 (100.104.70.2:7720) showed it"));
+    assert_true(json_is_false(json_object_get(status, "healthy")));
+}
+
 struct route {
     const char *target;
     const char *status;
@@ -467,9 +506,8 @@ static void test_all_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),
-        cmocka_unit_test(test_not_heard),
-        cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_members),  cmocka_unit_test(test_not_heard),
+        cmocka_unit_test(test_twin),     cmocka_unit_test(test_one_fails),
         cmocka_unit_test(test_all_fail),
     };
 

@@ -167,23 +167,6 @@ static void test_no_manifest_while_writing(void **state)
                                  10, &record));
 }
 
-/* A peer's word about our epoch is followed, but not to the end of the
- * numbers. */
-static void test_told_epoch(void **state)
-{
-    struct puppets *puppets = *state;
-    uint64_t epoch = node_epoch(puppets->node);
-
-    puppet_hello(puppets, 1, UINT64_C(1) << 63);
-    assert_int_equal(node_epoch(puppets->node), epoch);
-    puppet_hello(puppets, 1, UINT64_MAX);
-    assert_int_equal(node_epoch(puppets->node), epoch);
-    puppet_hello(puppets, 1, (epoch >> 32) - 1);
-    assert_int_equal(node_epoch(puppets->node), epoch);
-    puppet_hello(puppets, 1, (UINT64_C(1) << 63) - 1);
-    assert_int_equal(node_epoch(puppets->node) >> 32, UINT64_C(1) << 31);
-}
-
 /* What the disk refused is written again: here a refutation. */
 static void test_refutation_is_owed(void **state)
 {
@@ -388,7 +371,6 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_no_manifest_while_writing, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_told_epoch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refutation_is_owed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_nonce_of_an_answer, setup,

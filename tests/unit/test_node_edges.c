@@ -75,7 +75,7 @@ static void test_hello_of_nobody(void **state)
     puppet_hello_as(puppets, 3, puppets->keys[2].sign_public,
                     &puppets->certificates[3]);
     assert_int_equal(puppets_counters(puppets)->dropped_unknown_peer, 4);
-    puppet_hello(puppets, 3, 0);
+    puppet_hello(puppets, 3);
     assert_int_equal(puppets_counters(puppets)->dropped_unknown_peer, 4);
     puppets_end(puppets);
 }
@@ -95,14 +95,14 @@ static void test_set_back_is_told(void **state)
     puppets_run(puppets, 2000);
     n_hellos = puppets->n_hellos;
     puppets->counters[1] = 0;
-    puppet_hello(puppets, 1, 0);
+    puppet_hello(puppets, 1);
     assert_int_equal(puppets_counters(puppets)->dropped_replay, 1);
     assert_int_equal(puppets->n_hellos, n_hellos + 1);
     puppets->now_ms += 999;
-    puppet_hello(puppets, 1, 0);
+    puppet_hello(puppets, 1);
     assert_int_equal(puppets->n_hellos, n_hellos + 1);
     puppets->now_ms++;
-    puppet_hello(puppets, 1, 0);
+    puppet_hello(puppets, 1);
     assert_int_equal(puppets->n_hellos, n_hellos + 2);
     puppets_end(puppets);
 }
@@ -114,7 +114,7 @@ static void test_renewed_key(void **state)
 
     puppets_start(puppets, 3);
     puppet_renew(puppets, 2, 160);
-    puppet_hello(puppets, 2, 0);
+    puppet_hello(puppets, 2);
     assert_int_equal(puppets_counters(puppets)->dropped_tag, 0);
     assert_int_equal(puppets_member(puppets, 2).certificate->generation, 2);
     puppets_end(puppets);

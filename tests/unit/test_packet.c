@@ -227,18 +227,23 @@ static struct packet_header hello_header(const uint8_t *payload)
 static void test_hello(void **state)
 {
     static const uint8_t certificate[300] = {[0] = 9, [299] = 8};
+    static const uint8_t member[200] = {[0] = 7, [199] = 6};
+    static const uint8_t shown[594] = {[0] = 5, [593] = 4};
     const struct packet_hello hello = {
         .is_answer = true,
         .protocol_min = 1,
         .protocol_max = 3,
         .epoch = UINT64_C(0x0102030405060708),
-        .your_epoch = UINT64_C(0x1112131415161718),
         .certificate = certificate,
         .certificate_size = sizeof(certificate),
+        .member = member,
+        .member_size = sizeof(member),
+        .shown = shown,
+        .shown_size = sizeof(shown),
     };
     static const uint8_t expected[] = {
-        0x01, 0x01, 0x03, 0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07,
-        0x08, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x01, 0x2c,
+        0x01, 0x01, 0x03, 0x00, 0x01, 0x02, 0x03,
+        0x04, 0x05, 0x06, 0x07, 0x08, 0x01, 0x2c,
     };
     struct packet_context context = context_a_to_b();
     uint8_t payload[PACKET_PAYLOAD_MAX];
@@ -253,8 +258,10 @@ static void test_hello(void **state)
     assert_int_equal(packet_build_hello(&hello, payload, sizeof(payload)),
                      header.payload_size);
     assert_memory_equal(payload, expected, sizeof(expected));
-    assert_int_equal(sodium_is_zero(payload + 322, header.payload_size - 322),
-                     1);
+    assert_memory_equal(payload + 14 + 300, "\x00\xc8\x07", 3);
+    assert_memory_equal(payload + 14 + 300 + 2 + 200, "\x02\x52\x05", 3);
+    /* All there is room for. */
+    assert_int_equal(14 + 300 + 2 + 200 + 2 + 594, header.payload_size);
     size = packet_build(&header, &context, &a_to_b, buffer);
     assert_int_equal(size, PACKET_HELLO_SIZE);
     assert_int_equal(packet_parse(buffer, size, &parsed), 0);
@@ -264,9 +271,12 @@ static void test_hello(void **state)
     assert_int_equal(got.protocol_min, 1);
     assert_int_equal(got.protocol_max, 3);
     assert_true(got.epoch == hello.epoch);
-    assert_true(got.your_epoch == hello.your_epoch);
     assert_int_equal(got.certificate_size, sizeof(certificate));
     assert_memory_equal(got.certificate, certificate, sizeof(certificate));
+    assert_int_equal(got.member_size, sizeof(member));
+    assert_memory_equal(got.member, member, sizeof(member));
+    assert_int_equal(got.shown_size, sizeof(shown));
+    assert_memory_equal(got.shown, shown, sizeof(shown));
     /* Shorter or longer than it must be. */
     assert_int_equal(packet_parse(buffer, size - 1, &parsed), PACKET_E_SIZE);
     assert_int_equal(packet_parse(buffer, size + 1, &parsed), PACKET_E_SIZE);
@@ -279,18 +289,29 @@ static void test_hello_refused(void **state)
     struct packet_hello hello = {.epoch = 42};
 
     (void)state;
-    header.payload_size = 21; /* not even its fixed part */
+    header.payload_size = 17; /* not even its fixed part */
     assert_int_equal(packet_parse_hello(&header, &hello), PACKET_E_SIZE);
     header = hello_header(payload);
     header.type = PACKET_MESSAGES;
     assert_int_equal(packet_parse_hello(&header, &hello), PACKET_E_SIZE);
     header = hello_header(payload);
-    payload[20] = 0x04; /* a certificate of 1024 fits, 1025 does not */
-    payload[21] = 0x01;
+    payload[12] = 0x02; /* a certificate of 640 fits, 641 does not */
+    payload[13] = 0x81;
     assert_int_equal(packet_parse_hello(&header, &hello), PACKET_E_SIZE);
-    payload[20] = 0xff;
+    payload[12] = 0xff;
     assert_int_equal(packet_parse_hello(&header, &hello), PACKET_E_SIZE);
-    payload[20] = 0;
+    payload[12] = 0;
+    payload[13] = 0;
+    payload[14] = 0x04; /* the last byte of a member record is not there */
+    payload[15] = 0x47;
+    assert_int_equal(packet_parse_hello(&header, &hello), PACKET_E_SIZE);
+    payload[14] = 0;
+    payload[15] = 0;
+    payload[16] = 0x04; /* nor that of a record shown */
+    payload[17] = 0x47;
+    assert_int_equal(packet_parse_hello(&header, &hello), PACKET_E_SIZE);
+    payload[16] = 0;
+    payload[17] = 0;
     payload[1] = 2; /* lowest over highest */
     assert_int_equal(packet_parse_hello(&header, &hello), PACKET_E_SIZE);
     payload[1] = 0; /* version 0 */
@@ -305,18 +326,32 @@ static void test_hello_refused(void **state)
 
 static void test_hello_no_room(void **state)
 {
-    static const uint8_t certificate[LIMIT_RECORD_SIZE + 1];
-    struct packet_hello hello = {.protocol_min = 1, .protocol_max = 1};
+    static const uint8_t record[LIMIT_RECORD_SIZE + 1];
+    struct packet_hello hello = {
+        .protocol_min = 1, .protocol_max = 1, .certificate = record};
     uint8_t payload[PACKET_PAYLOAD_MAX];
     struct packet_header header = hello_header(payload);
 
     (void)state;
-    hello.certificate = certificate;
     assert_int_equal(
         packet_build_hello(&hello, payload, header.payload_size - 1), 0);
-    hello.certificate_size = sizeof(certificate);
+    hello.certificate_size = LIMIT_CERTIFICATE_SIZE + 1;
     assert_int_equal(packet_build_hello(&hello, payload, sizeof(payload)), 0);
     hello.certificate_size--;
+    assert_int_equal(packet_build_hello(&hello, payload, sizeof(payload)),
+                     header.payload_size);
+    hello.member = record;
+    hello.member_size = PACKET_HELLO_RECORDS_SIZE - LIMIT_CERTIFICATE_SIZE;
+    assert_int_equal(packet_build_hello(&hello, payload, sizeof(payload)),
+                     header.payload_size);
+    hello.shown = record;
+    hello.shown_size = 1;
+    assert_int_equal(packet_build_hello(&hello, payload, sizeof(payload)), 0);
+    hello.certificate_size = 0;
+    hello.member_size = 0;
+    hello.shown_size = sizeof(record); /* no record is so long */
+    assert_int_equal(packet_build_hello(&hello, payload, sizeof(payload)), 0);
+    hello.shown_size--;
     assert_int_equal(packet_build_hello(&hello, payload, sizeof(payload)),
                      header.payload_size);
 }
