@@ -190,8 +190,12 @@ static int write_record(struct node *node, const struct node_event *event,
         !peers_is_issuer(node, node->self)) {
         return NODE_E_LIMIT;
     }
-    return own_write(node, kind, event->key, event->key_size, event->body,
-                     event->body_size, actions, ret_order);
+    return own_is_of_health(node, event)
+               ? own_write_at_once(node, kind, event->key, event->key_size,
+                                   event->body, event->body_size, actions,
+                                   ret_order)
+               : own_write(node, kind, event->key, event->key_size, event->body,
+                           event->body_size, actions, ret_order);
 }
 
 static int remove_record(struct node *node, const struct node_event *event,

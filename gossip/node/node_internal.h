@@ -15,6 +15,7 @@
  *   spread.c     news: eager copies, announcements, pulls
  *   sync.c       anti-entropy;  sync_stream.c  its bulk exchanges
  *   own.c        own records: write, commit, member record, manifest
+ *   own_past.c   records that we signed, from outside
  */
 #ifndef SOCKETNET_GOSSIP_NODE_NODE_INTERNAL_H
 #define SOCKETNET_GOSSIP_NODE_NODE_INTERNAL_H

@@ -2,7 +2,9 @@
  * Own records: numbering, signing, waiting for the disk, the member record,
  * the manifest, and the hybrid logical clock (Kulkarni et al., "Logical
  * Physical Clocks", OPODIS 2014).  An own record is sent only after the store
- * says that it is durable, so that no sequence number is ever used twice.
+ * says that it is durable, but for what others must hear at once: a refutation,
+ * a change of health.  No sequence number is used twice for that, as each start
+ * has an epoch of its own.
  */
 #include "gossip/node/node_internal.h"
 
@@ -103,7 +105,60 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
     return 0;
 }
 
-void own_write_member(struct node *node, struct node_actions *actions)
+static int take_ready(struct node *node, struct node_actions *actions);
+
+int own_write_at_once(struct node *node, uint8_t kind, const uint8_t *key,
+                      size_t key_size, const uint8_t *body, size_t body_size,
+                      struct node_actions *actions,
+                      struct record_order *ret_order)
+{
+    int error = own_write(node, kind, key, key_size, body, body_size, actions,
+                          ret_order);
+
+    if (error == 0) {
+        node->own.pending[node->own.n_pending - 1].is_urgent = true;
+        (void)take_ready(node, actions); /* else in the next step */
+    }
+    return error;
+}
+
+static bool get_service(const struct node_event *event,
+                        struct body_service *ret)
+{
+    struct record record = {.kind = event->kind,
+                            .key = event->key,
+                            .key_size = event->key_size,
+                            .body = event->body,
+                            .body_size = event->body_size};
+
+    return event->kind == RECORD_SERVICE && body_get_service(&record, ret) == 0;
+}
+
+bool own_is_of_health(const struct node *node, const struct node_event *event)
+{
+    const struct entry *entry =
+        view_find(node, node->self, event->kind, event->key, event->key_size);
+    struct body_service before, after;
+    uint8_t packed[LIMIT_RECORD_SIZE];
+    size_t size;
+
+    if (entry == NULL || entry->record.kind != RECORD_SERVICE ||
+        !get_service(event, &after) ||
+        body_get_service(&entry->record, &before) != 0 ||
+        (before.health == after.health && before.finding == after.finding)) {
+        return false;
+    }
+    after.health = before.health;
+    after.finding = before.finding;
+    return body_put_service(&after, packed, sizeof(packed), &size) == 0 &&
+           size == entry->record.body_size &&
+           memcmp(packed, entry->record.body, size) == 0;
+}
+
+/* The record that says how we are; 0 or what own_write says. */
+static int write_member(struct node *node, bool is_urgent,
+                        struct node_actions *actions,
+                        struct record_order *ret_order)
 {
     struct body_member body = {
         .state = node->own.state,
@@ -111,19 +166,41 @@ void own_write_member(struct node *node, struct node_actions *actions)
         .protocol_min = PACKET_VERSION,
         .protocol_max = PACKET_VERSION,
     };
-    struct record_order order;
     uint8_t packed[128];
     size_t size;
+    int error;
 
     memcpy(body.version, node->own.version, sizeof(body.version));
+    error = body_put_member(&body, packed, sizeof(packed), &size);
+    if (error != 0) {
+        return error;
+    }
+    return is_urgent ? own_write_at_once(node, RECORD_MEMBER, NULL, 0, packed,
+                                         size, actions, ret_order)
+                     : own_write(node, RECORD_MEMBER, NULL, 0, packed, size,
+                                 actions, ret_order);
+}
+
+void own_write_member(struct node *node, struct node_actions *actions)
+{
+    struct record_order order;
+
     node->own.is_member_owed = true;
     node->own.retry_ms = node->now_ms + OWN_RETRY_MS;
-    if (body_put_member(&body, packed, sizeof(packed), &size) == 0 &&
-        own_write(node, RECORD_MEMBER, NULL, 0, packed, size, actions,
-                  &order) == 0) {
+    if (write_member(node, false, actions, &order) == 0) {
         node->own.is_member_owed = false;
         node->own.is_member_pending = true;
         node->own.member_order = order;
+    }
+}
+
+void own_refute(struct node *node, struct node_actions *actions)
+{
+    struct record_order order;
+
+    if (write_member(node, true, actions, &order) != 0) {
+        node->own.is_member_owed = true;
+        node->own.retry_ms = node->now_ms + OWN_RETRY_MS;
     }
 }
 
@@ -229,28 +306,35 @@ static void after_member(struct node *node, struct record_order order,
     }
 }
 
-/* What is on disk enters the view, in the order of writing. */
-static int take_committed(struct node *node, struct node_actions *actions)
+/* What is on disk enters the view, in the order of writing, and what does not
+ * wait for the disk. */
+static int take_ready(struct node *node, struct node_actions *actions)
 {
     size_t i = 0;
 
     while (i < node->own.n_pending) {
-        const struct pending *pending = &node->own.pending[i];
+        struct pending *pending = &node->own.pending[i];
         struct view_offer offer = {
             .bytes = pending->bytes, .size = pending->size, .is_own = true};
         bool is_of_member = is_member(pending);
 
-        if (!pending->is_committed) {
+        if (!pending->is_committed &&
+            (!pending->is_urgent || pending->is_taken)) {
             i++;
             continue;
         }
-        if (view_offer(node, &offer, actions) < 0) {
+        if (!pending->is_taken && view_offer(node, &offer, actions) < 0) {
             return -ENOMEM; /* the next step tries again */
         }
-        if (is_of_member) {
+        if (!pending->is_taken && is_of_member) {
             after_member(node, pending->order, actions);
         }
-        drop_pending(node, i);
+        pending->is_taken = true;
+        if (pending->is_committed) {
+            drop_pending(node, i);
+        } else {
+            i++;
+        }
     }
     return 0;
 }
@@ -258,6 +342,7 @@ static int take_committed(struct node *node, struct node_actions *actions)
 int own_committed(struct node *node, struct record_order order, bool has_failed,
                   struct node_actions *actions)
 {
+    struct pending *pending;
     size_t i = 0;
 
     while (i < node->own.n_pending &&
@@ -267,99 +352,22 @@ int own_committed(struct node *node, struct record_order order, bool has_failed,
     if (i == node->own.n_pending) {
         return 0;
     }
-    if (!has_failed) {
-        node->own.pending[i].is_committed = true;
-        return take_committed(node, actions);
+    pending = &node->own.pending[i];
+    /* What others have by now need not be written again: a start has an epoch
+     * of its own, so that its number is never used twice. */
+    if (!has_failed || pending->is_taken) {
+        pending->is_committed = true;
+        return take_ready(node, actions);
     }
-    if (is_member(&node->own.pending[i]) &&
-        record_order_compare(order, node->own.member_order) == 0) {
+    if (is_member(pending) &&
+        (pending->is_urgent ||
+         record_order_compare(order, node->own.member_order) == 0)) {
         /* It still has to be said: a refutation, a departure. */
         node->own.is_member_pending = false;
         node->own.is_member_owed = true;
     }
     drop_pending(node, i);
-    return take_committed(node, actions);
-}
-
-/* --- Who else writes with our key --------------------------------------------
- */
-
-/* Not older than this run, and not of it. */
-static bool is_not_ours(const struct node *node, struct record_order order)
-{
-    return order.epoch == node->own.epoch
-               ? order.seq > node->own.seq
-               : order.epoch >> 32 >= node->own.epoch >> 32;
-}
-
-void own_outdone(struct node *node, const struct record *record,
-                 const struct peer *source, struct node_actions *actions)
-{
-    uint64_t boot = record->order.epoch >> 32;
-
-    if (!is_not_ours(node, record->order) || node->own.is_twin) {
-        return;
-    }
-    if (boot == UINT32_MAX || node->own.is_raised) {
-        node->own.is_twin = true;
-        node->own.is_member_owed = false;
-        if (source != NULL) {
-            memcpy(node->own.twin_source, source->key, 32);
-        }
-        return;
-    }
-    /* What an earlier run of ours left counts for nothing before we write. */
-    node->own.is_raised = node->own.phase >= NODE_PHASE_WRITING;
-    node->own.epoch = (boot + 1) << 32 | (node->own.epoch & UINT32_MAX);
-    node->own.seq = 0;
-    if (node->own.is_member_pending) {
-        node->own.is_member_owed =
-            true; /* what is under way is of the old one */
-    } else if (node->own.phase == NODE_PHASE_READY) {
-        own_write_member(node, actions);
-    }
-}
-
-bool own_has_newer(const struct node *node, const struct record *record)
-{
-    uint8_t kind = rights_slot_kind(record);
-
-    for (size_t i = 0; i < node->own.n_pending; i++) {
-        struct record ours;
-
-        if (record_parse(node->own.pending[i].bytes, node->own.pending[i].size,
-                         &ours) == 0 &&
-            rights_slot_kind(&ours) == kind &&
-            ours.key_size == record->key_size &&
-            memcmp(ours.key, record->key, ours.key_size) == 0 &&
-            record_order_compare(ours.order, record->order) > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void own_shown(struct node *node, struct peer *source, const uint8_t *bytes,
-               size_t size, struct node_actions *actions)
-{
-    struct view_offer offer = {.bytes = bytes, .size = size, .source = source};
-    struct record record;
-
-    if (record_parse(bytes, size, &record) != 0 ||
-        memcmp(record.cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0 ||
-        memcmp(record.writer, node->self->key, 32) != 0) {
-        return;
-    }
-    /* It may be of an earlier certificate, or not be wanted any more, and yet
-     * prove that there was such an epoch. */
-    if (is_not_ours(node, record.order)) {
-        if (node->verify(&record, node->verify_data) != 0) {
-            node->counters.refused_signature++;
-            return;
-        }
-        own_outdone(node, &record, source, actions);
-    }
-    (void)view_offer(node, &offer, actions); /* lost is as not shown */
+    return take_ready(node, actions);
 }
 
 /* --- Time --------------------------------------------------------------------
@@ -412,7 +420,7 @@ static bool is_member_due(const struct node *node)
 
 int own_tick(struct node *node, struct node_actions *actions)
 {
-    int error = take_committed(node, actions);
+    int error = take_ready(node, actions);
 
     if (node->own.phase == NODE_PHASE_WRITING && node->own.is_member_new) {
         error = become_ready(node, actions) ? error : -ENOMEM;

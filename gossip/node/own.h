@@ -19,7 +19,9 @@ struct peer;
 /* An own record that waits for the disk. */
 struct pending {
     struct record_order order;
-    bool is_committed; /* on disk, not yet in the view */
+    bool is_committed; /* on disk */
+    bool is_urgent;    /* the view does not wait for the disk */
+    bool is_taken;     /* in the view */
     uint8_t *bytes;
     size_t size;
 };
@@ -65,7 +67,18 @@ struct own {
 int own_write(struct node *node, uint8_t kind, const uint8_t *key,
               size_t key_size, const uint8_t *body, size_t body_size,
               struct node_actions *actions, struct record_order *ret_order);
-/* Writes the member record anew (first time, refutation, pause, leave), now
+/* The same, but the record enters the view and is sent at once. */
+int own_write_at_once(struct node *node, uint8_t kind, const uint8_t *key,
+                      size_t key_size, const uint8_t *body, size_t body_size,
+                      struct node_actions *actions,
+                      struct record_order *ret_order);
+/* Whether a WRITE changes the health or finding of a service and nothing else:
+ * whoever uses it must know at once. */
+bool own_is_of_health(const struct node *node, const struct node_event *event);
+/* Writes the member record anew against an accusation, at once if memory
+ * allows. */
+void own_refute(struct node *node, struct node_actions *actions);
+/* Writes the member record anew (first time, pause, leave), now
  * if it can be, else as soon as it can. */
 void own_write_member(struct node *node, struct node_actions *actions);
 int own_committed(struct node *node, struct record_order order, bool has_failed,

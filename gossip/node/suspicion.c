@@ -341,14 +341,15 @@ static int accuse(struct node *node, struct peer *peer,
 
 static void refute(struct node *node, struct node_actions *actions)
 {
-    if (node->own.is_member_pending || node->own.phase != NODE_PHASE_READY ||
+    if (node->own.is_member_pending || node->own.is_twin ||
+        node->own.phase != NODE_PHASE_READY ||
         node->own.state == BODY_MEMBER_LEFT) {
         return;
     }
     node->counters.refutations++;
     /* Others had reason to doubt us: be slower to doubt them (Lifeguard). */
     node->probes.health = MIN_OF(node->probes.health + 1, 8u);
-    own_write_member(node, actions);
+    own_refute(node, actions);
 }
 
 /* Who passes an old accusation on has missed the refutation, and would hold

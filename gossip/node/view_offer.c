@@ -420,14 +420,14 @@ static int offer_record(struct node *node, const struct view_offer *offer,
     struct incoming in = {0};
     int result = check(node, offer, &in);
 
-    if (result == VIEW_ACCEPTED && in.writer->is_self && !offer->is_own) {
-        own_outdone(node, &in.record, offer->source, actions);
-    }
     if (result == VIEW_ACCEPTED) {
         result = prepare(node, offer, &in, actions);
     }
     if (result == VIEW_ACCEPTED) {
         take(node, offer, &in, actions);
+        if (in.writer->is_self && !offer->is_own) {
+            own_outdone(node, &in.record, offer->source, actions);
+        }
     }
     return result;
 }

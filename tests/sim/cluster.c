@@ -290,6 +290,10 @@ static void cluster_committed(struct record_order order, void *data)
                                                  : NODE_EVENT_COMMITTED,
                                .order = order};
 
+    if (is_failed) {
+        /* What was thought to be stored is not: what is older may follow. */
+        check_forget(&committed->cluster->check, committed->node);
+    }
     cluster_step(committed->cluster, committed->node, &event);
 }
 

@@ -240,13 +240,19 @@ static void test_restored_backup_alone(void **state)
     scenario_end(&scenario);
 }
 
+static bool records_sees_one(struct cluster *cluster, void *data)
+{
+    (void)cluster;
+    return scenario_all_see(data, 1, NODE_MEMBER_ALIVE);
+}
+
 /* A full disk for a while: what is not durable is nowhere, and the node does
  * not wear the disk out by trying. */
 static void test_full_disk(void **state)
 {
     struct scenario scenario;
     struct cluster *cluster;
-    uint64_t n_writes;
+    uint64_t n_writes, n_refutations;
 
     (void)state;
     scenario_begin(&scenario, 4, 0);
@@ -260,6 +266,14 @@ static void test_full_disk(void **state)
     cluster_run_for(cluster, 10000);
     assert_true(scenario_is_nowhere(cluster, 1, "i1"));
     assert_true(scenario_is_everywhere(cluster, 1, "i0"));
+    /* Nor is it held for dead: it refutes what is said of it meanwhile. */
+    n_refutations = cluster_counters(cluster).refutations;
+    network_set_group(&cluster->network, 1, 1);
+    cluster_run_for(cluster, 3000);
+    assert_false(scenario_all_see(&scenario, 1, NODE_MEMBER_ALIVE));
+    network_heal(&cluster->network);
+    assert_true(cluster_run_until(cluster, 5000, records_sees_one, &scenario));
+    assert_true(cluster_counters(cluster).refutations > n_refutations);
     cluster->nodes[1].is_disk_full = false;
     scenario_register(cluster, 1, 2, 4);
     cluster_run_for(cluster, 1000);

@@ -281,6 +281,131 @@ static void test_hello_of_the_node(void **state)
     assert_memory_equal(record.writer, puppets->keys[0].sign_public, 32);
 }
 
+/* --- What does not wait for the disk ---------------------------------------
+ */
+
+/* The disk refuses the oldest write that it was given. */
+static void fail_oldest(struct puppets *puppets)
+{
+    struct node_event event = {.type = NODE_EVENT_STORE_FAILED};
+
+    assert_true(puppets->n_held > 0);
+    event.order = puppets->held[0];
+    puppets->n_held--;
+    memmove(&puppets->held[0], &puppets->held[1],
+            puppets->n_held * sizeof(puppets->held[0]));
+    puppets_step(puppets, &event);
+}
+
+/* How many records of this kind and of the node's went out. */
+static size_t n_sent(const struct puppets *puppets, uint8_t kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < puppets->n_seen; i++) {
+        const struct message *message = &puppets->seen[i].message;
+        struct record record;
+
+        n += message->type == MESSAGE_RECORD &&
+             record_parse(message->bytes, message->size, &record) == 0 &&
+             record.kind == kind &&
+             memcmp(record.writer, puppets->keys[0].sign_public, 32) == 0;
+    }
+    return n;
+}
+
+/* A refutation is on its way while the disk stands still, and the next one. */
+static void test_refutation_is_at_once(void **state)
+{
+    struct puppets *puppets = *state;
+    struct puppet_record record;
+
+    puppets->holds_commits = true;
+    for (unsigned i = 1; i <= 3; i++) {
+        struct record_order before = puppets_member(puppets, 0).incarnation;
+
+        puppets_clear(puppets);
+        puppet_accusation(puppets, i, 0, &record);
+        puppet_send_record(puppets, i, &record);
+        assert_true(record_order_compare(puppets_member(puppets, 0).incarnation,
+                                         before) > 0);
+        puppets_run(puppets, NODE_TUNING_DEFAULT.coalesce_ms);
+        assert_true(n_sent(puppets, RECORD_MEMBER) > 0);
+    }
+    assert_int_equal(puppets->n_held, 3);
+    /* What others have is not said again because the disk was full. */
+    while (puppets->n_held > 0) {
+        fail_oldest(puppets);
+    }
+    puppets_run(puppets, 5000);
+    assert_int_equal(puppets->n_held, 0);
+}
+
+static int write_service(struct puppets *puppets, uint8_t health, uint16_t port)
+{
+    struct body_service body = {.function = "redis",
+                                .instance = "a",
+                                .protocol = 6,
+                                .port = port,
+                                .address = {4, {10, 70, 0, 20}},
+                                .weight = 100,
+                                .health = health};
+    struct node_written written = {.result = -1};
+    uint8_t packed[512];
+    struct node_event event = {.type = NODE_EVENT_WRITE,
+                               .kind = RECORD_SERVICE,
+                               .key = (const uint8_t *)"redis/a",
+                               .key_size = 7,
+                               .body = packed,
+                               .written = &written};
+
+    assert_int_equal(
+        body_put_service(&body, packed, sizeof(packed), &event.body_size), 0);
+    puppets_step(puppets, &event);
+    return written.result;
+}
+
+/* As in the node's view. */
+static struct body_service find_service(const struct puppets *puppets)
+{
+    struct body_service body = {.port = 0};
+    struct record record;
+
+    if (node_record_find(puppets->node, puppets->keys[0].sign_public,
+                         RECORD_SERVICE, (const uint8_t *)"redis/a", 7,
+                         &record)) {
+        assert_int_equal(body_get_service(&record, &body), 0);
+    }
+    return body;
+}
+
+/* A failed check is told at once, a new instance or port when it is durable. */
+static void test_health_is_at_once(void **state)
+{
+    struct puppets *puppets = *state;
+
+    puppets->holds_commits = true;
+    assert_int_equal(write_service(puppets, BODY_HEALTH_PASSING, 80), 0);
+    assert_int_equal(find_service(puppets).port, 0);
+    puppets_commit(puppets);
+    assert_int_equal(find_service(puppets).port, 80);
+    puppets_run(puppets, 100);
+    puppets_clear(puppets);
+    assert_int_equal(write_service(puppets, BODY_HEALTH_CRITICAL, 80), 0);
+    assert_int_equal(find_service(puppets).health, BODY_HEALTH_CRITICAL);
+    puppets_run(puppets, NODE_TUNING_DEFAULT.coalesce_ms);
+    assert_true(n_sent(puppets, RECORD_SERVICE) > 0);
+    fail_oldest(puppets);
+    /* Tried again: the disk gets it, and nobody else. */
+    puppets_clear(puppets);
+    assert_int_equal(write_service(puppets, BODY_HEALTH_CRITICAL, 80), 0);
+    assert_int_equal(write_service(puppets, BODY_HEALTH_PASSING, 81), 0);
+    assert_int_equal(find_service(puppets).health, BODY_HEALTH_CRITICAL);
+    assert_int_equal(find_service(puppets).port, 80);
+    puppets_commit(puppets);
+    assert_int_equal(find_service(puppets).port, 81);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +419,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_number_of_this_run, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_last_boot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refutation_is_at_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_health_is_at_once, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_before_the_first_write, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_member_in_hello, setup, teardown),
