@@ -22,6 +22,7 @@
 
 #include "agent/config/config.h"
 #include "agent/core/core.h"
+#include "agent/core/core_internal.h"
 #include "agent/core/events.h"
 #include "agent/core/worker_link.h"
 #include "agent/ipc/ipc.h"
@@ -36,6 +37,7 @@ struct world {
     struct config config;
     uv_loop_t loop;
     struct core core;
+    struct core_internal internal;
     pid_t worker;
     pid_t container;
     int control; /* launcher's end */
@@ -708,6 +710,9 @@ static int setup(void **state)
         "ovs-vsctl add-port socket veth200 && ip link set socket up");
     assert_int_equal(uv_loop_init(&world.loop), 0);
     world.core.loop = &world.loop;
+    /* Of core there is the link alone: nobody is told of it. */
+    world.core.internal = &world.internal;
+    world.internal.phase = CORE_ENDING;
     world.core.config = &world.config;
     assert_int_equal(events_new(&world.core.events), 0);
     assert_int_not_equal(events_subscribe(world.core.events, 0, on_event, NULL),
