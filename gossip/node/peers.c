@@ -212,11 +212,7 @@ void peers_set_certificate(struct node *node, struct peer *peer,
     peer->certificate_entry = entry;
     if (is_first) {
         peer->member.state_since_ms = node->now_ms;
-        peer->member.state = NODE_MEMBER_UNKNOWN;
         node->suspicions.n_down += peer->is_self ? 0 : 1;
-        /* Records that came before their writer's certificate were refused;
-         * let the next fingerprint bring them soon. */
-        peer->sync.started_ms = 0;
     }
 }
 

@@ -109,7 +109,6 @@ static void begin(struct node *node, struct peer *peer,
             .end_ms = node->now_ms + interval(node),
             .stage = 1,
         };
-        node->probes.n_probes++;
         peer->probe.is_probed = true;
         peer->probe.confirm_ms = NODE_NEVER;
         node->counters.probes++;
@@ -125,7 +124,6 @@ static void end(struct node *node, struct probe *probe,
     unsigned missing = probe->n_asked - MIN_OF(probe->n_nacks, probe->n_asked);
 
     probe->peer = NULL;
-    node->probes.n_probes--;
     peer->probe.is_probed = false;
     if (result != PROBE_FAILED) {
         if (node->probes.health > 0) {
@@ -337,17 +335,16 @@ static void end_relay(struct node *node, struct relay *relay, bool is_answered,
         outgoing_flush(&outgoing);
     }
     relay->target = NULL;
-    node->probes.n_relays--;
 }
 
 void probe_tick(struct node *node, struct node_actions *actions)
 {
-    for (size_t i = 0; i < LIMIT_PROBES && node->probes.n_probes > 0; i++) {
+    for (size_t i = 0; i < LIMIT_PROBES; i++) {
         if (node->probes.probes[i].peer != NULL) {
             step_probe(node, &node->probes.probes[i], actions);
         }
     }
-    for (size_t i = 0; i < LIMIT_RELAYS && node->probes.n_relays > 0; i++) {
+    for (size_t i = 0; i < LIMIT_RELAYS; i++) {
         struct relay *relay = &node->probes.relays[i];
 
         if (relay->target != NULL && node->now_ms >= relay->end_ms) {
@@ -381,14 +378,14 @@ uint64_t probe_deadline(const struct node *node)
     if (node->suspicions.n_down > 0) {
         deadline = MIN_OF(deadline, node->probes.next_down_ms);
     }
-    for (size_t i = 0; i < LIMIT_PROBES && node->probes.n_probes > 0; i++) {
+    for (size_t i = 0; i < LIMIT_PROBES; i++) {
         const struct probe *probe = &node->probes.probes[i];
 
         if (probe->peer != NULL) {
             deadline = MIN_OF(deadline, MIN_OF(probe->next_ms, probe->end_ms));
         }
     }
-    for (size_t i = 0; i < LIMIT_RELAYS && node->probes.n_relays > 0; i++) {
+    for (size_t i = 0; i < LIMIT_RELAYS; i++) {
         if (node->probes.relays[i].target != NULL) {
             deadline = MIN_OF(deadline, node->probes.relays[i].end_ms);
         }
@@ -467,7 +464,7 @@ void probe_on_ack(struct node *node, struct peer *peer,
             end(node, probe, PROBE_ANSWERED, actions);
         }
     }
-    for (size_t i = 0; i < LIMIT_RELAYS && node->probes.n_relays > 0; i++) {
+    for (size_t i = 0; i < LIMIT_RELAYS; i++) {
         struct relay *relay = &node->probes.relays[i];
 
         if (relay->target == peer && relay->nonce == message->nonce) {
@@ -521,7 +518,6 @@ void probe_on_request(struct node *node, struct peer *peer,
                     node->now_ms + (uint64_t)node->tuning.probe_timeout_ms *
                                        PROBE_NACK_PERCENT / 100,
             };
-            node->probes.n_relays++;
             send_ping(node, target, relay->nonce, actions);
             return;
         }

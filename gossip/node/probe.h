@@ -60,8 +60,6 @@ struct probes {
     uint64_t confirm_ms; /* earliest of all peers */
     struct probe probes[LIMIT_PROBES];
     struct relay relays[LIMIT_RELAYS];
-    size_t n_probes; /* under way */
-    size_t n_relays;
     uint16_t nonce;
     struct rtt rtt;  /* over all peers */
     unsigned health; /* Lifeguard's local health multiplier, 0..8 */

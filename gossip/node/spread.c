@@ -28,6 +28,14 @@
 /* Packets of one burst to one peer, for each of the two budgets. */
 #define SPREAD_BUDGET (LIMIT_BURST_PACKETS / 2)
 
+/* What a packet holds besides: a ping, or its answer, and an accusation. */
+#define SPREAD_BESIDES                                                         \
+    (MESSAGE_HEADER_SIZE + 10 + MESSAGE_HEADER_SIZE +                          \
+     sizeof(((struct accusation *)NULL)->bytes))
+_Static_assert(SPREAD_BESIDES + MESSAGE_HEADER_SIZE + 8 * SPREAD_PIGGYBACK <=
+                   PACKET_PAYLOAD_MAX,
+               "announcements have room beside a ping");
+
 static struct news *news_at(const struct node *node, size_t index)
 {
     return &node->spread.news[(node->spread.news_first + index) % LIMIT_NEWS];
@@ -231,15 +239,11 @@ void spread_piggyback(struct outgoing *outgoing)
 {
     struct node *node = outgoing->node;
     uint64_t hashes[SPREAD_PIGGYBACK];
-    size_t room = outgoing_left(outgoing), n = 0;
+    size_t n = 0;
 
-    room = room < MESSAGE_HEADER_SIZE ? 0 : (room - MESSAGE_HEADER_SIZE) / 8;
-    for (size_t i = 0; i < node->spread.n_news; i++) {
+    for (size_t i = 0; i < node->spread.n_news && n < ARRAY_SIZE(hashes); i++) {
         struct news *news = news_at(node, i);
 
-        if (n == ARRAY_SIZE(hashes) || n == room) {
-            break;
-        }
         if (!news->is_fresh && news->copies_left > 0 &&
             news->source != outgoing->peer) {
             news->copies_left--;

@@ -51,7 +51,8 @@ void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
                 struct peer *source, bool is_membership);
 void spread_tick(struct node *node, struct node_actions *actions);
 uint64_t spread_deadline(const struct node *node);
-/* Appends announcements of recent news to a packet that leaves anyway. */
+/* Appends announcements of recent news to a packet that leaves anyway: a ping
+ * or its answer. */
 void spread_piggyback(struct outgoing *outgoing);
 /* Everything not yet sent goes out now, to as many peers as `n`. */
 void spread_to_many(struct node *node, size_t n, struct node_actions *actions);

@@ -1,6 +1,5 @@
 /*
- * Anti-entropy.  The fields are those of sync.c and sync_stream.c; peers.c
- * makes an exchange due when a writer's certificate came.
+ * Anti-entropy.  The fields are those of sync.c and sync_stream.c.
  */
 #ifndef SOCKETNET_GOSSIP_NODE_SYNC_H
 #define SOCKETNET_GOSSIP_NODE_SYNC_H

@@ -164,11 +164,6 @@ bool outgoing_begin(struct outgoing *outgoing, struct node *node,
     return true;
 }
 
-size_t outgoing_left(const struct outgoing *outgoing)
-{
-    return writer_left(&outgoing->writer);
-}
-
 void outgoing_flush(struct outgoing *outgoing)
 {
     size_t size = writer_size(&outgoing->writer);
@@ -187,7 +182,7 @@ bool outgoing_reserve(struct outgoing *outgoing, size_t size, unsigned budget)
     if (size > PACKET_PAYLOAD_MAX) {
         return false;
     }
-    if (outgoing_left(outgoing) < size) {
+    if (writer_left(&outgoing->writer) < size) {
         if (outgoing->n_packets + 1 >= budget || outgoing->node->n_burst < 2) {
             return false;
         }

@@ -43,7 +43,6 @@ struct outgoing {
  * known; a hello is on its way then. */
 bool outgoing_begin(struct outgoing *outgoing, struct node *node,
                     struct peer *peer, struct node_actions *actions);
-size_t outgoing_left(const struct outgoing *outgoing);
 /* Sends what was written, if anything, and starts the next packet. */
 void outgoing_flush(struct outgoing *outgoing);
 /* Makes room for `size` more bytes of messages, flushing if need be; false

@@ -154,14 +154,12 @@ static bool is_from_before_leaving(const struct peer *writer,
            record_order_compare(record->order, writer->member.incarnation) < 0;
 }
 
-static bool is_over_limit(const struct node *node, const struct peer *writer,
+static bool is_over_limit(const struct peer *writer,
                           const struct record *record)
 {
-    if (record->kind == RECORD_CERTIFICATE) {
-        return node->peers.n >= LIMIT_WRITERS &&
-               peers_find(node, record->key) == NULL;
-    }
-    if (record->kind == RECORD_MEMBER || record->kind == RECORD_MANIFEST) {
+    /* For a certificate's subject there is a limit of its own: peers_get. */
+    if (record->kind == RECORD_CERTIFICATE || record->kind == RECORD_MEMBER ||
+        record->kind == RECORD_MANIFEST) {
         return false;
     }
     if (writer->records.n_entries < LIMIT_RECORDS_PER_WRITER) {
@@ -219,7 +217,7 @@ static int check_order(struct node *node, struct incoming *in, bool is_own)
         is_from_before_leaving(writer, &in->record)) {
         return refuse(&node->counters.refused_old);
     }
-    if (in->old == NULL && is_over_limit(node, writer, &in->record)) {
+    if (in->old == NULL && is_over_limit(writer, &in->record)) {
         return refuse(&node->counters.refused_limit);
     }
     return VIEW_ACCEPTED;

@@ -196,9 +196,15 @@ static void see_message(struct puppets *puppets, unsigned to,
     struct puppet_seen *seen = &puppets->seen[puppets->n_seen++];
 
     assert_true(puppets->n_seen <= PUPPET_SEEN_MAX);
+    /* Nobody says nothing. */
+    assert_true(message->n_items > 0 || (message->type != MESSAGE_IHAVE &&
+                                         message->type != MESSAGE_WANT &&
+                                         message->type != MESSAGE_HEADS));
     *seen = (struct puppet_seen){.to = to,
                                  .at_ms = puppets->now_ms,
-                                 .packet = puppets->n_packets,
+                                 .packet = to < PUPPET_STREAM(0)
+                                               ? puppets->n_packets
+                                               : puppets->n_frames,
                                  .message = *message};
     if (message->size > 0) {
         assert_true(message->size <= sizeof(seen->bytes));
@@ -207,12 +213,22 @@ static void see_message(struct puppets *puppets, unsigned to,
     }
 }
 
+static void see_messages(struct puppets *puppets, unsigned to,
+                         const uint8_t *bytes, size_t size)
+{
+    struct reader reader = reader_init(bytes, size);
+    struct message message;
+
+    while (reader_left(&reader) > 0) {
+        assert_int_equal(message_next(&reader, &message), 0);
+        see_message(puppets, to, &message);
+    }
+}
+
 static void see_packet(struct puppets *puppets,
                        const struct node_action *action)
 {
     struct packet_header header;
-    struct message message;
-    struct reader reader;
     unsigned to = 0;
     struct endpoint endpoint = endpoint_of(to);
 
@@ -228,11 +244,7 @@ static void see_packet(struct puppets *puppets,
         assert_int_equal(packet_parse_hello(&header, &puppets->hello), 0);
         return;
     }
-    reader = reader_init(header.payload, header.payload_size);
-    while (reader_left(&reader) > 0) {
-        assert_int_equal(message_next(&reader, &message), 0);
-        see_message(puppets, to, &message);
-    }
+    see_messages(puppets, to, header.payload, header.payload_size);
 }
 
 static void see_store(struct puppets *puppets, const struct node_action *action)
@@ -240,6 +252,7 @@ static void see_store(struct puppets *puppets, const struct node_action *action)
     struct record record;
 
     if (!action->is_own) {
+        puppets->n_stored++;
         return;
     }
     assert_int_equal(record_parse(action->bytes, action->size, &record), 0);
@@ -265,11 +278,19 @@ void puppets_step(struct puppets *puppets, struct node_event *event)
             see_packet(puppets, action);
         } else if (action->type == NODE_ACTION_STORE) {
             see_store(puppets, action);
+        } else if (action->type == NODE_ACTION_STREAM_SEND) {
+            assert_true(action->size <= LIMIT_FRAME_SIZE);
+            puppets->n_frames++;
+            see_messages(puppets, PUPPET_STREAM(action->stream), action->bytes,
+                         action->size);
         } else if (action->type == NODE_ACTION_STREAM_OPEN) {
             puppets->n_streams++;
         } else if (action->type == NODE_ACTION_STREAM_CLOSE) {
             puppets->n_closed++;
+            puppets->closed = action->stream;
             puppets->closed_ms = puppets->now_ms;
+        } else if (action->type == NODE_ACTION_READY) {
+            puppets->n_ready++;
         } else if (action->type == NODE_ACTION_ERASE) {
             puppets->n_erased++;
         } else if (action->type == NODE_ACTION_RECORD &&
@@ -428,13 +449,24 @@ void puppet_send_hashes(struct puppets *puppets, unsigned from, uint8_t type,
     puppet_send(puppets, from, &writer);
 }
 
+void puppet_send_ping(struct puppets *puppets, unsigned from, uint8_t type,
+                      uint16_t nonce, uint64_t fingerprint)
+{
+    uint8_t payload[PACKET_PAYLOAD_MAX];
+    struct writer writer = writer_init(payload, sizeof(payload));
+
+    message_put_ping(&writer, type, nonce, fingerprint);
+    puppet_send(puppets, from, &writer);
+}
+
 /* --- Beginning and end -----------------------------------------------------
  */
 
 static int puppets_verify(const struct record *record, void *data)
 {
-    (void)data;
-    return sign_verify(record);
+    const struct puppets *puppets = data;
+
+    return puppets->trusts_all ? 0 : sign_verify(record);
 }
 
 int puppets_make_node(struct puppets *puppets)
@@ -451,6 +483,7 @@ int puppets_make_node(struct puppets *puppets)
         .version = "test",
         .tuning = NODE_TUNING_DEFAULT,
         .verify = puppets_verify,
+        .verify_data = puppets,
     };
 
     memcpy(config.cluster, cluster, sizeof(config.cluster));
@@ -513,7 +546,9 @@ void puppets_end(struct puppets *puppets)
     puppets->node = node_free(puppets->node);
     puppets->actions = node_actions_free(puppets->actions);
     free(puppets->certificates);
+    puppets->certificates = NULL;
     free(puppets->seen);
+    puppets->seen = NULL;
 }
 
 void puppets_clear(struct puppets *puppets)

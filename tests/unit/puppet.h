@@ -22,11 +22,14 @@
 #define PUPPET_WALL_MS  UINT64_C(1767225600000)
 #define PUPPET_SEEN_MAX 4096
 
+/* What is sent by a stream is seen as sent to this. */
+#define PUPPET_STREAM(stream) (1000u + (stream))
+
 /* A message that the node sent to a puppet. */
 struct puppet_seen {
     unsigned to;
     uint64_t at_ms;
-    unsigned packet; /* counts the packets */
+    unsigned packet; /* counts the packets, or the frames */
     struct message message;
     uint8_t bytes[LIMIT_DATAGRAM_SIZE]; /* message.bytes points here */
 };
@@ -50,6 +53,7 @@ struct puppets {
     uint64_t now_ms;
     bool holds_commits;   /* own records stay unanswered */
     bool may_lack_memory; /* a step may say so */
+    bool trusts_all;      /* signatures are not looked at */
     struct record_order held[NODE_PENDING_MAX + 1];
     size_t n_held;
     struct puppet_seen *seen;
@@ -60,9 +64,13 @@ struct puppets {
     uint8_t hello_bytes[LIMIT_DATAGRAM_SIZE];
     size_t n_written;   /* own records given to the store */
     size_t n_manifests; /* stored by the node */
+    size_t n_stored;    /* records of others, by the node */
     size_t n_streams;   /* asked for */
-    size_t n_closed;    /* streams; the last one at closed_ms */
+    unsigned n_frames;
+    size_t n_closed; /* streams; the last one, and when */
+    uint32_t closed;
     uint64_t closed_ms;
+    size_t n_ready;   /* it said so */
     size_t n_erased;  /* from the store */
     size_t n_removed; /* told of */
     uint64_t own_hlc; /* of its last own record */
@@ -105,6 +113,9 @@ void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,
                  size_t body_size, uint64_t wall_ms, struct puppet_record *ret);
 void puppet_send_record(struct puppets *puppets, unsigned from,
                         const struct puppet_record *record);
+/* A PING or an ACK. */
+void puppet_send_ping(struct puppets *puppets, unsigned from, uint8_t type,
+                      uint16_t nonce, uint64_t fingerprint);
 void puppet_send_hashes(struct puppets *puppets, unsigned from, uint8_t type,
                         const uint64_t *hashes, size_t n);
 /* "redis/INSTANCE". */

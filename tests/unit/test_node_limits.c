@@ -239,6 +239,52 @@ static void test_early_certificate(void **state)
     assert_int_equal(node_n_records(puppets->node), n_records + 1);
 }
 
+/* A certificate of the root's for the key of this number, or puppet 1's. */
+static int load_certificate(struct puppets *puppets, unsigned number,
+                            bool is_of_puppet)
+{
+    struct body_certificate body = {
+        .mesh = {{.address = {4, {10, 9, 1, 1}}, .port = 7720}},
+        .n_mesh = 1,
+        .roles = BODY_ROLE_MEMBER,
+        .not_before_s = 1577836800,
+        .not_after_s = 2208988800,
+        .generation = 2,
+        .serial = 1000 + number,
+        .name = "n"};
+    struct puppet_record record;
+    uint8_t packed[512];
+    size_t size = 0;
+
+    memcpy(body.sign_public, &number, sizeof(number));
+    memset(body.exchange_public, 1, sizeof(body.exchange_public));
+    if (is_of_puppet) {
+        memcpy(body.sign_public, puppets->keys[1].sign_public, 32);
+    }
+    assert_int_equal(body_put_certificate(&body, packed, sizeof(packed), &size),
+                     0);
+    puppet_sign(puppets, PUPPET_ROOT, RECORD_CERTIFICATE, body.sign_public, 32,
+                packed, size, PUPPET_WALL_MS, &record);
+    return node_load(puppets->node, record.bytes, record.size, PUPPET_WALL_MS);
+}
+
+/* LIMIT_WRITERS */
+static void test_writers(void **state)
+{
+    struct puppets *puppets = *state;
+    unsigned n = puppets->n + 1; /* the root */
+
+    puppets->trusts_all = true;
+    for (; n < LIMIT_WRITERS; n++) {
+        assert_int_equal(load_certificate(puppets, n, false), 0);
+    }
+    assert_int_equal(puppets_counters(puppets)->refused_limit, 0);
+    assert_int_equal(load_certificate(puppets, n, false), NODE_LOAD_REFUSED);
+    assert_int_equal(puppets_counters(puppets)->refused_limit, 1);
+    assert_int_equal(load_certificate(puppets, n, true), 0);
+    assert_int_equal(puppets_member(puppets, 1).certificate->generation, 2);
+}
+
 /* NODE_PENDING_MAX: our own, but a person can push against it. */
 static void test_pending(void **state)
 {
@@ -268,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_clock_ahead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_certificate, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_writers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
     };
 
