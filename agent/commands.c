@@ -17,6 +17,7 @@
 #include "agent/command_leave.h"
 #include "agent/command_reconcile.h"
 #include "agent/command_reset.h"
+#include "agent/command_store.h"
 #include "agent/config/config.h"
 #include "agent/core_run.h"
 #include "agent/ctl/ctl.h"
@@ -74,6 +75,13 @@ static const struct args_option leave_options[] = {
 static const struct args_option reset_options[] = {
     {.name = "--dry-run", .help = "only list what would be removed"},
     {.name = "--yes", .help = "remove it"},
+    {0},
+};
+
+static const struct args_option dump_options[] = {
+    {.name = "--kind",
+     .value = "KIND",
+     .help = "only these: a kind of record, head, setting, token or evidence"},
     {0},
 };
 
@@ -275,6 +283,40 @@ static int run_reconcile(const struct program_call *call)
                                    args_get(&call->args, "--ovs") != NULL);
 }
 
+static int run_store_check(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    int status = load(call, &config);
+
+    return status != 0 ? status : command_store_check(config);
+}
+
+static int run_store_dump(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    const char *kind = args_get(&call->args, "--kind");
+    int status;
+
+    if (kind != NULL && !command_store_has_kind(kind)) {
+        return program_usage(call,
+                             "--kind %.40s: there is no such kind; expected "
+                             "certificate, revocation, member, service, "
+                             "function, intent, tombstone, manifest, charter, "
+                             "head, setting, token or evidence",
+                             kind);
+    }
+    status = load(call, &config);
+    return status != 0 ? status : command_store_dump(config, kind);
+}
+
+static int run_store_forget_clock(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    int status = load(call, &config);
+
+    return status != 0 ? status : command_store_forget_clock(config);
+}
+
 static const struct program_command commands[] = {
     {.name = "init",
      .summary = "make a cluster with this host as its first node",
@@ -313,6 +355,22 @@ static const struct program_command commands[] = {
                 "the state directory.",
      .options = reset_options,
      .run = run_reset},
+    {.name = "store check",
+     .summary = "verify everything that this node has stored",
+     .details =
+         "Signatures, cluster, marks of writers.  Reads only, also while "
+         "the agent runs.",
+     .run = run_store_check},
+    {.name = "store dump",
+     .arguments = "[--kind KIND]",
+     .summary = "print what is stored, a line of JSON each",
+     .options = dump_options,
+     .run = run_store_dump},
+    {.name = "store forget-clock",
+     .summary = "believe the clock again, after it was ahead once",
+     .details = "For an agent that waits for a time at which it has run, but "
+                "that was a wrong one.",
+     .run = run_store_forget_clock},
     {.name = "reconcile",
      .arguments = "--desired FILE --dry-run",
      .summary = "print what a desired state would change",

@@ -10,23 +10,6 @@
 #include "store/keys.h"
 #include "store/txn.h"
 
-/* Whether both are records of `writer` with one order, and not the same. */
-static bool is_evidence(const uint8_t *writer, const uint8_t *first,
-                        size_t first_size, const uint8_t *second,
-                        size_t second_size)
-{
-    struct record a;
-    struct record b;
-
-    return record_parse(first, first_size, &a) == 0 &&
-           record_parse(second, second_size, &b) == 0 &&
-           memcmp(a.writer, writer, RECORD_WRITER_SIZE) == 0 &&
-           memcmp(b.writer, writer, RECORD_WRITER_SIZE) == 0 &&
-           record_order_compare(a.order, b.order) == 0 &&
-           (first_size != second_size ||
-            memcmp(first, second, first_size) != 0);
-}
-
 int store_put_evidence(struct store_batch *batch,
                        const uint8_t writer[RECORD_WRITER_SIZE],
                        const uint8_t *first, size_t first_size,
@@ -35,7 +18,7 @@ int store_put_evidence(struct store_batch *batch,
     uint8_t value[KEYS_EVIDENCE_MAX];
     size_t size;
 
-    if (!is_evidence(writer, first, first_size, second, second_size)) {
+    if (!keys_is_evidence(writer, first, first_size, second, second_size)) {
         return -EINVAL;
     }
     size = keys_put_evidence(first, first_size, second, second_size, value);

@@ -230,3 +230,19 @@ int keys_get_evidence(const void *value, size_t size, const uint8_t **ret_first,
     *ret_second_size = second_size;
     return 0;
 }
+
+bool keys_is_evidence(const uint8_t writer[RECORD_WRITER_SIZE],
+                      const uint8_t *first, size_t first_size,
+                      const uint8_t *second, size_t second_size)
+{
+    struct record a;
+    struct record b;
+
+    return record_parse(first, first_size, &a) == 0 &&
+           record_parse(second, second_size, &b) == 0 &&
+           memcmp(a.writer, writer, RECORD_WRITER_SIZE) == 0 &&
+           memcmp(b.writer, writer, RECORD_WRITER_SIZE) == 0 &&
+           record_order_compare(a.order, b.order) == 0 &&
+           (first_size != second_size ||
+            memcmp(first, second, first_size) != 0);
+}

@@ -15,6 +15,7 @@
 #ifndef SOCKETNET_STORE_KEYS_H
 #define SOCKETNET_STORE_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,11 @@ _must_check_ int keys_get_token(const uint8_t id[STORE_TOKEN_ID_SIZE],
                                 const void *value, size_t size,
                                 struct store_token *ret);
 
+/* Whether both are records of `writer` with one order, and not the same;
+ * signatures are the caller's to verify. */
+bool keys_is_evidence(const uint8_t writer[RECORD_WRITER_SIZE],
+                      const uint8_t *first, size_t first_size,
+                      const uint8_t *second, size_t second_size);
 /* Returns the size written, 0 for a record that is too large. */
 size_t keys_put_evidence(const uint8_t *first, size_t first_size,
                          const uint8_t *second, size_t second_size,

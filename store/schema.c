@@ -109,6 +109,9 @@ int schema_verify(struct store *store,
     /* Looking first keeps an ordinary start free of a write, so that it
      * succeeds on a full disk. */
     error = check(store, false, cluster, &must_write);
+    if (error == 0 && must_write && store->is_readonly) {
+        return -EBADMSG; /* a store without a version is none */
+    }
     if (error == 0 && must_write) {
         error = check(store, true, cluster, &must_write);
     }

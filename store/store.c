@@ -38,19 +38,16 @@ static int store_allocate(const char *directory, struct store **ret)
     return 0;
 }
 
-int store_open(const char *directory,
-               const uint8_t cluster[RECORD_CLUSTER_SIZE], struct store **ret)
+static int open_as(const char *directory, bool is_readonly,
+                   const uint8_t *cluster, struct store **ret)
 {
     struct store *store = NULL;
-    int error;
+    int error = store_allocate(directory, &store);
 
-    if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
-        return errno == ENOSPC || errno == EDQUOT ? STORE_E_FULL : -errno;
-    }
-    error = store_allocate(directory, &store);
     if (error != 0) {
         return error;
     }
+    store->is_readonly = is_readonly;
     error = txn_open_environment(store);
     if (error == 0) {
         error = schema_verify(store, cluster);
@@ -64,6 +61,22 @@ int store_open(const char *directory,
     }
     *ret = store;
     return 0;
+}
+
+int store_open(const char *directory,
+               const uint8_t cluster[RECORD_CLUSTER_SIZE], struct store **ret)
+{
+    if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
+        return errno == ENOSPC || errno == EDQUOT ? STORE_E_FULL : -errno;
+    }
+    return open_as(directory, false, cluster, ret);
+}
+
+int store_open_readonly(const char *directory,
+                        const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                        struct store **ret)
+{
+    return open_as(directory, true, cluster, ret);
 }
 
 struct store *store_close(struct store *store)

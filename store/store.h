@@ -45,6 +45,12 @@ enum store_error {
 _must_check_ int store_open(const char *directory,
                             const uint8_t cluster[RECORD_CLUSTER_SIZE],
                             struct store **ret);
+/* For reading alone, also beside the process that writes; makes nothing.  0,
+ * negative errno (-EBADMSG: it is no whole store), STORE_E_SCHEMA, _OLDER,
+ * _CLUSTER. */
+_must_check_ int store_open_readonly(const char *directory,
+                                     const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                                     struct store **ret);
 struct store *store_close(struct store *store);
 /* As given to store_open; valid until store_close. */
 const char *store_directory(const struct store *store);
@@ -160,6 +166,30 @@ _must_check_ int store_evidence_each(struct store *store, store_evidence_fn fn,
  * it before the records are read at start: the node is not told of it.  0,
  * STORE_E_FULL, negative errno. */
 _must_check_ int store_expire(struct store *store, uint64_t now_s);
+
+/* What store_check found; `n_faults` of them were told. */
+struct store_checked {
+    size_t n_records;
+    size_t n_heads;
+    size_t n_settings;
+    size_t n_tokens;
+    size_t n_evidence;
+    size_t n_faults;
+};
+
+/*
+ * Looks at everything: each record's signature, cluster, place and mark, each
+ * mark, token, evidence.  Tells each fault, in words that are valid during the
+ * call.  0 also when there are some; negative errno when it could not be read.
+ */
+typedef void (*store_fault_fn)(const char *text, void *data);
+_must_check_ int store_check(struct store *store, store_fault_fn fn, void *data,
+                             struct store_checked *ret);
+/* Calls fn for each writer's mark in order of writer, until non-zero. */
+typedef int (*store_head_fn)(const uint8_t writer[RECORD_WRITER_SIZE],
+                             struct record_order head, void *data);
+_must_check_ int store_heads_each(struct store *store, store_head_fn fn,
+                                  void *data);
 
 /* What a negative errno or STORE_E_* means, for people; never NULL. */
 const char *store_error_text(int error);

@@ -64,14 +64,20 @@ static int map_error(const struct store *store, int mdb_error)
     }
 }
 
-/* Opens databases `first` up to but not `end`, making those that lack. */
+/* Opens databases `first` up to but not `end`, making those that lack, unless
+ * it is only read. */
 static int open_dbs(struct store *store, size_t first, size_t end)
 {
+    unsigned flags = store->is_readonly ? 0 : MDB_CREATE;
     MDB_txn *mdb = NULL;
-    int error = mdb_txn_begin(store->env, NULL, 0, &mdb);
+    int error = mdb_txn_begin(store->env, NULL,
+                              store->is_readonly ? MDB_RDONLY : 0, &mdb);
 
     for (size_t i = first; i < end && error == 0; i++) {
-        error = mdb_dbi_open(mdb, db_names[i], MDB_CREATE, &store->dbs[i]);
+        error = mdb_dbi_open(mdb, db_names[i], flags, &store->dbs[i]);
+    }
+    if (error == MDB_NOTFOUND) {
+        error = MDB_INVALID; /* only reading: it is not one of ours */
     }
     if (error != 0) {
         mdb_txn_abort(mdb);
@@ -106,6 +112,23 @@ static int allocate_lock_file(const struct store *store)
     return error;
 }
 
+/* Who only reads makes no file: it may be of another owner than the one that
+ * is to write.  Without a lock file nobody writes, and none is needed. */
+static unsigned open_flags(const struct store *store)
+{
+    _cleanup_(free_pointer) char *path = NULL;
+    unsigned flags = MDB_NOTLS;
+
+    if (!store->is_readonly) {
+        return flags;
+    }
+    if (asprintf(&path, "%s/lock.mdb", store->directory) < 0) {
+        path = NULL;
+        return flags | MDB_RDONLY;
+    }
+    return flags | MDB_RDONLY | (access(path, F_OK) < 0 ? MDB_NOLOCK : 0u);
+}
+
 int txn_open_environment(struct store *store)
 {
     int dead = 0;
@@ -121,11 +144,12 @@ int txn_open_environment(struct store *store)
     if (error == 0) {
         error = mdb_env_set_mapsize(store->env, STORE_MAP_SIZE);
     }
-    if (error == 0) {
+    if (error == 0 && !store->is_readonly) {
         error = allocate_lock_file(store);
     }
     if (error == 0) {
-        error = mdb_env_open(store->env, store->directory, MDB_NOTLS, 0600);
+        error =
+            mdb_env_open(store->env, store->directory, open_flags(store), 0600);
     }
     if (error == 0) {
         /* Readers that were killed would keep old pages from reuse. */

@@ -33,6 +33,7 @@ enum txn_db {
 
 struct store {
     char *directory;
+    bool is_readonly;
     MDB_env *env; /* NULL only while reopening failed */
     MDB_dbi dbs[TXN_N_DBS];
     /* Shared by open transactions, exclusive while reopening. */

@@ -15,7 +15,6 @@
 #include "agent/core/worker_link.h"
 #include "agent/identity/identity.h"
 #include "agent/services/services.h"
-#include "agent/system/clock.h"
 
 #define DAY_S            86400u
 #define CERT_WARN_DAYS_S (30u * DAY_S)
@@ -88,7 +87,7 @@ static void find_gossip_problems(const struct core *core,
 static void find_certificate_problems(const struct core *core,
                                       struct problems *problems)
 {
-    uint64_t now_s = clock_wall_ms() / 1000;
+    uint64_t now_s = core_wall_ms(core) / 1000;
     uint64_t ends_s = core->identity->body.not_after_s;
     char text[128];
 

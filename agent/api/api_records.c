@@ -172,14 +172,14 @@ static const char *find_fault(const struct core *core,
 {
     struct body_certificate certificate;
     struct node_member writer;
-    uint64_t now_s = clock_wall_ms() / 1000;
+    uint64_t now_s = core_wall_ms(core) / 1000;
 
     if (sign_verify(record) != 0) {
         return "the signature does not verify";
     }
     if (record->kind == RECORD_CERTIFICATE) {
         return node_check_certificate(core->node, record->bytes, record->size,
-                                      clock_wall_ms(), &certificate) == 0
+                                      core_wall_ms(core), &certificate) == 0
                    ? NULL
                    : "the certificate is not valid now";
     }

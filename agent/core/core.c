@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,22 +29,6 @@
 
 /* The launcher's messages to core are tiny. */
 #define CORE_CONTROL_SIZE 1024
-
-/* Keeps why core cannot start, for whoever called core_new. */
-static _printf_(3, 4) enum core_status
-    core_refuse(struct core *core, enum core_status status, const char *format,
-                ...)
-{
-    va_list arguments;
-
-    free(core->refusal);
-    va_start(arguments, format);
-    if (vasprintf(&core->refusal, format, arguments) < 0) {
-        core->refusal = NULL;
-    }
-    va_end(arguments);
-    return status;
-}
 
 static enum core_status core_fail(struct core *core, const char *what,
                                   int error)
@@ -185,7 +168,8 @@ static enum core_status core_make_node(struct core *core, struct store *store)
     memcpy(config.exchange_secret, identity->exchange_secret,
            sizeof(config.exchange_secret));
     randombytes_buf(&config.seed, sizeof(config.seed));
-    error = core_load_epoch(store, identity->sign_public, &config.epoch);
+    error = core_load_epoch(store, identity->sign_public, core->floor_ms,
+                            &config.epoch);
     if (error != 0) {
         status = core_refuse(core, CORE_STATUS_FAILED,
                              "the number of this start cannot be stored, so "
@@ -208,12 +192,12 @@ static enum core_status core_make_node(struct core *core, struct store *store)
     if (status != CORE_STATUS_OK) {
         return status;
     }
-    error = store_expire(store, clock_wall_ms() / 1000);
+    error = store_expire(store, core_wall_ms(core) / 1000);
     if (error != 0) {
         /* What is over does no harm; the next start tries again. */
         log_warning("old records not removed: %s", store_error_text(error));
     }
-    error = core_load_records(store, core->node);
+    error = core_load_records(store, core->node, core_wall_ms(core));
     if (error != 0) {
         return core_fail(core, "records not loaded", error);
     }
@@ -251,6 +235,9 @@ static enum core_status core_make_state(struct core *core)
     status = core_verify_mesh(core);
     if (status == CORE_STATUS_OK) {
         status = core_open_store(core, &store);
+    }
+    if (status == CORE_STATUS_OK) {
+        status = core_clock_start(core, store, clock_wall_ms());
     }
     if (status == CORE_STATUS_OK) {
         status = core_make_node(core, store);

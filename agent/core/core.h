@@ -72,7 +72,8 @@ struct core {
     struct core_transport transport; /* set before core_run_loop */
     struct core_listener listener;   /* set before core_run_loop */
     uint64_t started_wall_ms;
-    bool is_ready; /* the node takes writes */
+    uint64_t floor_ms; /* the latest wall time seen: core_wall_ms */
+    bool is_ready;     /* the node takes writes */
     bool is_stopping;
     char *store_problem;            /* why writes are refused now, or NULL */
     char *refusal;                  /* why core_new failed, or NULL */
@@ -104,6 +105,10 @@ _must_check_ int core_remove(struct core *core, uint8_t kind,
  * through the worker, then stops the loop.  The answer to the caller goes out
  * first.  0 or negative errno. */
 _must_check_ int core_leave(struct core *core);
+
+/* Milliseconds since 1970, as validity is judged by: the host's clock, or the
+ * latest time that this node has seen when that is later. */
+uint64_t core_wall_ms(const struct core *core);
 
 /* Nothing needs writing: `done` is called in the next turn all the same.  0 or
  * -ENOMEM. */

@@ -153,7 +153,7 @@ void core_step(struct core *core, struct node_event *event)
     assert(!internal->is_stepping);
     internal->is_stepping = true;
     event->now_ms = clock_now_ms();
-    event->wall_ms = clock_wall_ms();
+    event->wall_ms = core_clock_step(core);
     error = node_step(core->node, event, internal->actions);
     if (error != 0 && error != internal->step_error) {
         /* What it could do is among the actions; the rest it does later. */

@@ -2,11 +2,13 @@
  * Shared by the core_*.c files alone: what the other rooms need not see.
  *
  *   core.c          start, the loop's handles, the end
+ *   core_clock.c    the time that the node is given
  *   core_load.c     what was stored: the records, the number of this boot
  *   core_actions.c  events into the node, its actions out
  *   core_write.c    own records on their way to disk
  *   core_view.c     catalogue and desired state after a change
  *   core_events.c   actions told to people: event log and log lines
+ *   core_refuse.c   why it could not start
  *   core_reload.c   the configuration read again (SIGHUP)
  *   core_stop.c     pause, leave, stop
  */
@@ -71,7 +73,8 @@ struct core_internal {
     struct core_waiting *written;                      /* to be called back */
     struct core_write_failed failed[NODE_PENDING_MAX]; /* oldest first */
     size_t n_failed;
-    size_t n_storing; /* own records at the store thread, or failed */
+    uint64_t noted_ms; /* core->floor_ms that the store thread was told of */
+    size_t n_storing;  /* own records at the store thread, or failed */
     enum core_phase phase;
     bool is_worker_asked;  /* LEAVING: "remove" is under way */
     bool is_left_stored;   /* LEAVING: the setting is on its way */
@@ -93,15 +96,31 @@ struct core_internal {
 /* Carries out and clears the actions, and sets the node's timer. */
 void core_carry_out(struct core *core);
 
+/* core_refuse.c */
+
+/* Keeps why core cannot start, for whoever called core_new. */
+enum core_status core_refuse(struct core *core, enum core_status status,
+                             const char *format, ...) _printf_(3, 4);
+
+/* core_clock.c */
+
+/* Whether the clock may be believed: CORE_STATUS_FAILED, with the reason, while
+ * it is behind what this node has seen, or its certificate's begin. */
+_must_check_ enum core_status
+core_clock_start(struct core *core, struct store *store, uint64_t wall_ms);
+/* core_wall_ms, and this time is seen. */
+uint64_t core_clock_step(struct core *core);
+
 /* core_load.c */
 
-/* Chooses this boot's epoch and stores its number.  0, or negative errno or
- * STORE_E_*, with nothing changed. */
+/* Chooses this boot's epoch and stores its number, and the time.  0, or
+ * negative errno or STORE_E_*, with nothing changed. */
 _must_check_ int core_load_epoch(struct store *store,
                                  const uint8_t writer[RECORD_WRITER_SIZE],
-                                 uint64_t *ret_epoch);
+                                 uint64_t floor_ms, uint64_t *ret_epoch);
 /* Feeds every stored record to the node.  0 or negative errno. */
-_must_check_ int core_load_records(struct store *store, struct node *node);
+_must_check_ int core_load_records(struct store *store, struct node *node,
+                                   uint64_t wall_ms);
 
 /* core_write.c */
 

@@ -9,7 +9,7 @@
 
 #include <sodium.h>
 
-#include "agent/system/clock.h"
+#include "agent/core/store_thread.h"
 #include "agent/system/log.h"
 #include "gossip/base/cursor.h"
 #include "store/store.h"
@@ -18,12 +18,14 @@
 #define CORE_SETTING_BOOT "boot"
 
 int core_load_epoch(struct store *store,
-                    const uint8_t writer[RECORD_WRITER_SIZE],
+                    const uint8_t writer[RECORD_WRITER_SIZE], uint64_t floor_ms,
                     uint64_t *ret_epoch)
 {
     struct record_order high = {0};
     struct store_batch *batch = NULL;
     uint8_t bytes[4] = {0};
+    uint8_t clock[STORE_THREAD_CLOCK_SIZE];
+    struct writer clock_out = writer_init(clock, sizeof(clock));
     struct reader reader = reader_init(bytes, sizeof(bytes));
     struct writer out = writer_init(bytes, sizeof(bytes));
     uint64_t boot = 0;
@@ -45,11 +47,16 @@ int core_load_epoch(struct store *store,
         return -EOVERFLOW; /* four thousand million starts */
     }
     writer_u32(&out, (uint32_t)boot);
+    writer_u64(&clock_out, floor_ms);
     error = store_batch_begin(store, &batch);
     if (error != 0) {
         return error;
     }
     error = store_put_setting(batch, CORE_SETTING_BOOT, bytes, sizeof(bytes));
+    if (error == 0) {
+        error =
+            store_put_setting(batch, STORE_THREAD_CLOCK, clock, sizeof(clock));
+    }
     if (error != 0) {
         store_batch_abort(batch);
         return error;
@@ -108,10 +115,10 @@ static int core_load_pass(struct store *store, struct core_loading *loading)
     return loading->error != 0 ? loading->error : MIN_OF(error, 0);
 }
 
-int core_load_records(struct store *store, struct node *node)
+int core_load_records(struct store *store, struct node *node, uint64_t wall_ms)
 {
     struct core_loading loading = {
-        .node = node, .wall_ms = clock_wall_ms(), .wants_certificates = true};
+        .node = node, .wall_ms = wall_ms, .wants_certificates = true};
     size_t n_certificates;
     int error = core_load_pass(store, &loading);
 

@@ -16,207 +16,7 @@
 
 #include "agent/system/clock.h"
 
-/* Written to find out whether writing works again. */
-#define STORE_THREAD_PROBE "store/probe"
-#define NS_PER_MS          UINT64_C(1000000)
-
-/* Puts one request into the open transaction. */
-static int apply(struct store_batch *batch, const struct store_request *request)
-{
-    switch (request->type) {
-    case STORE_REQUEST_PUT:
-        return store_put_record(batch, request->bytes, request->size);
-    case STORE_REQUEST_ERASE:
-        return store_erase_record(batch, request->bytes, request->size);
-    case STORE_REQUEST_SETTING:
-        return store_put_setting(batch, request->name, request->bytes,
-                                 request->size);
-    case STORE_REQUEST_TOKEN:
-        return store_put_token(batch, request->token);
-    case STORE_REQUEST_REDEEM:
-    case STORE_REQUEST_GET_TOKEN:
-    case STORE_REQUEST_CALL:
-        break; /* a transaction of its own */
-    }
-    return 0;
-}
-
-static int apply_list(struct store_batch *batch, struct store_request *list)
-{
-    struct store_request *request;
-
-    DL_FOREACH (list, request) {
-        request->error = apply(batch, request);
-        /* -EINVAL is that request's own fault and touched nothing. */
-        if (request->error != 0 && request->error != -EINVAL) {
-            return request->error;
-        }
-    }
-    return 0;
-}
-
-static void count_commit(struct store_thread *thread, int error,
-                         uint64_t start_ns)
-{
-    uint64_t took_us = (clock_now_ns() - start_ns) / 1000;
-
-    uv_mutex_lock(&thread->mutex);
-    thread->counters.commits += error == 0;
-    thread->counters.commits_failed += error != 0;
-    thread->counters.commit_max_us =
-        MAX_OF(thread->counters.commit_max_us, took_us);
-    uv_mutex_unlock(&thread->mutex);
-}
-
-/* One transaction of up to two lists; request->error of those that are wrong
- * by themselves.  Returns the transaction's error. */
-static int commit_lists(struct store_thread *thread,
-                        struct store_request *first,
-                        struct store_request *second)
-{
-    struct store_batch *batch = NULL;
-    uint64_t start_ns = clock_now_ns();
-    int error;
-
-    error = store_batch_begin(thread->store, &batch);
-    if (error == 0) {
-        error = apply_list(batch, first);
-        if (error == 0) {
-            error = apply_list(batch, second);
-        }
-        if (error == 0) {
-            error = store_batch_commit(batch);
-        } else {
-            store_batch_abort(batch);
-        }
-    }
-    count_commit(thread, error, start_ns);
-    return error;
-}
-
-/* Each by itself, so that one that is too large does not fail the others. */
-static int commit_singly(struct store_thread *thread,
-                         struct store_request *list)
-{
-    struct store_request *request;
-    int last = 0;
-
-    DL_FOREACH (list, request) {
-        struct store_request alone = *request;
-        int error;
-
-        alone.next = NULL;
-        alone.prev = &alone;
-        error = commit_lists(thread, &alone, NULL);
-        request->error = error != 0 ? error : alone.error;
-        last = error != 0 ? error : last;
-    }
-    return last;
-}
-
-/* What has a transaction of its own, after those of the others.  Returns what
- * writing has to say of it. */
-static int answer_all(struct store_thread *thread, struct store_request *list)
-{
-    struct store_request *request;
-    int last = 0;
-
-    DL_FOREACH (list, request) {
-        switch (request->type) {
-        case STORE_REQUEST_REDEEM:
-            request->error =
-                store_token_redeem(thread->store, request->token->id,
-                                   request->by, request->now_s, request->token);
-            if (request->error < 0 || request->error == STORE_E_FULL) {
-                last = request->error;
-            }
-            break;
-        case STORE_REQUEST_GET_TOKEN:
-            request->error = store_get_token(thread->store, request->token->id,
-                                             request->token);
-            break;
-        case STORE_REQUEST_CALL:
-            request->error = request->call(thread->store, request->data);
-            break;
-        case STORE_REQUEST_PUT:
-        case STORE_REQUEST_ERASE:
-        case STORE_REQUEST_SETTING:
-        case STORE_REQUEST_TOKEN:
-            break;
-        }
-    }
-    return last;
-}
-
-/* Whether committing the list shows that writing works. */
-static bool writes(const struct store_request *list)
-{
-    const struct store_request *request;
-
-    DL_FOREACH (list, request) {
-        if (request->type < STORE_REQUEST_GET_TOKEN) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Nothing waits, but writing failed: does it work again? */
-static int probe(struct store_thread *thread)
-{
-    struct store_request request = {
-        .type = STORE_REQUEST_SETTING,
-        .name = (char[]){STORE_THREAD_PROBE},
-        .bytes = (uint8_t[]){1},
-        .size = 1,
-    };
-
-    request.prev = &request;
-    return commit_lists(thread, &request, NULL);
-}
-
-static struct store_request *free_list(struct store_request *list)
-{
-    struct store_request *request;
-    struct store_request *next;
-
-    DL_FOREACH_SAFE(list, request, next)
-    {
-        store_request_free(request);
-    }
-    return NULL;
-}
-
-/*
- * Writes what was taken.  `*foreign` is emptied when it was written, and kept
- * when the transaction failed.  Returns the error that remains, 0 when
- * writing works.
- */
-static int write_lists(struct store_thread *thread,
-                       struct store_request *waiting,
-                       struct store_request **foreign)
-{
-    int problem;
-    int error;
-
-    if (*foreign == NULL && !writes(waiting)) {
-        /* Nothing was written that could say so: only this thread sets it. */
-        problem = thread->problem != 0 ? probe(thread) : 0;
-        (void)answer_all(thread, waiting); /* reads */
-        return problem;
-    }
-    problem = commit_lists(thread, waiting, *foreign);
-    if (problem == 0) {
-        *foreign = free_list(*foreign);
-    } else if (waiting != NULL) {
-        error = commit_singly(thread, waiting);
-        if (*foreign == NULL) {
-            problem = error;
-        }
-    }
-    error = answer_all(thread, waiting);
-    return error != 0 ? error : problem;
-}
+#define NS_PER_MS UINT64_C(1000000)
 
 /* Up to STORE_THREAD_BATCH of the foreign queue, oldest first. */
 static struct store_request *take_foreign(struct store_thread *thread,
@@ -298,13 +98,18 @@ static void run_round(struct store_thread *thread)
     int problem;
 
     thread->waiting = NULL;
+    thread->clock_due_ms =
+        thread->problem == 0 && thread->clock_ms - thread->clock_written_ms >=
+                                    STORE_THREAD_CLOCK_MS
+            ? thread->clock_ms
+            : 0;
     if (thread->problem == 0 || thread->is_stopping ||
         clock_now_ns() >= thread->retry_at_ns) {
         foreign = take_foreign(thread, &n_taken, &n_bytes);
     }
     uv_mutex_unlock(&thread->mutex);
     was_tried = foreign != NULL;
-    problem = write_lists(thread, waiting, &foreign);
+    problem = store_thread_write(thread, waiting, &foreign);
     uv_mutex_lock(&thread->mutex);
     if (foreign != NULL) {
         give_back_foreign(thread, foreign);
@@ -473,7 +278,7 @@ struct store_thread *store_thread_free(struct store_thread *thread)
     uv_mutex_unlock(&thread->mutex);
     (void)uv_thread_join(&thread->thread); /* we made it, nobody else joins */
     call_back(thread);
-    free_list(thread->foreign);
+    store_request_free_list(thread->foreign);
     store_close(thread->store);
     uv_cond_destroy(&thread->cond);
     uv_mutex_destroy(&thread->mutex);

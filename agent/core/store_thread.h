@@ -36,6 +36,11 @@
 #define STORE_THREAD_QUEUE_BYTES   (16u << 20)
 #define STORE_THREAD_QUEUE_RECORDS 65536u
 
+/* Setting: the latest time that this node has seen, u64 ms since 1970. */
+#define STORE_THREAD_CLOCK      "clock"
+#define STORE_THREAD_CLOCK_SIZE 8
+#define STORE_THREAD_CLOCK_MS   60000u
+
 struct store_thread;
 
 /* error: 0, negative errno, or STORE_E_FULL and the like. */
@@ -108,6 +113,10 @@ _must_check_ int store_thread_get_token(struct store_thread *thread,
 _must_check_ int store_thread_call(struct store_thread *thread,
                                    store_thread_call_fn call,
                                    store_thread_done_fn done, void *data);
+
+/* The time now.  It is kept with the next write of something else, once in
+ * STORE_THREAD_CLOCK_MS of it at most: it is worth no synchronisation. */
+void store_thread_note_clock(struct store_thread *thread, uint64_t wall_ms);
 
 struct store_thread_counters
 store_thread_counters_get(struct store_thread *thread);

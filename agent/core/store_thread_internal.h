@@ -1,6 +1,7 @@
 /*
- * Shared by store_thread.c, which takes requests out of the queues and writes
- * them, and store_thread_queue.c, which makes them and puts them in.
+ * Shared by store_thread.c, which takes requests out of the queues,
+ * store_thread_write.c, which writes and answers them, and
+ * store_thread_queue.c, which makes them and puts them in.
  */
 #ifndef SOCKETNET_AGENT_CORE_STORE_THREAD_INTERNAL_H
 #define SOCKETNET_AGENT_CORE_STORE_THREAD_INTERNAL_H
@@ -59,10 +60,25 @@ struct store_thread {
     bool is_stopping;     /* takes no more requests */
     int problem;          /* last error of a transaction, 0 when it works */
     uint64_t retry_at_ns; /* while there is a problem */
+    uint64_t clock_ms;    /* store_thread_note_clock */
     struct store_thread_counters counters;
+
+    /* The thread's own. */
+    uint64_t clock_due_ms; /* to be written with the next transaction; 0: not */
+    uint64_t clock_written_ms;
 };
 
 /* Wipes; accepts NULL; returns NULL. */
 struct store_request *store_request_free(struct store_request *request);
+struct store_request *store_request_free_list(struct store_request *list);
+
+/*
+ * store_thread_write.c, on the thread: writes what was taken.  `*foreign` is
+ * emptied when it was written, and kept when the transaction failed.  Returns
+ * the error that remains, 0 when writing works.
+ */
+_must_check_ int store_thread_write(struct store_thread *thread,
+                                    struct store_request *waiting,
+                                    struct store_request **foreign);
 
 #endif

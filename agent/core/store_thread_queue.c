@@ -27,6 +27,18 @@ struct store_request *store_request_free(struct store_request *request)
     return NULL;
 }
 
+struct store_request *store_request_free_list(struct store_request *list)
+{
+    struct store_request *request;
+    struct store_request *next;
+
+    DL_FOREACH_SAFE(list, request, next)
+    {
+        store_request_free(request);
+    }
+    return NULL;
+}
+
 static void request_free_pointer(struct store_request **request)
 {
     *request = store_request_free(*request);
@@ -71,6 +83,13 @@ static int request_new(enum store_request_type type, const char *name,
     *ret = request;
     request = NULL;
     return 0;
+}
+
+void store_thread_note_clock(struct store_thread *thread, uint64_t wall_ms)
+{
+    uv_mutex_lock(&thread->mutex);
+    thread->clock_ms = wall_ms;
+    uv_mutex_unlock(&thread->mutex);
 }
 
 /* Takes the request over, unless the thread is ending. */

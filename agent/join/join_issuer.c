@@ -19,7 +19,6 @@
 #include "agent/identity/token.h"
 #include "agent/join/join_judge.h"
 #include "agent/join/join_message.h"
-#include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "gossip/wire/message.h"
 
@@ -213,7 +212,7 @@ static void end_certificate(const struct join_issuer *issuer)
     int error = -ENOENT;
 
     if (find_certificate(issuer, &record, &body)) {
-        body.not_after_s = clock_wall_ms() / 1000;
+        body.not_after_s = core_wall_ms(issuer->core) / 1000;
         body.generation++;
         error = body_put_certificate(&body, bytes, sizeof(bytes), &size);
     }
@@ -243,7 +242,7 @@ static void on_written(struct core *core, int error, struct record_order order,
         return;
     }
     status = join_judge_written(core->node, &core->identity->genesis,
-                                &issuer->request, clock_wall_ms() / 1000,
+                                &issuer->request, core_wall_ms(core) / 1000,
                                 core->identity->sign_public, order, text);
     if (status != JOIN_OK) {
         /* Another join with the same wish was written first. */
@@ -383,7 +382,7 @@ static void refuse_token(struct join_issuer *issuer, int error)
 static void on_redeemed(int error, const struct store_token *token, void *data)
 {
     struct join_issuer *issuer = data;
-    uint64_t now_s = clock_wall_ms() / 1000;
+    uint64_t now_s = core_wall_ms(issuer->core) / 1000;
     struct body_certificate old;
     struct body_certificate body;
     struct record record;
@@ -430,7 +429,7 @@ static void on_token(int error, const struct store_token *token, void *data)
 {
     struct join_issuer *issuer = data;
     struct core *core = issuer->core;
-    uint64_t now_s = clock_wall_ms() / 1000;
+    uint64_t now_s = core_wall_ms(core) / 1000;
     char text[JOIN_TEXT_SIZE];
     enum join_status status;
 

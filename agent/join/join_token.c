@@ -10,7 +10,6 @@
 
 #include "agent/core/core.h"
 #include "agent/core/store_thread.h"
-#include "agent/system/clock.h"
 
 /* A creation that waits for the disk. */
 struct join_token {
@@ -53,8 +52,8 @@ int join_token_create(struct core *core, const char *const *functions,
     pending->done = done;
     pending->data = data;
     error = token_new(core->identity, functions, n_functions,
-                      clock_wall_ms() / 1000, ttl_s, &pending->token, &stored,
-                      ret_problem);
+                      core_wall_ms(core) / 1000, ttl_s, &pending->token,
+                      &stored, ret_problem);
     if (error == 0) {
         error = store_thread_put_token(core->store, &stored, join_token_stored,
                                        pending);

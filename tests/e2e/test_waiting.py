@@ -1,4 +1,6 @@
 """What passes by itself keeps no agent down: it waits, and says for what."""
+import ctypes
+import ctypes.util
 import json
 import os
 import shutil
@@ -119,6 +121,53 @@ def test_starts_before_the_mesh_address(lab, start):
     lab("heal")
     lab.all_alive(["host1", "host2"])
     assert agent.process.poll() is None
+
+
+class Val(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_char_p)]
+
+
+def set_floor(lab, floor_ms):
+    """The latest time seen, put into the store of host2's stopped agent."""
+    path, name, value = lab.path("host2", "lib", "db"), b"clock", floor_ms.to_bytes(8, "big")
+    mdb = ctypes.CDLL(ctypes.util.find_library("lmdb"))
+    env, txn, db = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_uint()
+
+    def call(function, *arguments):
+        assert function(*arguments) == 0, function.__name__
+    call(mdb.mdb_env_create, ctypes.byref(env))
+    call(mdb.mdb_env_set_maxdbs, env, 8)
+    call(mdb.mdb_env_open, env, path.encode(), 0, 0o600)
+    call(mdb.mdb_txn_begin, env, None, 0, ctypes.byref(txn))
+    call(mdb.mdb_dbi_open, txn, b"settings", 0, ctypes.byref(db))
+    call(mdb.mdb_put, txn, db, ctypes.byref(Val(len(name), name)), ctypes.byref(Val(len(value), value)), 0)
+    call(mdb.mdb_txn_commit, txn)
+    mdb.mdb_env_close(env)
+
+
+def test_waits_for_the_clock(lab, start):
+    # It has run some seconds past the minute that a clock may be set back by.
+    floor_ms = int((time.time() + 68) * 1000)
+    set_floor(lab, floor_ms)
+    agent = start()
+    words = "waiting, core cannot start yet: the clock of this host is behind: this node has run at"
+    lab.until(lambda: words in agent.log())
+    assert "set the clock" in agent.log() and "agent store forget-clock" in agent.log()
+    assert not agent.is_ready() and agent.process.poll() is None, agent.log()
+    lab.until(agent.is_ready, 40)
+    assert time.time() * 1000 >= floor_ms - 60000
+    assert "waiting is over: core runs" in agent.log()
+    assert agent.log().count("waiting, core") == 1, agent.log()
+
+
+def test_wrong_time_can_be_forgotten(lab, start):
+    # A clock that was years ahead, once; its agent waits, and is not stopped for it.
+    floor_ms = int((time.time() + 300 * 86400) * 1000)
+    set_floor(lab, floor_ms)
+    agent = start()
+    lab.until(lambda: "the clock of this host is behind" in agent.log())
+    assert "forgotten" in lab.sh("host2", "agent", "store", "forget-clock").out
+    lab.until(agent.is_ready, 20)
 
 
 def test_ends_for_what_a_person_must_mend(lab, start):

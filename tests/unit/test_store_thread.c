@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "agent/core/store_thread_internal.h"
+#include "gossip/base/cursor.h"
 #include "tests/unit/records.h"
 #include "tests/unit/scratch.h"
 
@@ -236,6 +237,61 @@ static void last_value_of_a_setting_stays(void **state)
                      STORE_E_NOT_FOUND);
 }
 
+/* Whether the time was kept, and which. */
+static uint64_t kept_clock(struct fixture *fixture)
+{
+    uint8_t bytes[STORE_THREAD_CLOCK_SIZE] = {0};
+    struct reader reader = reader_init(bytes, sizeof(bytes));
+    size_t size = 0;
+    int error = store_get_setting(fixture->thread->store, STORE_THREAD_CLOCK,
+                                  bytes, sizeof(bytes), &size);
+
+    assert_true(error == 0 || error == STORE_E_NOT_FOUND);
+    return reader_u64(&reader);
+}
+
+static int read_nothing(struct store *store, void *data)
+{
+    (void)store;
+    (void)data;
+    return 0;
+}
+
+static void write_something(struct fixture *fixture)
+{
+    unsigned n = fixture->n_done;
+
+    assert_int_equal(store_thread_put_setting(fixture->thread, "x", "1", 1,
+                                              on_done, fixture),
+                     0);
+    run_until(fixture, n + 1);
+}
+
+/* The time is kept along with something else, and not each time. */
+static void clock_is_kept_with_other_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t commits;
+
+    store_thread_note_clock(fixture->thread, 1000000);
+    assert_int_equal(
+        store_thread_call(fixture->thread, read_nothing, on_done, fixture), 0);
+    run_until(fixture, 1);
+    assert_int_equal(kept_clock(fixture), 0); /* no write of its own */
+    commits = store_thread_counters_get(fixture->thread).commits;
+    assert_int_equal(commits, 0);
+    write_something(fixture);
+    assert_int_equal(kept_clock(fixture), 1000000);
+    store_thread_note_clock(fixture->thread,
+                            1000000 + STORE_THREAD_CLOCK_MS - 1);
+    write_something(fixture);
+    assert_int_equal(kept_clock(fixture), 1000000);
+    store_thread_note_clock(fixture->thread, 1000000 + STORE_THREAD_CLOCK_MS);
+    write_something(fixture);
+    assert_int_equal(kept_clock(fixture), 1000000 + STORE_THREAD_CLOCK_MS);
+    assert_int_equal(store_thread_counters_get(fixture->thread).commits, 3);
+}
+
 static void on_redeemed(int error, const struct store_token *token, void *data)
 {
     assert_true((error == 0) == (token != NULL));
@@ -313,6 +369,7 @@ int main(void)
         THREAD_TEST(own_record_takes_waiting_foreign_ones_along),
         THREAD_TEST(bad_record_fails_alone),
         THREAD_TEST(last_value_of_a_setting_stays),
+        THREAD_TEST(clock_is_kept_with_other_writes),
         THREAD_TEST(token_is_stored_and_redeemed),
         THREAD_TEST(the_end_writes_what_is_queued),
     };
