@@ -22,7 +22,7 @@ static size_t begin(struct writer *writer, uint8_t type, uint32_t xid)
 
     writer_u8(writer, OPENFLOW_VERSION);
     writer_u8(writer, type);
-    writer_u16(writer, 0);
+    writer_u16(writer, OPENFLOW_LENGTH_LATER);
     writer_u32(writer, xid);
     return start;
 }
@@ -135,10 +135,7 @@ void openflow_put_group_mod(struct writer *writer, uint32_t xid,
     writer_u8(writer, is_delete ? 0 : GROUP_TYPE_SELECT);
     writer_u8(writer, 0);
     writer_u32(writer, group->id);
-    if (buckets_size > UINT16_MAX) {
-        writer->failed = true;
-        return;
-    }
+    /* More than that makes the whole message too long: finish() fails. */
     writer_u16(writer, (uint16_t)buckets_size);
     writer_u16(writer, 0);
     writer_u32(writer, BUCKET_ALL);

@@ -192,8 +192,9 @@ _must_check_ int openflow_parse_multipart(const uint8_t *message, size_t size,
 _must_check_ int openflow_parse_error(const uint8_t *message, size_t size,
                                       uint16_t *ret_type, uint16_t *ret_code);
 /* "type 4 code 9" and, where known, words. */
+#define OPENFLOW_ERROR_TEXT_SIZE 128
 const char *openflow_error_text(uint16_t type, uint16_t code,
-                                char ret_text[128]);
+                                char ret_text[OPENFLOW_ERROR_TEXT_SIZE]);
 
 /* Entries of a flow monitor's reply.  Our own changes come back as OWN. */
 enum openflow_event {

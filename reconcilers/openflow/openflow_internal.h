@@ -95,6 +95,8 @@ enum openflow_nicira_action {
 /* Appends zero bytes until what was written since `start` is a multiple of
  * 8, the alignment of everything in OpenFlow. */
 void openflow_put_padding(struct writer *writer, size_t start);
+/* Stands where openflow_set_length will write. */
+#define OPENFLOW_LENGTH_LATER 0
 /* Writes a 16-bit length over the two bytes at `at`. */
 void openflow_set_length(struct writer *writer, size_t at, size_t length);
 

@@ -133,7 +133,7 @@ void openflow_put_match(struct writer *writer, const struct flow_match *match)
     size_t start = writer_size(writer);
 
     writer_u16(writer, MATCH_TYPE_OXM);
-    writer_u16(writer, 0);
+    writer_u16(writer, OPENFLOW_LENGTH_LATER);
     put_fields(writer, match);
     openflow_set_length(writer, start + 2, writer_size(writer) - start);
     openflow_put_padding(writer, start);

@@ -317,7 +317,7 @@ int openflow_parse_error(const uint8_t *message, size_t size,
 }
 
 const char *openflow_error_text(uint16_t type, uint16_t code,
-                                char ret_text[128])
+                                char ret_text[OPENFLOW_ERROR_TEXT_SIZE])
 {
     static const struct {
         uint16_t type, code;
@@ -347,7 +347,8 @@ const char *openflow_error_text(uint16_t type, uint16_t code,
             words = known[i].words;
         }
     }
-    (void)snprintf(ret_text, 128, "type %u code %u%s%s", type, code,
-                   words != NULL ? ": " : "", words != NULL ? words : "");
+    (void)snprintf(ret_text, OPENFLOW_ERROR_TEXT_SIZE, "type %u code %u%s%s",
+                   type, code, words != NULL ? ": " : "",
+                   words != NULL ? words : "");
     return ret_text;
 }

@@ -70,7 +70,7 @@ static void put_set_field(struct writer *writer, uint32_t header,
     size_t start = writer_size(writer);
 
     writer_u16(writer, ACTION_SET_FIELD);
-    writer_u16(writer, 0);
+    writer_u16(writer, OPENFLOW_LENGTH_LATER);
     writer_u32(writer, header);
     writer_put(writer, value, header & 0xff);
     openflow_put_padding(writer, start);
@@ -140,7 +140,7 @@ static void put_nat(struct writer *writer, const struct openflow_ct *ct)
         present = address->family == 6 ? NAT_HAS_IPV6_MIN : NAT_HAS_IPV4_MIN;
         present |= ct->port != 0 ? NAT_HAS_PORT_MIN : 0;
     }
-    put_nicira(writer, NICIRA_NAT, 0);
+    put_nicira(writer, NICIRA_NAT, OPENFLOW_LENGTH_LATER);
     writer_u16(writer, 0);
     writer_u16(writer, flags);
     writer_u16(writer, present);
@@ -158,7 +158,7 @@ void openflow_put_ct(struct writer *writer, const struct openflow_ct *ct)
 {
     size_t start = writer_size(writer);
 
-    put_nicira(writer, NICIRA_CT, 0);
+    put_nicira(writer, NICIRA_CT, OPENFLOW_LENGTH_LATER);
     writer_u16(writer, ct->commit ? CT_FLAG_COMMIT : 0);
     writer_u32(writer, 0); /* the zone is the number that follows */
     writer_u16(writer, ct->zone);
@@ -176,7 +176,7 @@ void openflow_put_apply(struct writer *writer, const uint8_t *actions,
     size_t start = writer_size(writer);
 
     writer_u16(writer, INSTRUCTION_APPLY);
-    writer_u16(writer, 0);
+    writer_u16(writer, OPENFLOW_LENGTH_LATER);
     writer_u32(writer, 0);
     writer_put(writer, actions, size);
     openflow_set_length(writer, start + 2, writer_size(writer) - start);
@@ -187,8 +187,8 @@ void openflow_put_bucket(struct writer *writer, uint32_t bucket_id,
 {
     size_t start = writer_size(writer);
 
-    writer_u16(writer, 0);
-    writer_u16(writer, 0);
+    writer_u16(writer, OPENFLOW_LENGTH_LATER);
+    writer_u16(writer, OPENFLOW_LENGTH_LATER);
     writer_u32(writer, bucket_id);
     writer_put(writer, actions, size);
     openflow_set_length(writer, start + 2, size);

@@ -17,6 +17,8 @@
 /* Reads of one ofconn_run, so that a flood of messages does not starve the
  * owner's loop; what is left stays readable. */
 #define OFCONN_READS_PER_RUN 64
+/* A message that is not whole yet, and one read more. */
+#define OFCONN_RECEIVED_MAX (2 * (OFCONN_MESSAGE_MAX + 1))
 /* Packets waiting for a switch that does not read: beyond this, refused. */
 #define OFCONN_PACKETS_PENDING_MAX (1024u * 1024u)
 
@@ -210,7 +212,7 @@ static int conn_exchange(struct ofconn *conn)
         if (error != 0) {
             break;
         }
-        error = channel_read(&conn->channel, 2 * (OFCONN_MESSAGE_MAX + 1));
+        error = channel_read(&conn->channel, OFCONN_RECEIVED_MAX);
         if (error == CHANNEL_E_AGAIN) {
             error = conn_process(conn);
             break;

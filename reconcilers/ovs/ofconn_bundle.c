@@ -107,7 +107,7 @@ static bool bundle_refuse(struct ofconn_bundle *bundle,
     bool is_control =
         header->xid == bundle->open_xid || header->xid == bundle->barrier_xid ||
         (bundle->phase != BUNDLE_ADDING && header->xid == bundle->control_xid);
-    char text[128];
+    char text[OPENFLOW_ERROR_TEXT_SIZE];
     uint16_t type, code;
 
     if (item == NULL && !is_control) {
@@ -166,7 +166,8 @@ bool ofconn_bundle_receive(struct ofconn *conn, struct ofconn_bundle *bundle,
     case OPENFLOW_BUNDLE_CONTROL:
         *ret_is_complete = bundle->phase != BUNDLE_ADDING &&
                            header->xid == bundle->control_xid;
-        return header->xid == bundle->open_xid || *ret_is_complete;
+        /* The answer to the opening needs nothing. */
+        return *ret_is_complete;
     default:
         return false;
     }

@@ -58,7 +58,7 @@ int ofconn_receive_error(struct ofconn *conn,
                          const struct openflow_header *header,
                          const uint8_t *message)
 {
-    char text[128], why[192];
+    char text[OPENFLOW_ERROR_TEXT_SIZE], why[192];
     uint16_t type, code;
 
     if (openflow_parse_error(message, header->length, &type, &code) != 0) {
