@@ -32,6 +32,11 @@ void plan_done(struct plan *plan)
     *plan = (struct plan)PLAN_INIT;
 }
 
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
 /* By key; of two with one key the order is still total, so that every run,
  * and every host with the same inputs, keeps the same one. */
 static int compare_flows(const void *a, const void *b)
@@ -39,11 +44,12 @@ static int compare_flows(const void *a, const void *b)
     const struct flow *left = a, *right = b;
     int order = flow_compare_key(left, right);
 
-    if (order == 0 && left->cookie != right->cookie) {
-        order = left->cookie < right->cookie ? -1 : 1;
+    if (order == 0) {
+        order = compare_numbers(left->cookie, right->cookie);
     }
-    if (order == 0 && left->instructions_size != right->instructions_size) {
-        order = left->instructions_size < right->instructions_size ? -1 : 1;
+    if (order == 0) {
+        order =
+            compare_numbers(left->instructions_size, right->instructions_size);
     }
     if (order == 0 && left->instructions_size > 0) {
         order = memcmp(left->instructions, right->instructions,

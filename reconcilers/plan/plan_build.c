@@ -253,7 +253,7 @@ static int compare_group_ids(const void *key, const void *element)
     uint32_t id = *(const uint32_t *)key;
     uint32_t other = *(const uint32_t *)element;
 
-    return id < other ? -1 : id > other;
+    return (id > other) - (id < other);
 }
 
 /* Index of the first id that is not below `id`. */

@@ -55,11 +55,9 @@ static int compare_backends(const struct desired_backend *a,
 static int compare_buckets(const void *a, const void *b)
 {
     const struct bucket *left = a, *right = b;
+    int order = (left->id > right->id) - (left->id < right->id);
 
-    if (left->id != right->id) {
-        return left->id < right->id ? -1 : 1;
-    }
-    return compare_backends(left->backend, right->backend);
+    return order != 0 ? order : compare_backends(left->backend, right->backend);
 }
 
 /* The buckets of a function, sorted, each with an id of its own. */
