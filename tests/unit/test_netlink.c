@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -363,6 +364,76 @@ static void test_refused(void **state)
     assert_output("ip addr show socket", "10.0.1.1/24", false);
 }
 
+/* The same for each of the things that are done; each is alone in its turn,
+ * and done when it is allowed. */
+static void test_each_refused(void **state)
+{
+    static const struct {
+        const char *damage, *words;
+    } cases[] = {
+        {"ip link del vx-socket", "cannot create vxlan device vx-socket: "},
+        {"ip link set vx-socket mtu 1200",
+         "cannot set up vxlan device vx-socket: "},
+        {"bridge fdb del 0a:1b:2c:3d:4e:02 dev vx-socket dst 100.104.70.2",
+         "cannot forward to 100.104.70.2: "},
+        {"bridge fdb add 0a:1b:2c:3d:4e:77 dev vx-socket dst 100.104.70.99 "
+         "self permanent",
+         "cannot stop forwarding 0a:1b:2c:3d:4e:77: "},
+        {"ip link set socket down", "cannot set socket up: "},
+        {"ip addr del 10.0.1.1/24 dev socket && ip addr add 192.0.2.1/24 dev "
+         "socket",
+         "cannot add address 10.0.1.1: "},
+        {"ip route del 10.0.2.0/24", "cannot add route 10.0.2.0/24: "},
+        {"ip route add 10.0.9.0/24 dev socket proto 115",
+         "cannot delete route 10.0.9.0/24: "},
+    };
+    struct notes notes;
+
+    (void)state;
+    (void)apply(false, &notes);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        ovs_fixture_shell("%s", cases[i].damage);
+        assert_int_equal(seteuid(65534), 0);
+        apply_fails(-EPERM, cases[i].words);
+        assert_int_equal(seteuid(0), 0);
+        assert_true(apply(false, &notes) > 0);
+        assert_changes(false, 0, &notes);
+    }
+    world.plan.needs_tunnel = false;
+    assert_int_equal(seteuid(65534), 0);
+    apply_fails(-EPERM, "cannot delete vxlan device vx-socket: ");
+    /* The first refusal is told, and what comes after it tried. */
+    assert_int_equal(
+        netlink_remove_all(world.netlink, &policy, false, NULL, NULL), -EPERM);
+    assert_int_equal(seteuid(0), 0);
+    world.plan.needs_tunnel = true;
+    assert_changes(false, 0, &notes);
+}
+
+/* Without room for another descriptor there is none. */
+static void test_no_descriptors(void **state)
+{
+    struct netlink *netlink = NULL;
+    struct rlimit limit, few;
+    int next = dup(0), error = -1;
+
+    (void)state;
+    assert_true(next >= 0);
+    assert_int_equal(close(next), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = limit;
+    for (int n = 0; n < 2; n++) {
+        few.rlim_cur = (rlim_t)(next + n);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        error = netlink_open(&netlink);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_true(error < 0);
+        assert_null(netlink);
+        assert_int_equal(dup(0), next); /* nothing was left open */
+        assert_int_equal(close(next), 0);
+    }
+}
+
 static void test_remove_all(void **state)
 {
     struct notes notes = {0};
@@ -486,10 +557,12 @@ static void test_links(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_apply),      TEST(test_update),    TEST(test_repair),
-        TEST(test_not_ours),   TEST(test_missing),   TEST(test_refused),
-        TEST(test_remove_all), TEST(test_interface), TEST(test_quiet),
-        TEST(test_links),
+        TEST(test_apply),        TEST(test_update),
+        TEST(test_repair),       TEST(test_not_ours),
+        TEST(test_missing),      TEST(test_refused),
+        TEST(test_remove_all),   TEST(test_interface),
+        TEST(test_quiet),        TEST(test_links),
+        TEST(test_each_refused), TEST(test_no_descriptors),
     };
 
     if (!ovs_fixture_enter_namespace()) {

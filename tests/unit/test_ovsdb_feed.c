@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -345,8 +346,14 @@ static void test_channel(void **state)
     struct channel channel = CHANNEL_INIT;
     char folder[] = "/tmp/test_ovsdb_feed.XXXXXX";
     int listener = socket(AF_UNIX, SOCK_STREAM, 0), peer;
+    char byte[2], long_path[sizeof(address.sun_path) + 1];
 
     (void)state;
+    memset(long_path, 'x', sizeof(long_path));
+    long_path[sizeof(long_path) - 1] = '\0';
+    assert_int_equal(channel_connect(&channel, long_path), -ENAMETOOLONG);
+    long_path[sizeof(long_path) - 2] = '\0';
+    assert_int_equal(channel_connect(&channel, long_path), -ENOENT);
     assert_non_null(mkdtemp(folder));
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket",
                    folder);
@@ -369,9 +376,233 @@ static void test_channel(void **state)
     assert_int_equal(channel_read(&channel, 17), 0);
     assert_memory_equal(channel.in.bytes + channel.in.head, "0123456789abcdefg",
                         17);
+    /* Down to the last byte. */
+    assert_int_equal(channel_send(&channel, "x", 1), 0);
+    assert_int_equal(channel_write(&channel), 0);
+    assert_int_equal(channel.out.size, 0);
+    assert_int_equal(recv(peer, byte, sizeof(byte), MSG_DONTWAIT), 1);
+    assert_int_equal(byte[0], 'x');
     assert_int_equal(close(peer), 0);
     assert_int_equal(channel_read(&channel, 32), -ECONNRESET);
+    assert_int_equal(channel_send(&channel, "x", 1), 0);
+    assert_int_equal(channel_write(&channel), -ECONNRESET);
     channel_done(&channel);
+    assert_int_equal(channel.fd, -1);
+    assert_int_equal(close(listener), 0);
+    assert_int_equal(unlink(address.sun_path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* A message has its limit, with what came of it before. */
+static void test_too_large(void **state)
+{
+    struct seen seen = {0};
+    struct ovsdb *ovsdb = open_synced(&seen);
+    uint8_t *bytes = malloc(OVSDB_MESSAGE_MAX + 1);
+
+    (void)state;
+    assert_non_null(bytes);
+    memset(bytes, ' ', OVSDB_MESSAGE_MAX + 1);
+    assert_int_equal(ovsdb_feed(ovsdb, bytes, OVSDB_MESSAGE_MAX + 1),
+                     -EOVERFLOW);
+    assert_int_equal(ovsdb_feed(ovsdb, (const uint8_t *)"{", 1), 0);
+    assert_int_equal(ovsdb_feed(ovsdb, bytes, OVSDB_MESSAGE_MAX), -EOVERFLOW);
+    assert_int_equal(ovsdb_feed(ovsdb, bytes, OVSDB_MESSAGE_MAX - 1), 0);
+    assert_int_equal(ovsdb_feed(ovsdb, (const uint8_t *)"}", 1), -EOVERFLOW);
+    free(bytes);
+    assert_null(ovsdb_close(ovsdb));
+}
+
+struct done {
+    int n;
+    int error;
+    char text[256];
+};
+
+static void on_done(int error, const char *text, void *data)
+{
+    struct done *done = data;
+
+    done->n++;
+    done->error = error;
+    (void)snprintf(done->text, sizeof(done->text), "%s", text);
+}
+
+#define UPDATE(tables)                                                         \
+    "{\"method\":\"update3\",\"id\":null,\"params\":[\"socketnet\",\"y\","     \
+    "{" tables "}]}"
+#define CUR_CFG(number)                                                        \
+    UPDATE("\"Open_vSwitch\":{" UUID_4 ":{\"modify\":{\"cur_cfg\":" number     \
+           "}}}")
+
+/* A change ends when the switch says that it has applied it, and not before;
+ * each with its own answer. */
+static void test_change_in_one_feed(void **state)
+{
+    struct seen seen = {0};
+    struct done first = {0}, second = {0}, third = {0};
+    struct ovsdb *ovsdb = open_synced(&seen);
+
+    (void)state;
+    assert_int_equal(ovsdb_add_port(ovsdb, 0, "od0", "x", on_done, &first), 0);
+    assert_int_equal(ovsdb_add_port(ovsdb, 0, "od1", "x", on_done, &second), 0);
+    assert_int_equal(ovsdb_add_port(ovsdb, 0, "od2", "x", on_done, &third), 0);
+    assert_int_equal(feed(ovsdb, CUR_CFG("9")), 0);
+    assert_int_equal(first.n + second.n + third.n, 0);
+    assert_int_equal(feed(ovsdb, "{\"id\":2,\"error\":null,\"result\":[{},{"
+                                 "\"rows\":[{\"next_cfg\":10}]}]}"
+                                 "{\"id\":9,\"error\":null,\"result\":[{"
+                                 "\"rows\":[{\"next_cfg\":1}]}]}"),
+                     0);
+    assert_int_equal(first.n, 0);
+    assert_int_equal(feed(ovsdb, CUR_CFG("10")), 0);
+    assert_int_equal(first.n, 1);
+    assert_int_equal(first.error, 0);
+    assert_string_equal(first.text, "");
+    assert_int_equal(second.n + third.n, 0);
+    /* Refused, by one of its operations, and by something that is none. */
+    assert_int_equal(
+        feed(ovsdb, "{\"id\":3,\"error\":null,\"result\":[{},{\"error\":"
+                    "\"constraint violation\",\"details\":\"no\"},null]}"),
+        0);
+    assert_int_equal(second.n, 1);
+    assert_int_equal(second.error, -EBADMSG);
+    assert_string_equal(second.text,
+                        "database refused port od1: constraint violation no");
+    assert_int_equal(feed(ovsdb, "{\"id\":4,\"error\":null,\"result\":[]}"), 0);
+    assert_int_equal(third.n, 1);
+    assert_int_equal(third.error, -EBADMSG);
+    assert_string_equal(third.text, "database refused port od2: no answer ");
+    assert_int_equal(ovsdb_changes_deadline_ms(ovsdb), 0);
+    /* A "wait" that did not hold; a device that cannot be opened. */
+    first = second = (struct done){0};
+    assert_int_equal(ovsdb_add_port(ovsdb, 0, "od0", "x", on_done, &first), 0);
+    assert_int_equal(ovsdb_add_port(ovsdb, 0, "od1", "x", on_done, &second), 0);
+    assert_int_equal(feed(ovsdb, "{\"id\":5,\"error\":null,\"result\":[{"
+                                 "\"error\":\"timed out\"},null]}"
+                                 "{\"id\":6,\"error\":null,\"result\":[{"
+                                 "\"rows\":[{\"next_cfg\":11}]}]}"),
+                     0);
+    assert_int_equal(first.n, 1);
+    assert_int_equal(first.error, -EEXIST);
+    assert_string_equal(first.text,
+                        "port od0 exists already, or bridge socket is gone");
+    assert_int_equal(
+        feed(ovsdb,
+             UPDATE("\"Open_vSwitch\":{" UUID_4
+                    ":{\"modify\":{\"cur_cfg\":12}}},\"Bridge\":{" UUID_B
+                    ":{\"modify\":{\"ports\":[\"uuid\"," UUID_1
+                    "]}}},\"Port\":{" UUID_1 ":{\"insert\":{\"name\":\"od1\","
+                    "\"interfaces\":[\"uuid\"," UUID_2
+                    "],\"external_ids\":[\"map\",[[\"socketnet\","
+                    "\"x\"]]]}}},\"Interface\":{" UUID_2
+                    ":{\"insert\":{\"name\":\"od1\",\"error\":\"no device\","
+                    "\"ofport\":-1}}}")),
+        0);
+    assert_int_equal(second.n, 1);
+    assert_int_equal(second.error, -ENODEV);
+    assert_string_equal(second.text, "port od1: no device");
+    /* Ours, so it can go; changed by another meanwhile. */
+    first = (struct done){0};
+    assert_int_equal(ovsdb_remove_port(ovsdb, 0, "od1", on_done, &first), 0);
+    assert_int_equal(feed(ovsdb, "{\"id\":7,\"error\":null,\"result\":[{"
+                                 "\"error\":\"timed out\"},null]}"),
+                     0);
+    assert_int_equal(first.error, -EAGAIN);
+    assert_string_equal(first.text,
+                        "port od1 of bridge socket was changed by another");
+    assert_null(ovsdb_close(ovsdb));
+}
+
+/* Moved to the front before it grows, and given back after a burst. */
+static void test_buffer(void **state)
+{
+    static uint8_t burst[300 * 1024];
+    struct channel_buffer buffer = {0};
+    uint8_t bytes[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i % 251);
+    }
+    assert_int_equal(channel_buffer_append(&buffer, bytes, 0), 0);
+    assert_int_equal(channel_buffer_append(&buffer, bytes, 1024), 0);
+    assert_int_equal(buffer.capacity, 1024);
+    channel_buffer_consume(&buffer, 24);
+    assert_int_equal(channel_buffer_append(&buffer, bytes, 24), 0);
+    assert_int_equal(buffer.capacity, 1024);
+    assert_int_equal(buffer.size, 1024);
+    assert_memory_equal(buffer.bytes + buffer.head, bytes + 24, 1000);
+    assert_memory_equal(buffer.bytes + buffer.head + 1000, bytes, 24);
+    assert_int_equal(channel_buffer_append(&buffer, bytes, 1), 0);
+    assert_int_equal(buffer.capacity, 2048);
+    channel_buffer_consume(&buffer, 1024);
+    assert_int_equal(buffer.bytes[buffer.head], bytes[0]);
+    channel_buffer_consume(&buffer, 1);
+    assert_int_equal(buffer.head, 0);
+    assert_int_equal(buffer.capacity, 2048); /* kept for the next */
+    /* More than memory has. */
+    assert_int_equal(channel_buffer_append(&buffer, bytes, SIZE_MAX / 2),
+                     -ENOMEM);
+    assert_int_equal(channel_buffer_append(&buffer, burst, sizeof(burst)), 0);
+    channel_buffer_consume(&buffer, sizeof(burst) - 1);
+    assert_non_null(buffer.bytes);
+    channel_buffer_consume(&buffer, 1);
+    assert_null(buffer.bytes);
+    assert_int_equal(buffer.capacity, 0);
+    heap_fail_at(1);
+    assert_int_equal(channel_buffer_append(&buffer, bytes, 1), -ENOMEM);
+    assert_true(heap_off());
+    assert_int_equal(buffer.size, 0);
+}
+
+static size_t count_descriptors(void)
+{
+    size_t n = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+/* What was opened is closed, after a failure too. */
+static void test_descriptors(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char folder[] = "/tmp/test_ovsdb_feed.XXXXXX";
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    size_t n = count_descriptors();
+    struct seen seen = {0};
+    struct ovsdb *ovsdb = NULL;
+    struct rlimit limit, few;
+    int error = -EMFILE;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket",
+                   folder);
+    assert_int_equal(
+        ovsdb_open(address.sun_path, "socket", &callbacks, &seen, &ovsdb),
+        -ENOENT);
+    assert_int_equal(
+        bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    /* None at first, then one more each time. */
+    few = limit;
+    for (int fd = 0; error != 0 && fd < 1000; fd++) {
+        few.rlim_cur = (rlim_t)fd;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        error =
+            ovsdb_open(address.sun_path, "socket", &callbacks, &seen, &ovsdb);
+        assert_true(error == 0 || error == -EMFILE);
+        assert_int_equal(count_descriptors(), error == 0 ? n + 3 : n);
+    }
+    assert_int_equal(error, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_null(ovsdb_close(ovsdb));
+    assert_int_equal(count_descriptors(), n);
     assert_int_equal(close(listener), 0);
     assert_int_equal(unlink(address.sun_path), 0);
     assert_int_equal(rmdir(folder), 0);
@@ -479,6 +710,10 @@ int main(void)
         cmocka_unit_test(test_channel),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_whole_request),
+        cmocka_unit_test(test_buffer),
+        cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_change_in_one_feed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
