@@ -34,6 +34,44 @@ static void add(struct problems *problems, const char *level, const char *id,
     problems->is_healthy &= strcmp(level, "fail") != 0;
 }
 
+/* Two of our own records contradict each other. */
+static void find_frozen(const struct core *core, struct problems *problems)
+{
+    uint8_t source[32];
+
+    if (node_trouble(core->node, source) == NODE_TROUBLE_FROZEN) {
+        add(problems, "fail", "frozen",
+            "two records under one number were signed with this node's key (a "
+            "machine set back to a snapshot while it ran, a clone, or a stolen "
+            "key): all members have them, and use nothing of this node",
+            "agentctl record evidence shows them; stop what else has this "
+            "key, then give this node a new certificate: agent reset --yes, "
+            "and agent join");
+    }
+}
+
+/* Others are. */
+static void find_frozen_members(const struct core *core,
+                                struct problems *problems)
+{
+    struct node_member member;
+
+    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
+        char text[BODY_NAME_SIZE + 96];
+
+        if (!member.is_frozen || member.is_self) {
+            continue;
+        }
+        (void)snprintf(text, sizeof(text),
+                       "%s signed two records under one number: nothing of it "
+                       "is believed or used",
+                       member.certificate->name);
+        add(problems, "warn", "frozen-member", text,
+            "agentctl record evidence shows them; agentctl status there says "
+            "what to do");
+    }
+}
+
 /* Another agent writes with our key. */
 static void find_twin(const struct core *core, struct problems *problems)
 {
@@ -298,6 +336,8 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
 
     find_gossip_problems(core, &problems);
     find_twin(core, &problems);
+    find_frozen(core, &problems);
+    find_frozen_members(core, &problems);
     find_certificate_problems(core, &problems);
     find_worker_problems(core, &problems);
     find_file_problems(api, &problems);

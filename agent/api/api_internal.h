@@ -105,6 +105,7 @@ void api_flows_diff_get(struct http_exchange *exchange, void *data);
 void api_ports_get(struct http_exchange *exchange, void *data);
 void api_records_get(struct http_exchange *exchange, void *data);
 void api_records_verify_get(struct http_exchange *exchange, void *data);
+void api_evidence_get(struct http_exchange *exchange, void *data);
 void api_events_get(struct http_exchange *exchange, void *data);
 void api_token_post(struct http_exchange *exchange, void *data);
 void api_leave_post(struct http_exchange *exchange, void *data);

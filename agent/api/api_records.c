@@ -1,5 +1,6 @@
 /*
- * GET /api/v1/records and /records/verify: the signed records themselves.
+ * GET /api/v1/records, /records/verify and /evidence: the signed records
+ * themselves.
  *
  * Verifying all of them takes a while (some 15,000 signatures a second), so
  * it runs on a copy, a few records per turn of the loop.
@@ -15,6 +16,7 @@
 #include "agent/core/core.h"
 #include "agent/identity/identity.h"
 #include "agent/system/clock.h"
+#include "gossip/wire/evidence.h"
 #include "gossip/wire/sign.h"
 
 #define RECORDS_PER_TURN 16
@@ -130,6 +132,43 @@ void api_records_get(struct http_exchange *exchange, void *data)
     api_reply(
         exchange, 200,
         json_pack("{s:i, s:o}", "schema", API_SCHEMA, "records", job.list));
+}
+
+static int add_evidence(const struct record *record, void *data)
+{
+    struct list_job *job = data;
+    struct record first, second;
+    char writer[BODY_NAME_SIZE];
+
+    if (evidence_get(record, &first, &second) != 0) {
+        return 0; /* the node would not have taken it */
+    }
+    writer_name(job->core, record->writer, writer);
+    return json_array_append_new(
+        job->list,
+        json_pack("{s:s, s:o, s:o, s:I, s:I, s:[o, o]}", "writer", writer,
+                  "writer_key", api_json_hex(record->writer, 32), "serial",
+                  api_json_id(record->serial), "epoch",
+                  (json_int_t)record->order.epoch, "seq",
+                  (json_int_t)record->order.seq, "records",
+                  record_json(job->core, &first),
+                  record_json(job->core, &second)));
+}
+
+void api_evidence_get(struct http_exchange *exchange, void *data)
+{
+    struct list_job job = {.core = ((struct api *)data)->core,
+                           .list = json_array()};
+
+    if (node_records_each(job.core->node, RECORD_EVIDENCE, add_evidence,
+                          &job) != 0) {
+        json_decref(job.list);
+        api_reply(exchange, 500, NULL);
+        return;
+    }
+    api_reply(
+        exchange, 200,
+        json_pack("{s:i, s:o}", "schema", API_SCHEMA, "evidence", job.list));
 }
 
 /* A verification under way; ends when all is checked or the client goes. */

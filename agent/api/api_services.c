@@ -74,6 +74,13 @@ static const char *instance_state(const struct api *api,
         return problem;
     }
     switch (instance->state) {
+    case CATALOG_FROZEN:
+        (void)snprintf(reason, reason_size,
+                       "node %s signed two records under one number, so "
+                       "nothing of it is believed: see agentctl record "
+                       "evidence",
+                       instance->node);
+        break;
     case CATALOG_REFUSED:
         (void)snprintf(reason, reason_size,
                        "node %s refuses it: `agentctl service show %s` there "

@@ -131,6 +131,8 @@ const char *catalog_state_name(enum catalog_state state)
     switch (state) {
     case CATALOG_USABLE:
         return "usable";
+    case CATALOG_FROZEN:
+        return "frozen";
     case CATALOG_REFUSED:
         return "refused";
     case CATALOG_PENDING:

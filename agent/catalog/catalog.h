@@ -31,6 +31,7 @@ struct catalog;
  * then the first in this order. */
 enum catalog_state {
     CATALOG_USABLE = 0,
+    CATALOG_FROZEN,   /* its node contradicted itself: nobody believes it */
     CATALOG_REFUSED,  /* its own host's data plane does not take it */
     CATALOG_PENDING,  /* its own host finds no port for it */
     CATALOG_CRITICAL, /* its check fails */

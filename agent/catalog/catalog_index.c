@@ -41,6 +41,7 @@ enum catalog_rank catalog_state_rank(enum catalog_state state)
         return CATALOG_RANK_NOT_HEARD;
     case CATALOG_UNREACHABLE:
         return CATALOG_RANK_UNREACHABLE;
+    case CATALOG_FROZEN:
     case CATALOG_REFUSED:
     case CATALOG_PENDING:
     case CATALOG_CRITICAL:
@@ -55,7 +56,8 @@ enum catalog_rank catalog_state_rank(enum catalog_state state)
 bool catalog_state_carries(enum catalog_state state)
 {
     return state != CATALOG_REFUSED && state != CATALOG_PENDING &&
-           state != CATALOG_CRITICAL && state != CATALOG_NODE_DOWN;
+           state != CATALOG_CRITICAL && state != CATALOG_NODE_DOWN &&
+           state != CATALOG_FROZEN;
 }
 
 /* --- Nodes. --- */

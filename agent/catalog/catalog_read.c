@@ -69,6 +69,9 @@ static enum catalog_state catalog_judge(const struct node_member *member,
         member->state == NODE_MEMBER_LEFT) {
         return CATALOG_NODE_DOWN;
     }
+    if (member->is_frozen) {
+        return CATALOG_FROZEN;
+    }
     switch (service->finding) {
     case BODY_FINDING_NONE:
     case BODY_FINDING_CHECK: /* health says it */

@@ -142,6 +142,9 @@ static void core_note_trouble(struct core *core)
     if (trouble == NODE_TROUBLE_TWIN) {
         log_error("another agent writes with this node's key: this one stops "
                   "writing; see agentctl status");
+    } else if (trouble == NODE_TROUBLE_FROZEN) {
+        log_error("two records of this node contradict each other: all others "
+                  "stop believing it; see agentctl record evidence");
     }
 }
 

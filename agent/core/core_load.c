@@ -72,7 +72,7 @@ int core_load_epoch(struct store *store,
 struct core_loading {
     struct node *node;
     uint64_t wall_ms;
-    bool wants_certificates; /* or all other kinds */
+    enum { CORE_CERTIFICATES, CORE_EVIDENCE, CORE_OTHERS } pass;
     size_t n_accepted;
     size_t n_refused;
     int error;
@@ -88,7 +88,9 @@ static int core_load_record(const uint8_t *bytes, size_t size, void *data)
     int error = record_parse(bytes, size, &record);
 
     if (error == 0 &&
-        (record.kind == RECORD_CERTIFICATE) != loading->wants_certificates) {
+        loading->pass != (record.kind == RECORD_CERTIFICATE ? CORE_CERTIFICATES
+                          : record.kind == RECORD_EVIDENCE  ? CORE_EVIDENCE
+                                                            : CORE_OTHERS)) {
         return 0;
     }
     if (error == 0) {
@@ -118,7 +120,7 @@ static int core_load_pass(struct store *store, struct core_loading *loading)
 int core_load_records(struct store *store, struct node *node, uint64_t wall_ms)
 {
     struct core_loading loading = {
-        .node = node, .wall_ms = wall_ms, .wants_certificates = true};
+        .node = node, .wall_ms = wall_ms, .pass = CORE_CERTIFICATES};
     size_t n_certificates;
     int error = core_load_pass(store, &loading);
 
@@ -131,8 +133,13 @@ int core_load_records(struct store *store, struct node *node, uint64_t wall_ms)
         return error;
     }
     n_certificates = loading.n_accepted;
-    loading.wants_certificates = false;
+    /* A frozen writer is one before its records are looked at. */
+    loading.pass = CORE_EVIDENCE;
     error = core_load_pass(store, &loading);
+    if (error == 0) {
+        loading.pass = CORE_OTHERS;
+        error = core_load_pass(store, &loading);
+    }
     if (error == 0) {
         log_info("records loaded certificates=%zu others=%zu refused=%zu",
                  n_certificates, loading.n_accepted, loading.n_refused);

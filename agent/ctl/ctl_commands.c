@@ -69,6 +69,7 @@ RUN(flow_diff)
 RUN(port_ls)
 RUN(record_ls)
 RUN(record_verify)
+RUN(record_evidence)
 RUN(events)
 RUN(token_create)
 
@@ -105,6 +106,10 @@ static const struct program_command commands[] = {
     {"port ls", NULL, "the ports of the bridge", NULL, NULL, 0, 0, run_port_ls},
     {"record ls", "[--kind K]", "the signed records this node holds", NULL,
      record_options, 0, 0, run_record_ls},
+    {"record evidence", NULL, "pairs of records that contradict each other",
+     "Their writers are frozen: nothing of them is used until they have a "
+     "certificate of another serial.",
+     NULL, 0, 0, run_record_evidence},
     {"record verify", NULL, "check every signature and certificate anew",
      "Ends 5 when one of them does not hold.", NULL, 0, 0, run_record_verify},
     {"events", "[--since N] [--no-follow]", "changes, as they happen",

@@ -95,6 +95,7 @@ int ctl_flow_diff(struct ctl *ctl);
 int ctl_port_ls(struct ctl *ctl);
 int ctl_record_ls(struct ctl *ctl);
 int ctl_record_verify(struct ctl *ctl);
+int ctl_record_evidence(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_token_create(struct ctl *ctl);
 

@@ -1,5 +1,5 @@
 /*
- * agentctl record ls and verify.
+ * agentctl record ls, verify and evidence.
  */
 #include "agent/ctl/ctl_internal.h"
 
@@ -76,4 +76,30 @@ int ctl_record_verify(struct ctl *ctl)
         }
     }
     return json_array_size(invalid) == 0 ? CTL_EXIT_OK : CTL_EXIT_DENIED;
+}
+
+/* The two records of one writer, one below the other. */
+int ctl_record_evidence(struct ctl *ctl)
+{
+    static const char *const heads[] = {"KIND", "WRITER", "KEY", "BOOT", "SEQ",
+                                        "TIME", "SIZE",   "ID",  NULL};
+    json_auto_t *root = NULL;
+    struct ctl_table *table;
+    json_t *evidence;
+    json_t *record;
+    size_t i, k;
+    int status = ctl_get(ctl, CTL_API "evidence", &root);
+
+    if (status != 0 || ctl_print_json(ctl, root, "evidence")) {
+        return status;
+    }
+    if (ctl_table_new(heads, &table) != 0) {
+        return CTL_EXIT_FAILED;
+    }
+    json_array_foreach (json_object_get(root, "evidence"), i, evidence) {
+        json_array_foreach (json_object_get(evidence, "records"), k, record) {
+            add_record(table, record);
+        }
+    }
+    return ctl_print_table(ctl, table);
 }

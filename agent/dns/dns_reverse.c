@@ -67,7 +67,8 @@ static bool put_instances(struct dns_reply *reply,
     for (size_t i = 0; i < n; i++) {
         char text[KNOT_DNAME_TXT_MAXLEN + 1];
 
-        if (instances[i]->state != CATALOG_NODE_DOWN) {
+        if (instances[i]->state != CATALOG_NODE_DOWN &&
+            instances[i]->state != CATALOG_FROZEN) {
             dns_instance_name(reply->zone, instances[i], text);
             dns_put_name(reply, KNOT_RRTYPE_PTR, text);
             is_known = true;

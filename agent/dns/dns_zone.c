@@ -206,7 +206,7 @@ static void answer_node(struct dns_reply *reply, const char *name)
     }
 }
 
-/* `node` NULL: of any node.  A dead node's instances are gone from here;
+/* `node` NULL: of any node.  A dead or frozen node's instances are gone;
  * draining ones still have a name, for those who hold one. */
 static void answer_instance(struct dns_reply *reply, const char *name,
                             const char *node, const char *function_name)
@@ -218,7 +218,8 @@ static void answer_instance(struct dns_reply *reply, const char *name,
     for (size_t i = 0; function != NULL && i < function->n_instances; i++) {
         const struct catalog_instance *instance = &function->instances[i];
 
-        if (instance->state == CATALOG_NODE_DOWN) {
+        if (instance->state == CATALOG_NODE_DOWN ||
+            instance->state == CATALOG_FROZEN) {
             continue;
         }
         if (node == NULL && catalog_name_compare(instance->node, name) == 0) {

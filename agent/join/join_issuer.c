@@ -343,6 +343,9 @@ static void write_certificate(struct join_issuer *issuer,
     } else if (error == NODE_E_TWIN) {
         refuse_failed(issuer, "another agent writes with its key; see "
                               "`agentctl status` there");
+    } else if (error == NODE_E_FROZEN) {
+        refuse_failed(issuer, "two of its records contradict each other; see "
+                              "`agentctl status` there");
     } else if (error == NODE_E_LIMIT) {
         refuse_failed(issuer, "it has written as many records as one node may");
     } else if (error != 0) {

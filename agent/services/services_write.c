@@ -275,6 +275,13 @@ static char *services_write_problem(int error)
                               "agent writes with its key (a cloned disk?): "
                               "see `agentctl status`");
         break;
+    case NODE_E_FROZEN:
+        (void)services_refuse(&text,
+                              "two records of this node contradict each "
+                              "other, so nobody believes it any more: see "
+                              "`agentctl record evidence` and `agentctl "
+                              "status`");
+        break;
     case NODE_E_BODY:
         (void)services_refuse(&text, "the values do not make a valid record");
         break;

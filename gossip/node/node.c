@@ -179,6 +179,9 @@ static int write_record(struct node *node, const struct node_event *event,
     if (node->own.is_twin) {
         return NODE_E_TWIN;
     }
+    if (view_is_frozen(&node->self->records)) {
+        return NODE_E_FROZEN;
+    }
     if (node->own.phase != NODE_PHASE_READY) {
         return NODE_E_NOT_READY;
     }
@@ -338,6 +341,7 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
         .state = peer->member.state,
         .incarnation = peer->member.incarnation,
         .is_self = peer->is_self,
+        .is_frozen = view_is_frozen(&peer->records),
         .is_heard = peer->is_self || peer->link.last_heard_ms != 0,
         .is_reachable = peer->member.is_reachable,
         .rtt_us = peer->probe.rtt.us,
@@ -459,6 +463,9 @@ const struct node_counters *node_counters_get(const struct node *node)
 enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32])
 {
     memcpy(ret_source, node->own.twin_source, 32);
+    if (view_is_frozen(&node->self->records)) {
+        return NODE_TROUBLE_FROZEN;
+    }
     return node->own.is_twin ? NODE_TROUBLE_TWIN : NODE_TROUBLE_NONE;
 }
 

@@ -89,6 +89,7 @@ struct node_member {
     enum node_member_state state;
     struct record_order incarnation; /* of its member record */
     bool is_self;
+    bool is_frozen;          /* contradicted itself: nothing of it is used */
     bool is_heard;           /* it has spoken to us since START (or is_self) */
     bool is_reachable;       /* our own last probe was answered (or is_self) */
     uint32_t rtt_us;         /* smoothed, 0 = not measured */
@@ -123,6 +124,7 @@ enum node_write_error {
     NODE_E_BODY = 5,        /* the body does not decode as its kind */
     NODE_E_NOT_FOUND = 6,   /* REMOVE: no such own record */
     NODE_E_TWIN = 7,        /* another writes with this node's key */
+    NODE_E_FROZEN = 8,      /* two of its records contradict each other */
 };
 
 /* What became of a WRITE or REMOVE. */
@@ -267,10 +269,13 @@ size_t node_n_heard(const struct node *node);
 const struct node_counters *node_counters_get(const struct node *node);
 uint64_t node_epoch(const struct node *node);
 
-/* Why a node does not write any more, for the rest of this run. */
+/* Why a node does not write any more. */
 enum node_trouble {
     NODE_TROUBLE_NONE = 0,
-    NODE_TROUBLE_TWIN = 1, /* another writes with its key at the same time */
+    NODE_TROUBLE_TWIN = 1,   /* another writes with its key at the same time:
+                                for the rest of this run */
+    NODE_TROUBLE_FROZEN = 2, /* two records under one number, that all others
+                                know of: until a certificate of a new serial */
 };
 /* ret_source is the key of who showed that, zeros when nobody did. */
 enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32]);

@@ -78,6 +78,9 @@ int own_write(struct node *node, uint8_t kind, const uint8_t *key,
     if (node->own.is_twin) {
         return NODE_E_TWIN;
     }
+    if (view_is_frozen(&node->self->records) && kind != RECORD_MEMBER) {
+        return NODE_E_FROZEN;
+    }
     if (node->own.n_pending == NODE_PENDING_MAX) {
         return NODE_E_LIMIT;
     }
@@ -165,6 +168,9 @@ static int write_member(struct node *node, bool is_urgent,
         .pause_s = node->own.pause_s,
         .protocol_min = PACKET_VERSION,
         .protocol_max = PACKET_VERSION,
+        .finding = view_is_frozen(&node->self->records)
+                       ? BODY_MEMBER_FINDING_FROZEN
+                       : BODY_MEMBER_FINDING_NONE,
     };
     uint8_t packed[128];
     size_t size;
@@ -254,7 +260,8 @@ static uint64_t manifest_due_ms(const struct node *node)
                           : node->own.first_tombstone_ms + OWN_MANIFEST_MS;
 
     return node->own.phase != NODE_PHASE_READY || node->own.n_pending > 0 ||
-                   node->own.n_tombstones == 0 || node->own.is_twin
+                   node->own.n_tombstones == 0 || node->own.is_twin ||
+                   view_is_frozen(&node->self->records)
                ? NODE_NEVER
                : MAX_OF(due_ms, node->own.manifest_ms);
 }
@@ -418,6 +425,19 @@ static bool is_member_due(const struct node *node)
            !node->own.is_twin && node->own.phase >= NODE_PHASE_WRITING;
 }
 
+/* All are told that we are out, or in again. */
+static void tell_frozen(struct node *node, struct node_actions *actions)
+{
+    bool is_frozen = view_is_frozen(&node->self->records);
+
+    if (node->own.phase == NODE_PHASE_READY && !node->own.is_twin &&
+        is_frozen !=
+            (node->self->member.body.finding == BODY_MEMBER_FINDING_FROZEN) &&
+        !node->own.is_member_owed && !node->own.is_member_pending) {
+        own_refute(node, actions);
+    }
+}
+
 int own_tick(struct node *node, struct node_actions *actions)
 {
     int error = take_ready(node, actions);
@@ -426,6 +446,7 @@ int own_tick(struct node *node, struct node_actions *actions)
         error = become_ready(node, actions) ? error : -ENOMEM;
     }
     start(node, actions);
+    tell_frozen(node, actions);
     if (is_member_due(node) && node->now_ms >= node->own.retry_ms) {
         own_write_member(node, actions);
     }

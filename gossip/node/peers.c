@@ -204,10 +204,6 @@ void peers_set_certificate(struct node *node, struct peer *peer,
         packet_keys_wipe(&peer->link.keys);
         peer->link.has_keys = false;
     }
-    if (peer->records.is_frozen &&
-        certificate->generation > peer->records.frozen_generation) {
-        view_unfreeze(node, peer);
-    }
     *peer->certificate = *certificate;
     peer->certificate_entry = entry;
     if (is_first) {

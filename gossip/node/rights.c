@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "gossip/base/unpack.h"
+#include "gossip/wire/evidence.h"
 
 int rights_check_certificate(struct node *node, const struct record *record,
                              struct body_certificate *ret)
@@ -61,7 +62,8 @@ bool rights_is_exempt(uint8_t kind)
 {
     return kind == RECORD_CERTIFICATE || kind == RECORD_REVOCATION ||
            kind == RECORD_MEMBER || kind == RECORD_MANIFEST ||
-           kind == RECORD_ACCUSATION || kind == RECORD_CHARTER;
+           kind == RECORD_ACCUSATION || kind == RECORD_CHARTER ||
+           kind == RECORD_EVIDENCE;
 }
 
 enum rights_verdict {
@@ -110,6 +112,7 @@ static enum rights_verdict judge(const struct node *node,
     struct body_tombstone tombstone;
     struct body_manifest manifest;
     struct body_accusation accusation;
+    struct record first, second;
 
     switch (record->kind) {
     case RECORD_SERVICE:
@@ -127,6 +130,8 @@ static enum rights_verdict judge(const struct node *node,
         return judge_body(body_get_manifest(record, &manifest) == 0);
     case RECORD_ACCUSATION:
         return judge_body(body_get_accusation(record, &accusation) == 0);
+    case RECORD_EVIDENCE:
+        return judge_body(evidence_get(record, &first, &second) == 0);
     default:
         /* Intents and kinds of later releases: kept and relayed as long as
          * they are well-formed, never acted on. */

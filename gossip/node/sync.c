@@ -101,10 +101,8 @@ static struct message_head head_of(const struct node *node, uint64_t first,
 
     for (size_t i = peers_ring_index(node, first);
          i < node->peers.n && node->peers.ring[i]->id <= last; i++) {
-        if (!node->peers.ring[i]->records.is_frozen) {
-            head.n_records += (uint32_t)node->peers.ring[i]->records.n_entries;
-            head.fingerprint += node->peers.ring[i]->records.fingerprint;
-        }
+        head.n_records += (uint32_t)node->peers.ring[i]->records.n_counted;
+        head.fingerprint += node->peers.ring[i]->records.fingerprint;
     }
     return head;
 }
@@ -179,9 +177,10 @@ static uint64_t *own_hashes(const struct node *node, uint64_t first,
          i < node->peers.n && node->peers.ring[i]->id <= last; i++) {
         const struct peer *peer = node->peers.ring[i];
 
-        for (size_t j = 0;
-             j < peer->records.n_entries && !peer->records.is_frozen; j++) {
-            hashes[n++] = peer->records.entries[j]->hash;
+        for (size_t j = 0; j < peer->records.n_entries; j++) {
+            if (view_is_counted(peer->records.entries[j])) {
+                hashes[n++] = peer->records.entries[j]->hash;
+            }
         }
     }
     qsort(hashes, n, sizeof(hashes[0]), compare_hashes);
@@ -249,12 +248,12 @@ static void push_missing(struct sync_channel *channel,
              i++) {
             const struct peer *peer = node->peers.ring[i];
 
-            for (size_t j = 0;
-                 j < peer->records.n_entries && !peer->records.is_frozen; j++) {
+            for (size_t j = 0; j < peer->records.n_entries; j++) {
                 const struct entry *entry = peer->records.entries[j];
                 bool is_first = entry->record.kind == RECORD_CERTIFICATE;
 
-                if (is_first == (pass == 0) && entry->hash >= message->lowest &&
+                if (is_first == (pass == 0) && view_is_counted(entry) &&
+                    entry->hash >= message->lowest &&
                     entry->hash <= message->highest &&
                     !message_has(message, entry->hash)) {
                     push(channel, entry);

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <sodium.h>
+
 #include "gossip/base/search.h"
 
 uint64_t view_hash_of_id(const uint8_t *id)
@@ -107,7 +109,6 @@ static void entries_insert(struct peer *peer, struct entry *entry)
             (peer->records.n_entries - index) * sizeof(struct entry *));
     peer->records.entries[index] = entry;
     peer->records.n_entries++;
-    peer->records.fingerprint += entry->hash;
 }
 
 static void entries_remove(struct peer *peer, const struct entry *entry)
@@ -120,7 +121,76 @@ static void entries_remove(struct peer *peer, const struct entry *entry)
     peer->records.n_entries--;
     memmove(&peer->records.entries[index], &peer->records.entries[index + 1],
             (peer->records.n_entries - index) * sizeof(struct entry *));
-    peer->records.fingerprint -= entry->hash;
+}
+
+/* --- What is compared with others ------------------------------------------
+ */
+
+bool view_is_counted(const struct entry *entry)
+{
+    switch (entry->record.kind) {
+    case RECORD_CERTIFICATE:
+    case RECORD_REVOCATION:
+    case RECORD_MEMBER:
+    case RECORD_EVIDENCE:
+        return true;
+    default:
+        return !view_is_frozen(&entry->writer->records);
+    }
+}
+
+/* Nodes may have different evidence against one writer, and agree all the
+ * same: it weighs what its writer and serial say. */
+static uint64_t view_weight(const struct entry *entry)
+{
+    static const char domain[] = "socketnet/v1/evidence";
+    crypto_generichash_state state;
+    uint8_t serial[8];
+    uint8_t hash[32];
+    struct writer writer = writer_init(serial, sizeof(serial));
+
+    if (entry->record.kind != RECORD_EVIDENCE) {
+        return entry->hash;
+    }
+    writer_u64(&writer, entry->record.serial);
+    /* None of these can fail: the sizes are constants within the range. */
+    (void)crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+    (void)crypto_generichash_update(&state, (const uint8_t *)domain,
+                                    sizeof(domain));
+    (void)crypto_generichash_update(&state, entry->writer->key, 32);
+    (void)crypto_generichash_update(&state, serial, sizeof(serial));
+    (void)crypto_generichash_final(&state, hash, sizeof(hash));
+    return view_hash_of_id(hash);
+}
+
+/* Adds the entry to the sums, or takes it out; by is 1 or -1. */
+static void weigh(struct node *node, const struct entry *entry, int by)
+{
+    struct view_writer *records = &entry->writer->records;
+    uint64_t weight = view_is_counted(entry) ? view_weight(entry) : 0;
+
+    if (view_is_counted(entry)) {
+        records->n_counted += (size_t)by; /* wraps on purpose, as the next */
+        records->fingerprint += by > 0 ? weight : 0 - weight;
+        node->view.fingerprint += by > 0 ? weight : 0 - weight;
+    }
+}
+
+static void weigh_all(struct node *node, const struct peer *writer, int by)
+{
+    for (size_t i = 0; i < writer->records.n_entries; i++) {
+        weigh(node, writer->records.entries[i], by);
+    }
+}
+
+void view_freeze(struct node *node, struct entry *evidence)
+{
+    struct peer *writer = evidence->writer;
+
+    weigh_all(node, writer, -1);
+    writer->records.evidence_entry = evidence;
+    weigh_all(node, writer, 1);
+    node->view.changed_ms = node->now_ms;
 }
 
 /* --- In and out ------------------------------------------------------------
@@ -180,7 +250,7 @@ int view_entry_link(struct node *node, struct entry *entry)
     }
     entries_insert(writer, entry);
     node->view.n_records++;
-    node->view.fingerprint += writer->records.is_frozen ? 0 : entry->hash;
+    weigh(node, entry, 1);
     node->view.changed_ms = node->now_ms;
     return 0;
 }
@@ -193,13 +263,18 @@ void view_entry_unlink(struct node *node, struct entry *entry)
     HASH_DELETE(hh_hash, node->view.by_hash, entry);
     entries_remove(writer, entry);
     node->view.n_records--;
-    node->view.fingerprint -= writer->records.is_frozen ? 0 : entry->hash;
+    weigh(node, entry, -1);
     node->view.changed_ms = node->now_ms;
     if (writer->records.member_entry == entry) {
         writer->records.member_entry = NULL;
     }
     if (writer->records.manifest_entry == entry) {
         writer->records.manifest_entry = NULL;
+    }
+    if (writer->records.evidence_entry == entry) {
+        weigh_all(node, writer, -1);
+        writer->records.evidence_entry = NULL;
+        weigh_all(node, writer, 1);
     }
     if (entry->record.kind == RECORD_CERTIFICATE) {
         struct peer *subject = peers_find(node, entry->record.key);
@@ -245,6 +320,30 @@ void view_drop_member(struct node *node, struct peer *peer,
         uint8_t kind = entry->record.kind;
 
         if (kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
+            kind != RECORD_MEMBER && kind != RECORD_EVIDENCE) {
+            view_remove(node, entry, true, actions);
+        }
+    }
+}
+
+void view_thaw(struct node *node, struct peer *writer,
+               struct node_actions *actions)
+{
+    struct entry *evidence = writer->records.evidence_entry;
+    uint64_t serial;
+
+    if (evidence == NULL || writer->certificate == NULL ||
+        writer->certificate->serial == evidence->record.serial) {
+        return;
+    }
+    serial = evidence->record.serial;
+    view_remove(node, evidence, true, actions);
+    for (size_t i = writer->records.n_entries; i > 0; i--) {
+        struct entry *entry = writer->records.entries[i - 1];
+        uint8_t kind = entry->record.kind;
+
+        if (entry->record.serial == serial && !writer->is_self &&
+            kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
             kind != RECORD_MEMBER) {
             view_remove(node, entry, true, actions);
         }

@@ -35,19 +35,19 @@ struct view_writer {
     struct entry **entries; /* live, ascending by hash */
     size_t n_entries;
     size_t capacity;
-    uint64_t fingerprint;     /* their sum */
+    size_t n_counted;         /* of them, in comparisons: view_is_counted */
+    uint64_t fingerprint;     /* their sum: view_weight */
     struct record_order high; /* highest order ever seen */
     struct entry *member_entry;
     struct entry *manifest_entry;
-    bool is_frozen; /* contradicted itself: not in the fingerprint of all */
-    uint32_t frozen_generation;
+    struct entry *evidence_entry; /* it contradicted itself: it is frozen */
 };
 
 struct view {
     struct entry *by_slot; /* uthash */
     struct entry *by_hash; /* uthash */
     size_t n_records;
-    uint64_t fingerprint; /* sum of all writers but frozen ones */
+    uint64_t fingerprint; /* sum of all writers' */
     uint64_t changed_ms;
 };
 
@@ -76,8 +76,18 @@ struct entry *view_find(const struct node *node, const struct peer *writer,
  * when `is_announced`.  The actions were reserved. */
 void view_remove(struct node *node, struct entry *entry, bool is_announced,
                  struct node_actions *actions);
-/* A newer certificate frees a writer that contradicted itself. */
-void view_unfreeze(struct node *node, struct peer *writer);
+/* Whether all nodes have this record in the end.  Of a frozen writer they took
+ * different ones; only who it is, that it lives and why it is frozen counts. */
+bool view_is_counted(const struct entry *entry);
+static inline bool view_is_frozen(const struct view_writer *records)
+{
+    return records->evidence_entry != NULL;
+}
+/* The writer has a certificate of another serial than the one under which it
+ * contradicted itself: it is free, and what it wrote then goes, but for its
+ * member record and what is ours.  The actions were reserved. */
+void view_thaw(struct node *node, struct peer *writer,
+               struct node_actions *actions);
 /* Drops what a left member had but its certificates. */
 void view_drop_member(struct node *node, struct peer *peer,
                       struct node_actions *actions);

@@ -17,6 +17,8 @@ void view_entry_free(struct entry *entry);
 /* 0, or -ENOMEM: the entry is then still the caller's. */
 int view_entry_link(struct node *node, struct entry *entry);
 void view_entry_unlink(struct node *node, struct entry *entry);
+/* Evidence is in the view: its writer is frozen from now on. */
+void view_freeze(struct node *node, struct entry *evidence);
 /* Adds the RECORD action. */
 void view_announce(const struct entry *entry, enum node_record_change change,
                    struct node_actions *actions);

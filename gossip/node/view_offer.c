@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "gossip/base/search.h"
+#include "gossip/wire/evidence.h"
 
 /* --- Manifests -------------------------------------------------------------
  */
@@ -91,56 +92,19 @@ static struct entry *find_contradiction(const struct peer *writer,
                                         const struct record *record,
                                         const uint8_t *id)
 {
-    if (record_order_compare(record->order, writer->records.high) > 0) {
+    if (record_order_compare(record->order, writer->records.high) > 0 ||
+        record->kind == RECORD_EVIDENCE) {
         return NULL;
     }
     for (size_t i = 0; i < writer->records.n_entries; i++) {
         struct entry *entry = writer->records.entries[i];
 
-        if (record_order_compare(entry->record.order, record->order) == 0) {
+        if (record_order_compare(entry->record.order, record->order) == 0 &&
+            entry->record.kind != RECORD_EVIDENCE) {
             return memcmp(entry->id, id, sizeof(entry->id)) != 0 ? entry : NULL;
         }
     }
     return NULL;
-}
-
-/* Nothing more of the writer is taken until a newer certificate.  Everybody
- * shall know: both records go on, whoever meets both freezes it too.  Since
- * some took more of it than others by then, its records do not count in
- * fingerprints any more, or views would differ for ever. */
-static int freeze(struct node *node, struct incoming *in,
-                  const struct entry *other, struct peer *source)
-{
-    struct peer *writer = in->writer;
-    uint8_t *first;
-    uint8_t *second;
-
-    if (writer->records.is_frozen) {
-        return 0;
-    }
-    first = spread_copy(other->bytes, other->record.size);
-    second = spread_copy(in->record.bytes, in->record.size);
-    if (first == NULL || second == NULL) {
-        free(first);
-        free(second);
-        return -ENOMEM;
-    }
-    writer->records.is_frozen = true;
-    node->view.fingerprint -= writer->records.fingerprint;
-    writer->records.frozen_generation =
-        writer->certificate == NULL ? 0 : writer->certificate->generation;
-    spread_add(node, first, other->record.size, other->hash, NULL, false);
-    spread_add(node, second, in->record.size, view_hash_of_id(in->id), source,
-               false);
-    return 0;
-}
-
-void view_unfreeze(struct node *node, struct peer *writer)
-{
-    if (writer->records.is_frozen) {
-        writer->records.is_frozen = false;
-        node->view.fingerprint += writer->records.fingerprint;
-    }
 }
 
 /* A member that left has nothing but its certificates; what it wrote before
@@ -151,6 +115,7 @@ static bool is_from_before_leaving(const struct peer *writer,
     return writer->member.has_body &&
            writer->member.body.state == BODY_MEMBER_LEFT &&
            record->kind != RECORD_MEMBER && record->kind != RECORD_REVOCATION &&
+           record->kind != RECORD_EVIDENCE &&
            record_order_compare(record->order, writer->member.incarnation) < 0;
 }
 
@@ -159,7 +124,7 @@ static bool is_over_limit(const struct peer *writer,
 {
     /* For a certificate's subject there is a limit of its own: peers_get. */
     if (record->kind == RECORD_CERTIFICATE || record->kind == RECORD_MEMBER ||
-        record->kind == RECORD_MANIFEST) {
+        record->kind == RECORD_MANIFEST || record->kind == RECORD_EVIDENCE) {
         return false;
     }
     if (writer->records.n_entries < LIMIT_RECORDS_PER_WRITER) {
@@ -223,9 +188,56 @@ static int check_order(struct node *node, struct incoming *in, bool is_own)
     return VIEW_ACCEPTED;
 }
 
+/* Of a writer that contradicted itself nothing more is taken, but who it is and
+ * that it lives.  What was taken before stays, after a restart too: it is
+ * shown, and used by nobody. */
+static int check_frozen(struct node *node, const struct view_offer *offer,
+                        const struct incoming *in)
+{
+    if (!view_is_frozen(&in->writer->records) ||
+        (offer->is_loaded && in->record.kind != RECORD_EVIDENCE)) {
+        return VIEW_ACCEPTED;
+    }
+    switch (in->record.kind) {
+    case RECORD_CERTIFICATE:
+    case RECORD_REVOCATION:
+    case RECORD_MEMBER:
+        return VIEW_ACCEPTED;
+    default:
+        return refuse(&node->counters.refused_frozen);
+    }
+}
+
+/* Two records under one order: together they are evidence, which freezes their
+ * writer here and goes on to all others.  Roots are above that. */
+static int judge_two(struct node *node, const struct view_offer *offer,
+                     struct incoming *in, const struct entry *other,
+                     struct node_actions *actions)
+{
+    struct view_offer evidence = {.source = NULL};
+    uint8_t *bytes = NULL;
+    int result = in->writer->is_root ? EVIDENCE_E_NONE
+                                     : evidence_new(&other->record, &in->record,
+                                                    &bytes, &evidence.size);
+
+    if (result == 0) {
+        evidence.bytes = bytes;
+        result = MIN_OF(view_offer(node, &evidence, actions), 0);
+    }
+    free(bytes);
+    if (result < 0) {
+        return result;
+    }
+    /* Of two for one place all keep the same one. */
+    if (other == in->old && memcmp(in->id, other->id, sizeof(other->id)) > 0) {
+        return refuse(&node->counters.refused_frozen);
+    }
+    return check_frozen(node, offer, in);
+}
+
 /* Everything but the effects.  enum view_result, or -ENOMEM. */
 static int check(struct node *node, const struct view_offer *offer,
-                 struct incoming *in)
+                 struct incoming *in, struct node_actions *actions)
 {
     struct entry *known;
     struct entry *other;
@@ -245,6 +257,9 @@ static int check(struct node *node, const struct view_offer *offer,
     }
     result = check_writer(node, in);
     if (result == VIEW_ACCEPTED) {
+        result = check_frozen(node, offer, in);
+    }
+    if (result == VIEW_ACCEPTED) {
         result = check_order(node, in, offer->is_own);
     }
     if (result != VIEW_ACCEPTED) {
@@ -255,31 +270,19 @@ static int check(struct node *node, const struct view_offer *offer,
     }
     /* Only a signed contradiction counts, so this comes after the check. */
     other = find_contradiction(in->writer, &in->record, in->id);
-    if (other != NULL) {
-        if (freeze(node, in, other, offer->source) != 0) {
-            return -ENOMEM;
-        }
-        /* Of two for one place all keep the same one. */
-        if (other == in->old &&
-            memcmp(in->id, other->id, sizeof(other->id)) < 0) {
-            return VIEW_ACCEPTED;
-        }
-    }
-    if (in->writer->records.is_frozen &&
-        in->record.kind != RECORD_CERTIFICATE) {
-        return refuse(&node->counters.refused_frozen);
-    }
-    return VIEW_ACCEPTED;
+    return other == NULL ? VIEW_ACCEPTED
+                         : judge_two(node, offer, in, other, actions);
 }
 
 static void take_certificate(struct node *node, struct peer *subject,
-                             struct entry *entry)
+                             struct entry *entry, struct node_actions *actions)
 {
     struct body_certificate certificate;
 
     /* It decoded when it was checked. */
     if (body_get_certificate(&entry->record, &certificate) == 0) {
         peers_set_certificate(node, subject, entry, &certificate);
+        view_thaw(node, subject, actions);
     }
 }
 
@@ -290,11 +293,14 @@ static void take_effect(struct node *node, struct incoming *in,
 {
     switch (in->record.kind) {
     case RECORD_CERTIFICATE:
-        take_certificate(node, in->subject, entry);
+        take_certificate(node, in->subject, entry, actions);
         break;
     case RECORD_MEMBER:
         in->writer->records.member_entry = entry;
         suspicion_on_member(node, in->writer, &entry->record, actions);
+        break;
+    case RECORD_EVIDENCE:
+        view_freeze(node, entry);
         break;
     case RECORD_MANIFEST:
         in->writer->records.manifest_entry = entry;
@@ -325,19 +331,23 @@ static enum node_record_change change_of(const struct incoming *in,
  */
 
 /* Room for all that can be told of the record: that it is stored and changed
- * the view, two changes of its writer as a member, and each record of the
- * writer erased that it may end. */
+ * the view, two changes of its writer as a member, and each record erased that
+ * it may end: its writer's, or those of a frozen writer that it may free. */
 static bool reserve_actions(const struct incoming *in,
                             struct node_actions *actions)
 {
+    const struct view_writer *ended = NULL;
     size_t n = 4, size = 2 * in->record.size;
 
     if (in->record.kind == RECORD_MANIFEST ||
         suspicion_is_departure(&in->record)) {
-        for (size_t i = 0; i < in->writer->records.n_entries; i++) {
-            n += 2;
-            size += 2 * in->writer->records.entries[i]->record.size;
-        }
+        ended = &in->writer->records;
+    } else if (in->subject != NULL && view_is_frozen(&in->subject->records)) {
+        ended = &in->subject->records;
+    }
+    for (size_t i = 0; ended != NULL && i < ended->n_entries; i++) {
+        n += 2;
+        size += 2 * ended->entries[i]->record.size;
     }
     return actions_reserve(actions, n, size);
 }
@@ -416,7 +426,7 @@ static int offer_record(struct node *node, const struct view_offer *offer,
                         struct node_actions *actions)
 {
     struct incoming in = {0};
-    int result = check(node, offer, &in);
+    int result = check(node, offer, &in, actions);
 
     if (result == VIEW_ACCEPTED) {
         result = prepare(node, offer, &in, actions);

@@ -16,6 +16,7 @@ size_t record_size_max(uint8_t kind)
 {
     switch (kind) {
     case RECORD_MANIFEST:
+    case RECORD_EVIDENCE:
         return LIMIT_MANIFEST_SIZE;
     case RECORD_CERTIFICATE:
         return LIMIT_CERTIFICATE_SIZE;
@@ -168,6 +169,7 @@ const char *record_kind_name(uint8_t kind)
         [RECORD_MANIFEST] = "manifest",
         [RECORD_ACCUSATION] = "accusation",
         [RECORD_CHARTER] = "charter",
+        [RECORD_EVIDENCE] = "evidence",
     };
 
     if (kind >= ARRAY_SIZE(names) || names[kind] == NULL) {

@@ -55,6 +55,7 @@ enum record_kind {
     RECORD_MANIFEST = 8,
     RECORD_ACCUSATION = 9,
     RECORD_CHARTER = 10,
+    RECORD_EVIDENCE = 11,
 };
 
 /* Conditions of record_parse and sign_verify; never fatal. */

@@ -9,6 +9,7 @@
 
 #include "gossip/base/unpack.h"
 #include "gossip/wire/body.h"
+#include "gossip/wire/evidence.h"
 #include "gossip/wire/record.h"
 #include "gossip/wire/sign.h"
 
@@ -73,6 +74,28 @@ static void check_charter(const struct record *record)
     assert(memcmp(first, second, first_size) == 0);
 }
 
+/* Made again of its halves, it has the same. */
+static void check_evidence(const struct record *record)
+{
+    struct record halves[2];
+    struct record again;
+    struct record same[2];
+    uint8_t *bytes;
+    size_t size;
+
+    if (evidence_get(record, &halves[0], &halves[1]) != 0) {
+        return;
+    }
+    assert(evidence_new(&halves[1], &halves[0], &bytes, &size) == 0);
+    assert(record_parse(bytes, size, &again) == 0);
+    assert(evidence_get(&again, &same[0], &same[1]) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert(same[i].size == halves[i].size);
+        assert(memcmp(same[i].bytes, halves[i].bytes, same[i].size) == 0);
+    }
+    free(bytes);
+}
+
 /* Laid out again from its fields, it is the same but for the signature. */
 static void check_layout(const struct record *record)
 {
@@ -127,5 +150,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_accusation(&record);
     check_revocation(&record);
     check_charter(&record);
+    check_evidence(&record);
     return 0;
 }

@@ -16,6 +16,7 @@
 #include <sodium.h>
 
 #include "gossip/wire/body.h"
+#include "gossip/wire/evidence.h"
 #include "gossip/wire/message.h"
 #include "gossip/wire/packet.h"
 #include "gossip/wire/sign.h"
@@ -358,6 +359,30 @@ static void write_message_packets(void)
 #undef START
 }
 
+static void write_evidence(void)
+{
+    static const uint8_t body[] = {0x80};
+    uint8_t bytes[2][256];
+    struct record halves[2];
+    uint8_t *evidence;
+    size_t size = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        const uint8_t *made;
+
+        size = make_record(RECORD_INTENT, i == 0 ? "a" : "b", 1, body,
+                           sizeof(body), &made);
+        assert(size <= sizeof(bytes[i]));
+        memcpy(bytes[i], made, size);
+        assert(record_parse(bytes[i], size, &halves[i]) == 0);
+    }
+    assert(evidence_new(&halves[0], &halves[1], &evidence, &size) == 0);
+    write_seed("record", "evidence", evidence, size);
+    evidence[RECORD_HEADER_SIZE + 8] ^= 0x80; /* of the first half */
+    write_seed("record", "evidence-of-nothing", evidence, size);
+    free(evidence);
+}
+
 static void write_hello_packets(void)
 {
     const uint8_t *record;
@@ -463,6 +488,7 @@ int main(int argc, char **argv)
     write_raw_records();
     write_damaged_records();
     write_message_packets();
+    write_evidence();
     write_hello_packets();
     write_streams();
     return 0;

@@ -13,6 +13,7 @@
 
 #include "gossip/base/limits.h"
 #include "gossip/wire/body.h"
+#include "gossip/wire/evidence.h"
 #include "gossip/wire/sign.h"
 
 #define CHECK_HASH_SIZE 16
@@ -180,8 +181,14 @@ static void check_accepted(struct check *check, uint32_t node,
                            const struct record *record)
 {
     struct check_seen *seen = NULL;
+    struct record halves[2];
     uint8_t id[CHECK_HASH_SIZE];
 
+    if (evidence_get(record, &halves[0], &halves[1]) == 0) {
+        check_accepted(check, node, &halves[0]); /* which are no evidence */
+        check_accepted(check, node, &halves[1]);
+        return;
+    }
     check_id(record, id);
     HASH_FIND(hh, check->seen, id, sizeof(id), seen);
     if (seen == NULL) {

@@ -121,7 +121,7 @@ void cluster_free_pointer(struct cluster **cluster)
 struct lives_loading {
     struct cluster *cluster;
     uint32_t node;
-    bool wants_certificates;
+    enum { LIVES_CERTIFICATES, LIVES_EVIDENCE, LIVES_OTHERS } pass;
     size_t n_refused;
 };
 
@@ -132,7 +132,9 @@ static void lives_load_record(const uint8_t *bytes, size_t size, void *data)
     int result = record_parse(bytes, size, &record);
 
     assert(result == 0);
-    if ((record.kind == RECORD_CERTIFICATE) != loading->wants_certificates) {
+    if (loading->pass != (record.kind == RECORD_CERTIFICATE ? LIVES_CERTIFICATES
+                          : record.kind == RECORD_EVIDENCE  ? LIVES_EVIDENCE
+                                                            : LIVES_OTHERS)) {
         return;
     }
     result = node_load(loading->cluster->nodes[loading->node].node, bytes, size,
@@ -144,14 +146,16 @@ static void lives_load_record(const uint8_t *bytes, size_t size, void *data)
 static void lives_load(struct cluster *cluster, uint32_t node)
 {
     struct lives_loading loading = {
-        .cluster = cluster, .node = node, .wants_certificates = true};
+        .cluster = cluster, .node = node, .pass = LIVES_CERTIFICATES};
     const struct disk *disk = &cluster->nodes[node].disk;
 
     disk_each(disk, lives_load_record, &loading);
     if (loading.n_refused > 0) {
         disk_each(disk, lives_load_record, &loading);
     }
-    loading.wants_certificates = false;
+    loading.pass = LIVES_EVIDENCE;
+    disk_each(disk, lives_load_record, &loading);
+    loading.pass = LIVES_OTHERS;
     disk_each(disk, lives_load_record, &loading);
 }
 

@@ -61,6 +61,113 @@ static void test_equivocation(void **state)
     scenario_end(&scenario);
 }
 
+static bool is_frozen(const struct cluster *cluster, uint32_t observer,
+                      uint32_t subject)
+{
+    struct node_member member;
+
+    return node_member_find(cluster->nodes[observer].node,
+                            cluster->nodes[subject].keys.sign_public,
+                            &member) &&
+           member.is_frozen;
+}
+
+static bool all_hold_it_frozen(struct cluster *cluster, void *data)
+{
+    const uint32_t *subject = data;
+
+    for (uint32_t i = 0; i < cluster->config.n_nodes; i++) {
+        if (cluster_is_running(cluster, i) &&
+            !is_frozen(cluster, i, *subject)) {
+            return false;
+        }
+    }
+    return views_are_equal(cluster);
+}
+
+/* Two records under one number, told to two nodes; others under another to a
+ * third, so that not all have the same proof. */
+static void contradict(struct cluster *cluster, uint32_t attacker,
+                       uint32_t subject, uint64_t epoch)
+{
+    const struct simkeys *evil = &cluster->nodes[subject].keys;
+    uint64_t counter = 1;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct record_order order = {epoch, 100 + i};
+
+        for (uint16_t port = 80; port < 82; port++) {
+            struct simkeys_record record;
+            char instance[16];
+
+            (void)snprintf(instance, sizeof(instance), "e%u-%u", (unsigned)i,
+                           (unsigned)port);
+            attacker_service(cluster, evil, evil, subject, order, instance,
+                             port, &record);
+            check_allow(&cluster->check, record.bytes, record.size);
+            attacker_send(cluster, attacker, i, counter++, &record);
+        }
+    }
+}
+
+/* A restart frees nobody; who was away learns it; and when all know, they
+ * compare as equal and are silent. */
+static void test_frozen_for_good(void **state)
+{
+    uint32_t evil = 4;
+    struct scenario scenario;
+    struct cluster *cluster;
+    uint64_t n_syncs;
+
+    (void)state;
+    scenario_begin(&scenario, 5, 1);
+    cluster = scenario.cluster;
+    scenario_settle(&scenario, 5000);
+    cluster_crash(cluster, 3);
+    contradict(cluster, evil, evil, (uint64_t)ATTACKER_BOOT << 32);
+    assert_true(cluster_run_until(cluster, 20000, all_hold_it_frozen, &evil));
+    cluster_run_for(cluster, 1000); /* until it is on disk */
+    for (uint32_t i = 0; i < 3; i++) {
+        cluster_crash(cluster, i);
+    }
+    cluster_start(cluster, 0);
+    assert_true(is_frozen(cluster, 0, evil));
+    for (uint32_t i = 1; i < 4; i++) {
+        cluster_start(cluster, i);
+    }
+    assert_true(cluster_run_until(cluster, 30000, all_hold_it_frozen, &evil));
+    cluster_run_for(cluster, 10000);
+    n_syncs = cluster_counters(cluster).syncs_started;
+    cluster_run_for(cluster, 60000);
+    assert_int_equal(cluster_counters(cluster).syncs_started, n_syncs);
+    scenario_end(&scenario);
+}
+
+/* Somebody has a running node's key, and contradicts it: the node hears of it
+ * itself, and stops. */
+static void test_frozen_owner(void **state)
+{
+    uint32_t owner = 2;
+    uint8_t source[32];
+    struct scenario scenario;
+    struct cluster *cluster;
+
+    (void)state;
+    scenario_begin(&scenario, 5, 1);
+    cluster = scenario.cluster;
+    scenario_settle(&scenario, 5000);
+    contradict(cluster, 4, owner, node_epoch(cluster->nodes[owner].node));
+    assert_true(cluster_run_until(cluster, 20000, all_hold_it_frozen, &owner));
+    assert_int_equal(node_trouble(cluster->nodes[owner].node, source),
+                     NODE_TROUBLE_FROZEN);
+    assert_int_equal(cluster_register(cluster, owner, "redis", "i9", 80),
+                     NODE_E_FROZEN);
+    cluster_run_for(cluster, 60000);
+    assert_true(scenario_all_see(&scenario, owner, NODE_MEMBER_ALIVE));
+    assert_true(all_hold_it_frozen(cluster, &owner));
+    scenario_end(&scenario);
+}
+
 /* A record of nobody, and one in another's name: refused and not relayed. */
 static void test_foreign_writers(void **state)
 {
@@ -323,6 +430,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equivocation),
+        cmocka_unit_test(test_frozen_for_good),
+        cmocka_unit_test(test_frozen_owner),
         cmocka_unit_test(test_foreign_writers),
         cmocka_unit_test(test_rights),
         cmocka_unit_test(test_clone),

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/wire/evidence.h"
+
 #define FAKE_RECORDS 8192
 
 struct fake_record {
@@ -243,6 +245,34 @@ void fake_node_remove(struct node *node, uint8_t number,
             return;
         }
     }
+}
+
+void fake_node_evidence(struct node *node, uint8_t number)
+{
+    static const uint8_t body[] = {0x80};
+    struct record halves[2];
+    struct fake_record *slot;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int error = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(halves) && error == 0; i++) {
+        fake_put(node, number, RECORD_SERVICE, i == 0 ? "x/1" : "x/2", body,
+                 sizeof(body), true);
+        node->seq--;
+        slot = &node->records[node->n_records - 1];
+        error = record_parse(slot->bytes, slot->size, &halves[i]);
+    }
+    assert(error == 0);
+    error = evidence_new(&halves[0], &halves[1], &bytes, &size);
+    assert(error == 0 && size <= sizeof(slot->bytes));
+    (void)error;
+    node->seq++;
+    node->n_records--;
+    slot = &node->records[node->n_records - 1];
+    slot->size = size;
+    memcpy(slot->bytes, bytes, size);
+    free(bytes);
 }
 
 void fake_node_function(struct node *node, uint8_t number, const char *name,

@@ -42,6 +42,8 @@ void fake_node_forget_records(struct node *node);
 /* Takes it away, as a tombstone does. */
 void fake_node_remove(struct node *node, uint8_t number,
                       const struct body_service *service);
+/* Two records of a member under one number. */
+void fake_node_evidence(struct node *node, uint8_t number);
 /* A function record of a member; address NULL: hashed. */
 void fake_node_function(struct node *node, uint8_t number, const char *name,
                         const char *address);

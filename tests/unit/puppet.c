@@ -58,6 +58,11 @@ static void certify(const struct support_keys *issuer, uint64_t issuer_serial,
     sign(issuer, issuer_serial, &fields, ret);
 }
 
+static uint64_t serial_of(const struct puppets *puppets, unsigned who)
+{
+    return puppets->serials[who] != 0 ? puppets->serials[who] : who + 1;
+}
+
 static struct body_certificate certificate_body(const struct support_keys *keys,
                                                 unsigned who)
 {
@@ -96,7 +101,7 @@ void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,
     if (from == PUPPET_ROOT) {
         sign(&puppets->root, 0, &fields, ret);
     } else {
-        sign(&puppets->keys[from], from + 1, &fields, ret);
+        sign(&puppets->keys[from], serial_of(puppets, from), &fields, ret);
     }
 }
 
@@ -183,8 +188,9 @@ void puppet_renew(struct puppets *puppets, unsigned who, uint8_t byte)
     memcpy(keys->exchange_secret, other.exchange_secret, 32);
     body = certificate_body(keys, who);
     body.generation++;
-    certify(&puppets->root, 0, (struct record_order){1, PUPPET_MAX + who + 1},
-            &body, &puppets->certificates[who]);
+    body.serial = serial_of(puppets, who);
+    certify(&puppets->root, 0, (struct record_order){2, ++puppets->seq}, &body,
+            &puppets->certificates[who]);
 }
 
 /* --- What the node does ----------------------------------------------------
@@ -251,11 +257,16 @@ static void see_store(struct puppets *puppets, const struct node_action *action)
 {
     struct record record;
 
+    assert_int_equal(record_parse(action->bytes, action->size, &record), 0);
+    if (record.kind == RECORD_EVIDENCE) {
+        puppets->n_evidence++;
+        puppets->evidence.size = action->size;
+        memcpy(puppets->evidence.bytes, action->bytes, action->size);
+    }
     if (!action->is_own) {
         puppets->n_stored++;
         return;
     }
-    assert_int_equal(record_parse(action->bytes, action->size, &record), 0);
     assert_true(puppets->n_held < ARRAY_SIZE(puppets->held));
     puppets->held[puppets->n_held++] = record.order;
     puppets->n_written++;

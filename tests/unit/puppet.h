@@ -46,7 +46,8 @@ struct puppets {
     struct support_keys keys[PUPPET_MAX];
     struct puppet_record *certificates; /* of each */
     uint64_t counters[PUPPET_MAX];
-    uint64_t epoch; /* of all but the node */
+    uint64_t serials[PUPPET_MAX]; /* of certificates, 0: the number + 1 */
+    uint64_t epoch;               /* of all but the node */
     uint64_t seq;
     struct node *node;
     struct node_actions *actions;
@@ -64,8 +65,10 @@ struct puppets {
     uint8_t hello_bytes[LIMIT_DATAGRAM_SIZE];
     size_t n_written;   /* own records given to the store */
     size_t n_manifests; /* stored by the node */
-    size_t n_stored;    /* records of others, by the node */
-    size_t n_streams;   /* asked for */
+    size_t n_evidence;  /* the last of it in: */
+    struct puppet_record evidence;
+    size_t n_stored;  /* records of others, by the node */
+    size_t n_streams; /* asked for */
     unsigned n_frames;
     size_t n_closed; /* streams; the last one, and when */
     uint32_t closed;

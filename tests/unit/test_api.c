@@ -422,6 +422,35 @@ static void test_twin(void **state)
     assert_true(json_is_false(json_object_get(status, "healthy")));
 }
 
+/* Both records that prove it, and a word in the status. */
+static void test_evidence(void **state)
+{
+    uint8_t nobody[32] = {0};
+    json_auto_t *before = ask_json("/api/v1/evidence");
+    json_auto_t *after = NULL;
+    json_auto_t *status = NULL;
+    const json_t *evidence;
+
+    (void)state;
+    assert_int_equal(json_array_size(json_object_get(before, "evidence")), 0);
+    fake_node_evidence(core.node, 2);
+    after = ask_json("/api/v1/evidence");
+    evidence = json_array_get(json_object_get(after, "evidence"), 0);
+    assert_string_equal(json_string_value(json_object_get(evidence, "writer")),
+                        "host2");
+    assert_int_equal(json_array_size(json_object_get(evidence, "records")), 2);
+    assert_string_not_equal(
+        json_string_value(json_object_get(
+            json_array_get(json_object_get(evidence, "records"), 0), "id")),
+        json_string_value(json_object_get(
+            json_array_get(json_object_get(evidence, "records"), 1), "id")));
+    fake_node_set_trouble(core.node, NODE_TROUBLE_FROZEN, nobody);
+    status = ask_json("/api/v1/status");
+    fake_node_set_trouble(core.node, NODE_TROUBLE_NONE, nobody);
+    assert_non_null(find_problem(status, "frozen"));
+    assert_true(json_is_false(json_object_get(status, "healthy")));
+}
+
 struct route {
     const char *target;
     const char *status;
@@ -441,6 +470,7 @@ static const struct route routes[] = {
     {"/api/v1/records", "HTTP/1.1 200", false},
     {"/api/v1/records?kind=service", "HTTP/1.1 200", false},
     {"/api/v1/records/verify", "HTTP/1.1 200", false},
+    {"/api/v1/evidence", "HTTP/1.1 200", false},
     {"/api/v1/events", "HTTP/1.1 200", true},
     {"/api/v1/health", "HTTP/1.1 503", false},
     {"/api/v1/ready", "HTTP/1.1 200", false},
@@ -506,9 +536,9 @@ static void test_all_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),  cmocka_unit_test(test_not_heard),
-        cmocka_unit_test(test_twin),     cmocka_unit_test(test_one_fails),
-        cmocka_unit_test(test_all_fail),
+        cmocka_unit_test(test_members),   cmocka_unit_test(test_not_heard),
+        cmocka_unit_test(test_twin),      cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_one_fails), cmocka_unit_test(test_all_fail),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

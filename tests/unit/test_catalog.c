@@ -429,8 +429,14 @@ static void test_states(void **state)
     service.health = BODY_HEALTH_PASSING;
     fake_node_service(world.node, 2, &service);
     assert_int_equal(state_of(&world), CATALOG_CRITICAL);
+    /* Of who contradicted itself nothing is believed. */
+    member->is_frozen = true;
+    assert_int_equal(state_of(&world), CATALOG_FROZEN);
+    assert_int_equal(catalog_state_rank(CATALOG_FROZEN), CATALOG_RANK_NEVER);
+    assert_false(catalog_state_carries(CATALOG_FROZEN));
     member->state = NODE_MEMBER_DEAD;
     assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
+    assert_string_equal(catalog_state_name(CATALOG_FROZEN), "frozen");
     assert_string_equal(catalog_state_name(CATALOG_NODE_DOWN), "node-down");
     assert_string_equal(catalog_state_name(CATALOG_PENDING), "pending");
     assert_string_equal(catalog_state_name(CATALOG_REFUSED), "refused");
