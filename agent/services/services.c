@@ -161,6 +161,7 @@ static void services_catalog_changed(void *data)
     if (!services->core->is_ready || services->core->is_stopping) {
         return;
     }
+    services_returned_review(services);
     DL_FOREACH (services->entries, entry) {
         struct body_service *service = &entry->registration.service;
         uint16_t slot;

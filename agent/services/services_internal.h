@@ -69,7 +69,7 @@ struct services_entry {
     bool is_dirty;    /* the record last made could not be stored */
     bool is_held;     /* the first check may still say what to write */
     bool has_setting; /* a setting of it may be stored */
-    bool is_seen;     /* by the files, during one reading */
+    bool is_seen;     /* by one reading of the files, or of the records */
 };
 
 struct services {
@@ -83,6 +83,7 @@ struct services {
     bool is_reading;
     bool is_started; /* loads as soon as they have */
     bool is_loaded;
+    uint64_t n_returned; /* records of ours that came back: reviewed */
     uint64_t first_check_ms; /* when the next first check may begin */
     char *problem;           /* of the files; NULL: none */
     bool is_short;           /* of memory, when the files were read last */
@@ -169,6 +170,11 @@ struct services_setting *services_settings_free(struct services_setting *list);
 /* Makes the entries of our own records, once the settings are there.  0 or
  * -ENOMEM: there is none then. */
 _must_check_ int services_load(struct services *services);
+
+/* services_return.c */
+
+/* Has registrations follow the records of ours that came back from others. */
+void services_returned_review(struct services *services);
 
 /* services_valid.c */
 

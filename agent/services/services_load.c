@@ -217,6 +217,7 @@ static int services_load_record(const struct record *record, void *data)
 
 int services_load(struct services *services)
 {
+    uint64_t n_returned = node_n_returned(services->core->node);
     int error = node_records_each(services->core->node, RECORD_SERVICE,
                                   services_load_record, services);
 
@@ -226,6 +227,7 @@ int services_load(struct services *services)
     if (error == 0) {
         services->settings = services_settings_free(services->settings);
         services->is_loaded = true;
+        services->n_returned = n_returned;
     }
     return error;
 }

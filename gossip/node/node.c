@@ -469,6 +469,16 @@ enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32])
     return node->own.is_twin ? NODE_TROUBLE_TWIN : NODE_TROUBLE_NONE;
 }
 
+uint64_t node_n_returned(const struct node *node)
+{
+    return node->own.n_returned;
+}
+
+size_t node_n_pending(const struct node *node)
+{
+    return node->own.n_pending;
+}
+
 uint64_t node_epoch(const struct node *node)
 {
     return node->own.epoch;

@@ -268,6 +268,11 @@ size_t node_n_records(const struct node *node);
 size_t node_n_heard(const struct node *node);
 const struct node_counters *node_counters_get(const struct node *node);
 uint64_t node_epoch(const struct node *node);
+/* How many records that we signed, and this run did not make, came from peers
+ * since START, and were newer than ours. */
+uint64_t node_n_returned(const struct node *node);
+/* Own records that wait for the disk. */
+size_t node_n_pending(const struct node *node);
 
 /* Why a node does not write any more. */
 enum node_trouble {

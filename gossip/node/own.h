@@ -37,6 +37,7 @@ struct own {
     uint64_t hlc;
     uint64_t epoch;
     uint64_t seq;
+    uint64_t n_returned;     /* records taken from outside, in this run */
     bool is_raised;          /* the epoch, after the first write of this run */
     bool is_twin;            /* another writes with our key: we do not */
     uint8_t twin_source[32]; /* who showed it */

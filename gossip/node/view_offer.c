@@ -434,6 +434,7 @@ static int offer_record(struct node *node, const struct view_offer *offer,
     if (result == VIEW_ACCEPTED) {
         take(node, offer, &in, actions);
         if (in.writer->is_self && !offer->is_own) {
+            node->own.n_returned += offer->is_loaded ? 0 : 1;
             own_outdone(node, &in.record, offer->source, actions);
         }
     }

@@ -90,6 +90,18 @@ int core_write(struct core *core, uint8_t kind, const uint8_t *key,
     return 0;
 }
 
+size_t node_n_pending(const struct node *node)
+{
+    (void)node;
+    return stage.pending != NULL ? 1 : 0;
+}
+
+uint64_t node_n_returned(const struct node *node)
+{
+    (void)node;
+    return stage.n_returned;
+}
+
 int core_remove(struct core *core, uint8_t kind, const uint8_t *key,
                 size_t key_size, core_written_fn done, void *data)
 {

@@ -45,6 +45,7 @@ struct services_stage {
     int read_error;     /* of the settings, at the start */
     int setting_error;  /* of every setting, told later */
     uint64_t now_ms;    /* of timers and clock */
+    uint64_t n_returned; /* records that came back */
     uint16_t free_slot; /* what the catalogue proposes */
     /* What the worker says; with core.worker set. */
     bool worker_knows;

@@ -67,6 +67,25 @@ static void test_shown_record(void **state)
     assert_int_equal(puppets_write(puppets, "a"), 0);
 }
 
+/* A newer record of ours is taken, and that is told; an older one is not. */
+static void test_newer_record_is_taken(void **state)
+{
+    struct puppets *puppets = *state;
+    uint64_t epoch = puppets->epoch;
+    struct puppet_record record;
+
+    puppets->epoch = UINT64_C(6) << 32; /* of an earlier boot */
+    puppet_service(puppets, 0, "a", PUPPET_WALL_MS, &record);
+    puppet_send_record(puppets, 1, &record);
+    assert_int_equal(node_n_returned(puppets->node), 1);
+    assert_int_equal(boot(puppets), 7);
+    puppets->epoch = UINT64_C(5) << 32;
+    puppet_service(puppets, 0, "a", PUPPET_WALL_MS, &record);
+    puppet_send_record(puppets, 1, &record);
+    assert_int_equal(node_n_returned(puppets->node), 1);
+    puppets->epoch = epoch;
+}
+
 /* Nor does a hello more than one write, however often it comes. */
 static void test_shown_again(void **state)
 {
@@ -411,6 +430,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_shown_record, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shown_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_newer_record_is_taken, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_claims_prove_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_other_cluster, setup, teardown),
