@@ -83,7 +83,7 @@ struct services {
     bool is_reading;
     bool is_started; /* loads as soon as they have */
     bool is_loaded;
-    uint64_t n_returned; /* records of ours that came back: reviewed */
+    uint64_t n_returned;     /* records of ours that came back: reviewed */
     uint64_t first_check_ms; /* when the next first check may begin */
     char *problem;           /* of the files; NULL: none */
     bool is_short;           /* of memory, when the files were read last */

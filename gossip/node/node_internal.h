@@ -16,6 +16,7 @@
  *   sync.c       anti-entropy;  sync_stream.c  its bulk exchanges
  *   own.c        own records: write, commit, member record, manifest
  *   own_past.c   records that we signed, from outside
+ *   own_serial.c a certificate of another serial: all is written again
  */
 #ifndef SOCKETNET_GOSSIP_NODE_NODE_INTERNAL_H
 #define SOCKETNET_GOSSIP_NODE_NODE_INTERNAL_H

@@ -255,13 +255,18 @@ static void write_manifest(struct node *node, struct node_actions *actions)
  * name the number of one that it does not list, and so end it. */
 static uint64_t manifest_due_ms(const struct node *node)
 {
-    uint64_t due_ms = node->own.n_tombstones >= OWN_MANIFEST_TOMBSTONES
-                          ? 0
-                          : node->own.first_tombstone_ms + OWN_MANIFEST_MS;
+    const struct entry *manifest = node->self->records.manifest_entry;
+    bool is_old = manifest != NULL && node->self->certificate != NULL &&
+                  manifest->record.serial != node->self->certificate->serial;
+    uint64_t due_ms =
+        node->own.n_tombstones >= OWN_MANIFEST_TOMBSTONES || is_old
+            ? 0
+            : node->own.first_tombstone_ms + OWN_MANIFEST_MS;
 
     return node->own.phase != NODE_PHASE_READY || node->own.n_pending > 0 ||
-                   node->own.n_tombstones == 0 || node->own.is_twin ||
-                   view_is_frozen(&node->self->records)
+                   (node->own.n_tombstones == 0 && !is_old) ||
+                   own_serial_deadline(node) != NODE_NEVER ||
+                   node->own.is_twin || view_is_frozen(&node->self->records)
                ? NODE_NEVER
                : MAX_OF(due_ms, node->own.manifest_ms);
 }
@@ -450,6 +455,7 @@ int own_tick(struct node *node, struct node_actions *actions)
     if (is_member_due(node) && node->now_ms >= node->own.retry_ms) {
         own_write_member(node, actions);
     }
+    own_sign_again(node, actions);
     if (node->now_ms >= manifest_due_ms(node)) {
         write_manifest(node, actions);
     }
@@ -472,7 +478,8 @@ uint64_t own_deadline(const struct node *node)
         deadline = is_member_due(node) ? node->own.retry_ms : NODE_NEVER;
         break;
     }
-    return MIN_OF(deadline, manifest_due_ms(node));
+    return MIN_OF(deadline,
+                  MIN_OF(manifest_due_ms(node), own_serial_deadline(node)));
 }
 
 void own_done(struct node *node)

@@ -37,6 +37,8 @@ struct own {
     uint64_t hlc;
     uint64_t epoch;
     uint64_t seq;
+    uint64_t serial;         /* under which all that is live was written */
+    uint64_t serial_ms;      /* the next attempt at that, not before */
     uint64_t n_returned;     /* records taken from outside, in this run */
     bool is_raised;          /* the epoch, after the first write of this run */
     bool is_twin;            /* another writes with our key: we do not */
@@ -95,6 +97,9 @@ bool own_has_newer(const struct node *node, const struct record *record);
 /* A peer shows us what it takes for a record of ours. */
 void own_shown(struct node *node, struct peer *source, const uint8_t *bytes,
                size_t size, struct node_actions *actions);
+/* Writes anew what was written under an earlier certificate's serial. */
+void own_sign_again(struct node *node, struct node_actions *actions);
+uint64_t own_serial_deadline(const struct node *node);
 /* 0, or -ENOMEM: what it could not do it does in the next step. */
 int own_tick(struct node *node, struct node_actions *actions);
 uint64_t own_deadline(const struct node *node);

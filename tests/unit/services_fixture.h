@@ -40,13 +40,13 @@ struct services_stage {
     struct stage_kept records[STAGE_MAX];
     struct stage_kept settings[STAGE_MAX];
     struct stage_pending *pending;
-    int write_error;    /* of core_write itself */
-    int commit_error;   /* of every record, told later */
-    int read_error;     /* of the settings, at the start */
-    int setting_error;  /* of every setting, told later */
-    uint64_t now_ms;    /* of timers and clock */
+    int write_error;     /* of core_write itself */
+    int commit_error;    /* of every record, told later */
+    int read_error;      /* of the settings, at the start */
+    int setting_error;   /* of every setting, told later */
+    uint64_t now_ms;     /* of timers and clock */
     uint64_t n_returned; /* records that came back */
-    uint16_t free_slot; /* what the catalogue proposes */
+    uint16_t free_slot;  /* what the catalogue proposes */
     /* What the worker says; with core.worker set. */
     bool worker_knows;
     const char *refusal;

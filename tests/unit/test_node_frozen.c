@@ -58,7 +58,8 @@ static bool has_service(const struct puppets *puppets, unsigned writer,
 
     return node_record_find(puppets->node, puppets->keys[writer].sign_public,
                             RECORD_SERVICE, (const uint8_t *)key, strlen(key),
-                            &record);
+                            &record) &&
+           record.kind == RECORD_SERVICE; /* no tombstone */
 }
 
 /* Nothing more of it is taken, but that it lives; and the proof is kept and
@@ -238,6 +239,86 @@ static void test_owner_is_told(void **state)
     assert_int_equal(puppets_counters(puppets)->refutations, 1);
 }
 
+static int check_serial(const struct record *record, void *data)
+{
+    struct puppets *puppets = data;
+
+    if (memcmp(record->writer, puppets->keys[0].sign_public, 32) == 0) {
+        assert_int_equal(record->serial, 77);
+    }
+    return 0;
+}
+
+/* The node gets a certificate of another serial, with these functions. */
+static void renew_owner(struct puppets *puppets)
+{
+    puppets->serials[0] = 77;
+    puppet_renew(puppets, 0, 1); /* its own keys */
+    puppet_send_record(puppets, 1, &puppets->certificates[0]);
+    puppets_run(puppets, 3000);
+    assert_int_equal(puppets_member(puppets, 0).certificate->serial, 77);
+}
+
+/* It is free with a new certificate, and what it had is there again. */
+static void test_owner_is_freed(void **state)
+{
+    struct puppets *puppets = *state;
+    struct puppet_record first, second;
+    struct body_member body;
+    struct record record;
+    uint8_t source[32];
+
+    assert_int_equal(puppets_write(puppets, "kept"), 0);
+    assert_int_equal(puppets_write(puppets, "gone"), 0);
+    assert_int_equal(puppets_remove(puppets, "gone"), 0);
+    make_pair(puppets, 0, "a", &first, &second);
+    puppet_send_record(puppets, 1, &first);
+    puppet_send_record(puppets, 1, &second);
+    assert_int_equal(node_trouble(puppets->node, source), NODE_TROUBLE_FROZEN);
+    puppets_run(puppets, 1000);
+    renew_owner(puppets);
+    assert_int_equal(node_trouble(puppets->node, source), NODE_TROUBLE_NONE);
+    assert_int_equal(node_records_each(puppets->node, 0, check_serial, puppets),
+                     0);
+    assert_true(has_service(puppets, 0, "redis/kept"));
+    assert_false(has_service(puppets, 0, "redis/gone"));
+    assert_true(node_record_find(puppets->node, puppets->keys[0].sign_public,
+                                 RECORD_MEMBER, (const uint8_t *)"", 0,
+                                 &record));
+    assert_int_equal(body_get_member(&record, &body), 0);
+    assert_int_equal(body.finding, BODY_MEMBER_FINDING_NONE);
+    assert_int_equal(puppets_write(puppets, "more"), 0);
+}
+
+/* Changed rights make a new serial: all is written again, and the manifest
+ * that ended what is gone; then no more. */
+static void test_another_serial(void **state)
+{
+    struct puppets *puppets = *state;
+    size_t n_written;
+
+    for (unsigned i = 0; i < 70; i++) {
+        char instance[16];
+
+        (void)snprintf(instance, sizeof(instance), "i%u", i); /* fits */
+        assert_int_equal(puppets_write(puppets, instance), 0);
+        if (i < 64) {
+            assert_int_equal(puppets_remove(puppets, instance), 0);
+        }
+    }
+    puppets_run(puppets, 2000);
+    assert_int_equal(puppets->n_manifests, 1);
+    renew_owner(puppets);
+    assert_int_equal(puppets->n_manifests, 2);
+    assert_int_equal(node_records_each(puppets->node, 0, check_serial, puppets),
+                     0);
+    assert_true(has_service(puppets, 0, "redis/i69"));
+    assert_false(has_service(puppets, 0, "redis/i0"));
+    n_written = puppets->n_written;
+    puppets_run(puppets, 5000);
+    assert_int_equal(puppets->n_written, n_written);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +331,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_thaw, setup, teardown),
         cmocka_unit_test_setup_teardown(test_owner_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_owner_is_freed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_another_serial, setup, teardown),
     };
 
     if (sodium_init() < 0) {
