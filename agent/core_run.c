@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "agent/api/api.h"
+#include "agent/claims/claims.h"
 #include "agent/core/core.h"
 #include "agent/dns/dns.h"
 #include "agent/ipc/ipc.h"
@@ -25,6 +26,7 @@ struct core_run {
     struct core *core;
     struct net *net;
     struct services *services;
+    struct claims *claims;
     struct dns *dns;
     struct api *api;
 };
@@ -43,6 +45,9 @@ static enum core_status core_run_make(struct core_run *run, char **ret_text)
 {
     int error = services_new(run->core, &run->services);
 
+    if (error == 0) {
+        error = claims_new(run->core, &run->claims);
+    }
     if (error == 0) {
         error = net_new(run->core, &run->net, ret_text);
     }
@@ -89,6 +94,7 @@ static void core_run_end(struct core_run *run)
         return;
     }
     core_end(run->core);
+    run->claims = claims_free(run->claims);
     run->services = services_free(run->services);
     run->dns = dns_free(run->dns);
     run->api = api_free(run->api);
@@ -116,7 +122,8 @@ int core_run(struct config *config, bool has_launcher)
     }
     if (status == CORE_STATUS_OK) {
         run.core->transport = net_transport(run.net);
-        run.core->listener = services_listener(run.services);
+        run.core->listeners[0] = services_listener(run.services);
+        run.core->listeners[1] = claims_listener(run.claims);
         core_run_loop(run.core);
     } else {
         core_run_explain(

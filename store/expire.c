@@ -132,15 +132,18 @@ static int visit_tombstone(struct txn_bytes key, struct txn_bytes value,
 {
     const struct expire_walk *walk = data;
     const struct expire_writer *writer;
+    struct body_tombstone tombstone;
     struct record record;
 
     (void)key;
     if (record_parse(value.bytes, value.size, &record) != 0 ||
-        record.kind != RECORD_TOMBSTONE) {
+        body_get_tombstone(&record, &tombstone) != 0) {
         return 0;
     }
     writer = find_writer(walk, record.writer);
+    /* Manifests do not speak of functions: rights_class of gossip/node. */
     if (writer != NULL && writer->upto.epoch != 0 &&
+        tombstone.kind != RECORD_FUNCTION &&
         record_order_compare(record.order, writer->upto) <= 0) {
         *ret_erase = true;
     }

@@ -143,10 +143,12 @@ static void put_records(struct json_text *out, const struct node *node)
 static void put_services(struct json_text *out, const struct catalog *catalog)
 {
     size_t counts[CATALOG_N_STATES] = {0};
+    size_t n_idle = 0;
 
     for (size_t i = 0; i < catalog_count(catalog); i++) {
         const struct catalog_function *function = catalog_at(catalog, i);
 
+        n_idle += function->is_idle;
         for (size_t k = 0; k < function->n_instances; k++) {
             counts[function->instances[k].state]++;
         }
@@ -158,8 +160,9 @@ static void put_services(struct json_text *out, const struct catalog *catalog)
         json_text_format(out, "socketnet_service_instances{state=\"%s\"} %zu\n",
                          catalog_state_name((enum catalog_state)i), counts[i]);
     }
-    put(out, "gauge", "functions", "Functions with at least one record.",
-        catalog_count(catalog));
+    put(out, "gauge", "functions",
+        "Functions that are declared or have an instance.",
+        catalog_count(catalog) - n_idle);
 }
 
 static void put_data_plane(struct json_text *out,

@@ -182,6 +182,7 @@ json_t *api_service_json(const struct api *api,
                          const struct catalog_function *function)
 {
     json_t *instances = json_array();
+    char claimer[BODY_NAME_SIZE] = "";
     char dns_name[BODY_NAME_SIZE + 256];
 
     for (size_t i = 0; i < function->n_instances; i++) {
@@ -191,11 +192,14 @@ json_t *api_service_json(const struct api *api,
     }
     (void)snprintf(dns_name, sizeof(dns_name), "%s.%s", function->name,
                    api->core->config->zone);
-    return json_pack("{s:s, s:s, s:o, s:b, s:i, s:o}", "name", function->name,
-                     "dns", dns_name, "address",
+    if (function->is_claimed) {
+        api_node_name(api->core, function->claimer, claimer);
+    }
+    return json_pack("{s:s, s:s, s:o, s:b, s:o, s:i, s:o}", "name",
+                     function->name, "dns", dns_name, "address",
                      api_json_address(&function->address), "declared",
-                     function->is_declared, "slot", (int)function->slot,
-                     "instances", instances);
+                     function->is_declared, "claimer", api_json_text(claimer),
+                     "slot", (int)function->slot, "instances", instances);
 }
 
 void api_services_get(struct http_exchange *exchange, void *data)
@@ -205,8 +209,11 @@ void api_services_get(struct http_exchange *exchange, void *data)
     json_t *list = json_array();
 
     for (size_t i = 0; i < catalog_count(core->catalog); i++) {
-        json_build_append(&list,
-                          api_service_json(api, catalog_at(core->catalog, i)));
+        const struct catalog_function *function = catalog_at(core->catalog, i);
+
+        if (!function->is_idle) {
+            json_build_append(&list, api_service_json(api, function));
+        }
     }
     api_reply(exchange, 200,
               json_pack("{s:i, s:o}", "schema", API_SCHEMA, "services", list));
@@ -219,7 +226,11 @@ void api_service_not_found(struct http_exchange *exchange,
     char next[BODY_NAME_SIZE + 64];
 
     for (size_t i = 0; i < catalog_count(core->catalog); i++) {
-        suggest_offer(&suggest, name, catalog_at(core->catalog, i)->name);
+        const struct catalog_function *function = catalog_at(core->catalog, i);
+
+        if (!function->is_idle) {
+            suggest_offer(&suggest, name, function->name);
+        }
     }
     if (suggest.word != NULL) {
         (void)snprintf(next, sizeof(next), "did you mean %s?", suggest.word);
@@ -254,6 +265,7 @@ void api_resolve_get(struct http_exchange *exchange, void *data)
     const struct core *core = api->core;
     const char *name = http_exchange_request(exchange)->segments[3];
     const struct catalog_function *function = catalog_find(core->catalog, name);
+    char claimer[BODY_NAME_SIZE] = "";
     json_t *chosen;
     json_t *others;
 
@@ -277,9 +289,13 @@ void api_resolve_get(struct http_exchange *exchange, void *data)
                               api_instance_json(api, function, instance));
         }
     }
+    if (function->is_claimed) {
+        api_node_name(core, function->claimer, claimer);
+    }
     api_reply(exchange, 200,
-              json_pack("{s:i, s:s, s:o, s:o, s:o}", "schema", API_SCHEMA,
+              json_pack("{s:i, s:s, s:o, s:o, s:o, s:o}", "schema", API_SCHEMA,
                         "name", function->name, "address",
-                        api_json_address(&function->address), "instances",
-                        chosen, "unusable", others));
+                        api_json_address(&function->address), "claimer",
+                        api_json_text(claimer), "instances", chosen, "unusable",
+                        others));
 }

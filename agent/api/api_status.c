@@ -65,6 +65,16 @@ static json_t *identity_json(const struct core *core)
         node_is_cut_off(core->node));
 }
 
+static size_t count_functions(const struct catalog *catalog)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < catalog_count(catalog); i++) {
+        n += !catalog_at(catalog, i)->is_idle;
+    }
+    return n;
+}
+
 static size_t count_instances(const struct catalog *catalog)
 {
     size_t n = 0;
@@ -94,7 +104,7 @@ void api_status_get(struct http_exchange *exchange, void *data)
         "started", api_json_time(core->started_wall_ms), "members",
         members_json(core), "records", (json_int_t)node_n_records(core->node),
         "fingerprint", api_json_id(node_fingerprint(core->node)), "functions",
-        (json_int_t)catalog_count(core->catalog), "instances",
+        (json_int_t)count_functions(core->catalog), "instances",
         (json_int_t)count_instances(core->catalog), "store", "problem",
         api_json_text(core->store_problem), "worker", worker_json(core),
         "pending", api_health_pending(core), "problems", problems, "healthy",

@@ -30,6 +30,7 @@ int catalog_new(const uint8_t cluster[RECORD_CLUSTER_SIZE],
 void catalog_content_done(struct catalog_content *content)
 {
     free(content->functions);
+    free(content->wishes);
     free(content->by_address);
     free(content->instances);
     free(content->hosts.nodes);
@@ -114,8 +115,8 @@ const struct catalog_function *catalog_at(const struct catalog *catalog,
                : NULL;
 }
 
-const struct catalog_function *catalog_find(const struct catalog *catalog,
-                                            const char *name)
+const struct catalog_function *catalog_find_any(const struct catalog *catalog,
+                                                const char *name)
 {
     char canonical[BODY_NAME_SIZE];
 
@@ -124,6 +125,14 @@ const struct catalog_function *catalog_find(const struct catalog *catalog,
     }
     return catalog_search(&catalog->content, catalog->content.n_functions,
                           canonical);
+}
+
+const struct catalog_function *catalog_find(const struct catalog *catalog,
+                                            const char *name)
+{
+    const struct catalog_function *function = catalog_find_any(catalog, name);
+
+    return function != NULL && !function->is_idle ? function : NULL;
 }
 
 const char *catalog_state_name(enum catalog_state state)

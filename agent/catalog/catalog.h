@@ -7,11 +7,13 @@
  * Service address: the declared one (function record), else candidate slot i
  * is  base + h mod size  of the genesis' reserved range, where h is the first
  * 8 bytes, big-endian, of BLAKE2b-256("socketnet/v1/slot" NUL, cluster (16),
- * u8 length of the name, name, u16 slot).  Of the slots that a function's live
- * service records carry, the lowest that is not lost is used.  Two functions
- * wanting one address: the lower (slot, BLAKE2b-256(name)) keeps it; the other
- * loses that slot, and the owner of its records writes them again with its next
- * free slot.
+ * u8 length of the name, name, u16 slot).  A function has the slots that
+ * issuers' claims (function records with a slot) give it, and without a claim
+ * those that its live service records carry; the lowest that is not lost is
+ * used.  Two functions wanting one address: a declared one keeps it, then a
+ * claimed one, then one that its writer's certificate names in full and not by
+ * a pattern, then the lower (slot, BLAKE2b-256(name)).  The other loses that
+ * slot, and who wrote it writes again with the next free one.
  */
 #ifndef SOCKETNET_AGENT_CATALOG_CATALOG_H
 #define SOCKETNET_AGENT_CATALOG_CATALOG_H
@@ -85,6 +87,7 @@ struct catalog_instance {
     struct address node_address; /* the node's mesh address */
     uint64_t node_id;
     bool is_local;
+    bool is_named;   /* its node's certificate has the function's full name */
     uint32_t rtt_us; /* of its node; 0 local or unknown */
     enum catalog_state state;
     bool shares_name;          /* with another instance of its function */
@@ -97,6 +100,10 @@ struct catalog_function {
     char name[BODY_NAME_SIZE];
     struct address address; /* family 0: none could be given */
     bool is_declared;       /* by a function record */
+    bool is_idle;           /* nobody offers it: only its claims are left */
+    bool is_claimed;        /* an issuer's claim gives slot and address */
+    uint8_t claimer[32];    /* that issuer */
+    uint64_t idle_since_s;  /* as the claim says: no instance since; 0: some */
     uint16_t slot;
     struct catalog_instance *instances; /* by node name, instance name */
     size_t n_instances;
@@ -127,9 +134,12 @@ _must_check_ int catalog_rebuild(struct catalog *catalog,
 size_t catalog_count(const struct catalog *catalog);
 const struct catalog_function *catalog_at(const struct catalog *catalog,
                                           size_t index);
-/* `name` in any spelling; NULL when unknown. */
+/* `name` in any spelling; NULL when unknown, or idle. */
 const struct catalog_function *catalog_find(const struct catalog *catalog,
                                             const char *name);
+/* The same, idle ones too. */
+const struct catalog_function *catalog_find_any(const struct catalog *catalog,
+                                                const char *name);
 /* The function that holds this service address, or NULL. */
 const struct catalog_function *
 catalog_find_address(const struct catalog *catalog,

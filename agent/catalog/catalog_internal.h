@@ -13,6 +13,16 @@ struct catalog_place {
     size_t n_instances;
 };
 
+/* What a function record says of a function. */
+struct catalog_wish {
+    char name[BODY_NAME_SIZE];
+    struct address address; /* family 0: none is declared */
+    uint8_t writer[32];
+    uint64_t idle_since_s;
+    uint16_t slot; /* of a claim */
+    bool is_claim;
+};
+
 /* The members that are named.  They change seldom, so that a rebuild for a
  * record keeps them. */
 struct catalog_hosts {
@@ -32,6 +42,8 @@ struct catalog_content {
     size_t n_by_address;
     struct catalog_instance *instances; /* by function, node, instance */
     size_t n_instances;
+    struct catalog_wish *wishes; /* by name, declarations before claims */
+    size_t n_wishes;
     struct catalog_hosts hosts;
     struct catalog_place *places; /* by address */
     size_t n_places;

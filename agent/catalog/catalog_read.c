@@ -37,6 +37,7 @@ struct catalog_build {
     size_t n_sources;
     size_t sources_capacity;
     size_t functions_capacity;
+    size_t wishes_capacity;
     size_t n_tags;
     size_t tags_capacity;
     size_t n_meta;
@@ -280,6 +281,17 @@ catalog_find_old(const struct catalog_build *build,
     return NULL;
 }
 
+static bool catalog_names(const struct body_certificate *certificate,
+                          const char *function)
+{
+    for (size_t i = 0; i < certificate->n_functions; i++) {
+        if (catalog_name_compare(certificate->functions[i], function) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* 0, CATALOG_READ_E_HIDDEN, -ENOMEM. */
 static int catalog_add_instance(struct catalog_build *build,
                                 const struct catalog_source *source,
@@ -307,6 +319,8 @@ static int catalog_add_instance(struct catalog_build *build,
     }
     instance->node_id = member.id;
     instance->is_local = member.is_self;
+    instance->is_named =
+        catalog_names(member.certificate, instance->service.function);
     instance->rtt_us = member.is_self ? 0 : member.rtt_us;
     instance->state = catalog_judge(&member, &instance->service);
     instance->order = record->order;
@@ -378,30 +392,74 @@ catalog_add_function(struct catalog_build *build, const char *name)
     return function;
 }
 
-/* Function records come first, in ascending order of writer: of two for one
- * name the lower writer's counts, everywhere alike. */
-static int catalog_add_declared(const struct record *record, void *data)
+static int catalog_add_wish(const struct record *record, void *data)
 {
     struct catalog_build *build = data;
-    struct catalog_function *function;
+    struct catalog_content *content = &build->content;
+    struct catalog_wish *wish;
     struct body_function body;
-    char name[BODY_NAME_SIZE];
+    void *array = content->wishes;
 
-    if (body_get_function(record, &body) != 0 ||
-        body_name_canonical(body.name, name) != 0) {
+    if (body_get_function(record, &body) != 0) {
         return 0;
     }
-    for (size_t i = 0; i < build->content.n_functions; i++) {
-        if (strcmp(build->content.functions[i].name, name) == 0) {
-            return 0;
-        }
-    }
-    function = catalog_add_function(build, name);
-    if (function == NULL) {
+    build->error = catalog_grow(&array, &build->wishes_capacity,
+                                content->n_wishes, sizeof(*wish));
+    content->wishes = array;
+    if (build->error != 0) {
         return CATALOG_READ_E_STOP;
     }
-    function->is_declared = body.address.family != 0;
-    function->address = body.address;
+    wish = &content->wishes[content->n_wishes++];
+    *wish = (struct catalog_wish){.address = body.address,
+                                  .idle_since_s = body.idle_since_s,
+                                  .slot = body.slot,
+                                  .is_claim = body.is_claim};
+    memcpy(wish->name, body.name, sizeof(wish->name));
+    memcpy(wish->writer, record->writer, sizeof(wish->writer));
+    return 0;
+}
+
+static int catalog_wish_compare(const void *left, const void *right)
+{
+    const struct catalog_wish *a = left;
+    const struct catalog_wish *b = right;
+    int result = strcmp(a->name, b->name);
+
+    if (result == 0) {
+        result = a->is_claim - b->is_claim;
+    }
+    if (result == 0) {
+        result = a->slot - b->slot;
+    }
+    return result != 0 ? result
+                       : memcmp(a->writer, b->writer, sizeof(a->writer));
+}
+
+/* The functions that function records speak of.  Of two declarations of one
+ * the lower writer's counts, everywhere alike. */
+static int catalog_add_wished(struct catalog_build *build)
+{
+    struct catalog_content *content = &build->content;
+
+    if (content->n_wishes > 0) {
+        qsort(content->wishes, content->n_wishes, sizeof(*content->wishes),
+              catalog_wish_compare);
+    }
+    for (size_t i = 0; i < content->n_wishes; i++) {
+        const struct catalog_wish *wish = &content->wishes[i];
+        struct catalog_function *function;
+
+        if (i > 0 && strcmp(wish->name, wish[-1].name) == 0) {
+            continue;
+        }
+        function = catalog_add_function(build, wish->name);
+        if (function == NULL) {
+            return build->error;
+        }
+        function->is_declared = !wish->is_claim && wish->address.family != 0;
+        function->is_idle = wish->is_claim; /* until there is an instance */
+        function->address = wish->address;
+    }
     return 0;
 }
 
@@ -411,10 +469,6 @@ static int catalog_group(struct catalog_build *build)
     struct catalog_content *content = &build->content;
     size_t n_declared = content->n_functions;
 
-    if (n_declared > 0) {
-        qsort(content->functions, n_declared, sizeof(*content->functions),
-              catalog_function_compare);
-    }
     for (size_t i = 0; i < content->n_instances; i++) {
         const char *name = content->instances[i].service.function;
 
@@ -439,6 +493,7 @@ static int catalog_group(struct catalog_build *build)
         assert(function != NULL); /* added above */
         if (function->n_instances == 0) {
             function->instances = instance;
+            function->is_idle = false;
         }
         function->n_instances++;
     }
@@ -464,8 +519,11 @@ int catalog_read(const struct node *node, const struct catalog_content *old,
 {
     struct catalog_build build = {.node = node, .old = old};
 
-    catalog_each(&build, RECORD_FUNCTION, catalog_add_declared);
+    catalog_each(&build, RECORD_FUNCTION, catalog_add_wish);
     catalog_each(&build, RECORD_SERVICE, catalog_add_source);
+    if (build.error == 0) {
+        build.error = catalog_add_wished(&build);
+    }
     if (build.error == 0) {
         build.error = catalog_make_instances(&build);
     }

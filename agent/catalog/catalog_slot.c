@@ -16,13 +16,22 @@
 #include "gossip/base/cursor.h"
 #include "gossip/base/search.h"
 
-/* A function's wish for an address. */
+/* What a function's right to an address rests on, the best first. */
+enum catalog_ground {
+    CATALOG_DECLARED = 0, /* an operator's function record */
+    CATALOG_CLAIMED,      /* an issuer's */
+    CATALOG_NAMED,        /* a service record; the certificate has the name */
+    CATALOG_MATCHED,      /* ... a pattern that fits */
+};
+
+/* A function's candidate address. */
 struct catalog_claim {
     struct address address;
     struct catalog_function *function;
-    uint8_t hash[32]; /* of the name */
+    const struct catalog_wish *wish; /* CLAIMED */
+    uint8_t hash[32];                /* of the name */
     uint16_t slot;
-    bool is_declared;
+    enum catalog_ground ground;
     bool is_won;
 };
 
@@ -62,15 +71,15 @@ void catalog_slot_address(const struct catalog *catalog, const char *name,
     }
 }
 
-/* Which of two claims for one address comes first: a declared address, then
+/* Which of two claims for one address comes first: the better ground, then
  * the lower slot, then the lower hash of the name. */
 static int catalog_claim_rank(const struct catalog_claim *a,
                               const struct catalog_claim *b)
 {
     int result;
 
-    if (a->is_declared != b->is_declared) {
-        return a->is_declared ? -1 : 1;
+    if (a->ground != b->ground) {
+        return a->ground < b->ground ? -1 : 1;
     }
     if (a->slot != b->slot) {
         return a->slot < b->slot ? -1 : 1;
@@ -97,34 +106,90 @@ static void catalog_claim_init(struct catalog_claim *claim,
         strlen(function->name), NULL, 0); /* fails only for bad sizes */
 }
 
+/* The candidates of a function from issuers' claims: a claim counts for the
+ * address that its slot has.  Returns how many. */
+static size_t catalog_collect_claimed(const struct catalog *catalog,
+                                      struct catalog_function *function,
+                                      const struct catalog_wish *wishes,
+                                      size_t n_wishes,
+                                      struct catalog_claim *claims)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_wishes; i++) {
+        struct catalog_claim *claim = &claims[n];
+
+        if (!wishes[i].is_claim) {
+            continue;
+        }
+        catalog_claim_init(claim, function, wishes[i].slot);
+        catalog_slot_address(catalog, function->name, wishes[i].slot,
+                             &claim->address);
+        if (address_equal(&claim->address, &wishes[i].address)) {
+            claim->ground = CATALOG_CLAIMED;
+            claim->wish = &wishes[i];
+            n++;
+        }
+    }
+    return n;
+}
+
+/* ... from its service records. */
+static size_t catalog_collect_carried(const struct catalog *catalog,
+                                      struct catalog_function *function,
+                                      struct catalog_claim *claims)
+{
+    size_t n = 0;
+
+    for (size_t j = 0; j < function->n_instances; j++) {
+        const struct catalog_instance *instance = &function->instances[j];
+        enum catalog_ground ground =
+            instance->is_named ? CATALOG_NAMED : CATALOG_MATCHED;
+
+        if (n == 0 || claims[n - 1].slot != instance->service.slot) {
+            catalog_claim_init(&claims[n], function, instance->service.slot);
+            catalog_slot_address(catalog, function->name,
+                                 instance->service.slot, &claims[n].address);
+            claims[n].ground = ground;
+            n++;
+        }
+        claims[n - 1].ground = MIN_OF(claims[n - 1].ground, ground);
+    }
+    return n;
+}
+
 static size_t catalog_collect_claims(const struct catalog *catalog,
                                      struct catalog_content *content,
                                      struct catalog_claim *claims)
 {
     size_t n = 0;
+    size_t at = 0;
 
     for (size_t i = 0; i < content->n_functions; i++) {
         struct catalog_function *function = &content->functions[i];
+        size_t n_wishes = 0;
+        size_t n_own;
 
+        /* Both are in the order of names. */
+        while (at + n_wishes < content->n_wishes &&
+               strcmp(content->wishes[at + n_wishes].name, function->name) ==
+                   0) {
+            n_wishes++;
+        }
         if (function->is_declared) {
             catalog_claim_init(&claims[n], function, 0);
             claims[n].address = function->address;
-            claims[n].is_declared = true;
+            claims[n].ground = CATALOG_DECLARED;
             n++;
-        }
-        for (size_t j = 0; !function->is_declared && j < function->n_instances;
-             j++) {
-            uint16_t slot = function->instances[j].service.slot;
-
-            if (j > 0 && function->instances[j - 1].service.slot == slot) {
-                continue;
-            }
-            catalog_claim_init(&claims[n], function, slot);
-            catalog_slot_address(catalog, function->name, slot,
-                                 &claims[n].address);
-            n++;
+        } else {
+            n_own = catalog_collect_claimed(
+                catalog, function, &content->wishes[at], n_wishes, &claims[n]);
+            n += n_own > 0
+                     ? n_own
+                     : catalog_collect_carried(catalog, function, &claims[n]);
         }
         function->address = (struct address){0};
+        at += n_wishes;
     }
     return n;
 }
@@ -148,8 +213,16 @@ static void catalog_settle_claims(struct catalog_claim *claims, size_t n)
 
         if (claims[i].is_won && (function->address.family == 0 ||
                                  claims[i].slot < function->slot)) {
+            const struct catalog_wish *wish = claims[i].wish;
+
             function->address = claims[i].address;
             function->slot = claims[i].slot;
+            function->is_claimed = wish != NULL;
+            if (wish != NULL) {
+                memcpy(function->claimer, wish->writer,
+                       sizeof(function->claimer));
+                function->idle_since_s = wish->idle_since_s;
+            }
         }
     }
 }
@@ -166,7 +239,8 @@ int catalog_give_addresses(const struct catalog *catalog,
                            struct catalog_content *content)
 {
     _cleanup_(free_pointer) struct catalog_claim *claims = NULL;
-    size_t n_max = content->n_functions + content->n_instances;
+    size_t n_max =
+        content->n_functions + content->n_instances + content->n_wishes;
     size_t n;
 
     if (n_max == 0) {
@@ -183,6 +257,9 @@ int catalog_give_addresses(const struct catalog *catalog,
         qsort(claims, n, sizeof(*claims), catalog_claim_compare);
     }
     catalog_settle_claims(claims, n);
+    free(content->wishes); /* all that they say is with the functions now */
+    content->wishes = NULL;
+    content->n_wishes = 0;
     for (size_t i = 0; i < content->n_functions; i++) {
         if (content->functions[i].address.family != 0) {
             content->by_address[content->n_by_address] = &content->functions[i];

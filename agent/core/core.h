@@ -43,8 +43,9 @@ struct core_transport {
     void *data;
 };
 
-/* Who is told what happens to core: services.  Called in the check phase of
- * the loop, or for a signal, never from inside a step. */
+/* Who is told what happens to core: services, claims.  Called in the check
+ * phase of the loop, or for a signal, never from inside a step; NULL: not
+ * told. */
 struct core_listener {
     void (*ready)(void *data);           /* once: the node takes writes */
     void (*catalog_changed)(void *data); /* rebuilt */
@@ -52,6 +53,8 @@ struct core_listener {
     void (*reload)(void *data);          /* SIGHUP */
     void *data;
 };
+
+#define CORE_LISTENERS 2
 
 /* How core could not start: its exit status, for the launcher. */
 enum core_status {
@@ -70,7 +73,8 @@ struct core {
     struct catalog *catalog;
     struct events *events;
     struct core_transport transport; /* set before core_run_loop */
-    struct core_listener listener;   /* set before core_run_loop */
+    struct core_listener listeners[CORE_LISTENERS]; /* likewise; told in this
+                                                       order */
     uint64_t started_wall_ms;
     uint64_t floor_ms; /* the latest wall time seen: core_wall_ms */
     bool is_ready;     /* the node takes writes */

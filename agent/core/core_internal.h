@@ -91,6 +91,18 @@ struct core_internal {
     bool has_control;
 };
 
+/* Calls one of struct core_listener's functions of each listener. */
+#define CORE_TELL(core, function)                                              \
+    do {                                                                       \
+        for (size_t told_ = 0; told_ < CORE_LISTENERS; told_++) {              \
+            const struct core_listener *listener_ = &(core)->listeners[told_]; \
+                                                                               \
+            if (listener_->function != NULL) {                                 \
+                listener_->function(listener_->data);                          \
+            }                                                                  \
+        }                                                                      \
+    } while (0)
+
 /* core_actions.c */
 
 /* Carries out and clears the actions, and sets the node's timer. */

@@ -31,5 +31,5 @@ void core_reload(struct core *core)
         config_changes(core->config, config, CONFIG_CHANGE_RESTART, keys) > 0
             ? strdup(keys)
             : NULL;
-    core->listener.reload(core->listener.data);
+    CORE_TELL(core, reload);
 }

@@ -109,7 +109,7 @@ static void core_view_rebuild(struct core *core)
         core_view_later(core, CORE_VIEW_RETRY_MS);
         return;
     }
-    core->listener.catalog_changed(core->listener.data);
+    CORE_TELL(core, catalog_changed);
     internal->view_end_us = clock_now_us();
     internal->view_took_us = internal->view_end_us - start_us;
 }
@@ -127,7 +127,7 @@ static void core_view_check(uv_check_t *check)
     core_write_report_failed(core);
     if (internal->is_observed) {
         internal->is_observed = false;
-        core->listener.observed(core->listener.data);
+        CORE_TELL(core, observed);
     }
     if (internal->is_view_dirty) {
         wait_ms = core_view_wait_ms(internal);
@@ -141,7 +141,7 @@ static void core_view_check(uv_check_t *check)
     if (internal->starts_ready) {
         internal->starts_ready = false;
         core->is_ready = true;
-        core->listener.ready(core->listener.data);
+        CORE_TELL(core, ready);
     }
 }
 

@@ -158,6 +158,7 @@ int ctl_service_show(struct ctl *ctl)
                  ctl_text(service, "dns"), "address",
                  ctl_text(service, "address"),
                  ctl_flag(service, "declared") ? " (declared)" : "");
+    line("claimed by", ctl_text(service, "claimer"));
     json_array_foreach (json_object_get(service, "instances"), i, instance) {
         print_instance(ctl, instance);
     }
@@ -211,8 +212,11 @@ int ctl_resolve(struct ctl *ctl)
         if (ctl_table_new(heads, &table) != 0) {
             return CTL_EXIT_FAILED;
         }
-        (void)printf("%s %s\n", ctl_text(root, "name"),
-                     ctl_text(root, "address"));
+        const char *claimer = ctl_text(root, "claimer");
+
+        (void)printf("%s %s%s%s\n", ctl_text(root, "name"),
+                     ctl_text(root, "address"),
+                     claimer[0] != '\0' ? ", claimed by " : "", claimer);
         json_array_foreach (usable, i, instance) {
             add_choice(table, instance, i + 1);
         }

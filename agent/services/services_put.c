@@ -18,7 +18,7 @@ uint16_t services_slot(const struct core *core, const char *function,
                        uint16_t current)
 {
     const struct catalog_function *found =
-        catalog_find(core->catalog, function);
+        catalog_find_any(core->catalog, function);
 
     if (found != NULL && found->is_declared) {
         return current;

@@ -230,7 +230,7 @@ static void write_manifest(struct node *node, struct node_actions *actions)
     for (size_t i = 0; i < self->records.n_entries && ids != NULL; i++) {
         const struct entry *entry = self->records.entries[i];
 
-        if (!rights_is_exempt(entry->record.kind) &&
+        if (entry->class == RIGHTS_COUNTED &&
             entry->record.kind != RECORD_TOMBSTONE) {
             memcpy(ids + body.n_ids++ * BODY_MANIFEST_ID_SIZE, entry->id,
                    BODY_MANIFEST_ID_SIZE);

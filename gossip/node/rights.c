@@ -66,6 +66,23 @@ bool rights_is_exempt(uint8_t kind)
            kind == RECORD_EVIDENCE;
 }
 
+enum rights_class rights_class(const struct record *record)
+{
+    struct body_function function;
+
+    if (rights_is_exempt(record->kind)) {
+        return RIGHTS_EXEMPT;
+    }
+    if (rights_slot_kind(record) != RECORD_FUNCTION) {
+        return RIGHTS_COUNTED;
+    }
+    return record->kind == RECORD_TOMBSTONE ||
+                   (body_get_function(record, &function) == 0 &&
+                    function.is_claim)
+               ? RIGHTS_CLAIM
+               : RIGHTS_COUNTED;
+}
+
 enum rights_verdict {
     RIGHTS_OK,
     RIGHTS_BODY,

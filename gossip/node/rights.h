@@ -25,6 +25,16 @@ int rights_check_own(struct node *node, const struct record *record);
 /* Kinds that live by rules of their own: no tombstone ends them, no manifest
  * speaks of them, no quota counts them. */
 bool rights_is_exempt(uint8_t kind);
+/* What a live record counts as: claims (function records with a slot, and
+ * tombstones of functions) have a limit of their own, no manifest lists or ends
+ * them; no limit and no manifest speaks of exempt kinds.  The body must have
+ * been checked. */
+enum rights_class {
+    RIGHTS_COUNTED = 0,
+    RIGHTS_CLAIM,
+    RIGHTS_EXEMPT,
+};
+enum rights_class rights_class(const struct record *record);
 /* The kind whose place this record takes: a tombstone's target, else its
  * own.  The body must have been checked. */
 uint8_t rights_slot_kind(const struct record *record);

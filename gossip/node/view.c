@@ -109,6 +109,8 @@ static void entries_insert(struct peer *peer, struct entry *entry)
             (peer->records.n_entries - index) * sizeof(struct entry *));
     peer->records.entries[index] = entry;
     peer->records.n_entries++;
+    peer->records.n_claims += entry->class == RIGHTS_CLAIM;
+    peer->records.n_limited += entry->class == RIGHTS_COUNTED;
 }
 
 static void entries_remove(struct peer *peer, const struct entry *entry)
@@ -119,6 +121,8 @@ static void entries_remove(struct peer *peer, const struct entry *entry)
         index++;
     }
     peer->records.n_entries--;
+    peer->records.n_claims -= entry->class == RIGHTS_CLAIM;
+    peer->records.n_limited -= entry->class == RIGHTS_COUNTED;
     memmove(&peer->records.entries[index], &peer->records.entries[index + 1],
             (peer->records.n_entries - index) * sizeof(struct entry *));
 }
@@ -226,6 +230,7 @@ struct entry *view_entry_new(const struct record *record, const uint8_t *id,
     memcpy(entry->id, id, sizeof(entry->id));
     entry->hash = view_hash_of_id(id);
     entry->writer = writer;
+    entry->class = (uint8_t)rights_class(&entry->record);
     entry->slot_size = make_slot(entry->slot, writer->id, slot_kind,
                                  record->key, record->key_size);
     return entry;
@@ -283,7 +288,8 @@ void view_entry_unlink(struct node *node, struct entry *entry)
             subject->certificate_entry = NULL;
         }
     }
-    if (writer->is_self && entry->record.kind == RECORD_TOMBSTONE) {
+    if (writer->is_self && entry->record.kind == RECORD_TOMBSTONE &&
+        entry->class == RIGHTS_COUNTED) {
         node->own.n_tombstones--;
     }
 }

@@ -24,6 +24,7 @@ struct entry {
     uint64_t hash;          /* first 8 bytes of the record's id */
     uint8_t id[16];         /* first half of the record's id */
     struct peer *writer;
+    uint8_t class;        /* enum rights_class */
     struct record record; /* points into bytes */
     uint8_t *bytes;
     size_t slot_size;
@@ -35,6 +36,8 @@ struct view_writer {
     struct entry **entries; /* live, ascending by hash */
     size_t n_entries;
     size_t capacity;
+    size_t n_claims;          /* of them: rights_class */
+    size_t n_limited;         /* of them: RIGHTS_COUNTED */
     size_t n_counted;         /* of them, in comparisons: view_is_counted */
     uint64_t fingerprint;     /* their sum: view_weight */
     struct record_order high; /* highest order ever seen */

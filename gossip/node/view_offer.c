@@ -33,7 +33,7 @@ static bool is_ended(const struct peer *writer, const struct record *record,
     struct body_manifest manifest;
 
     if (writer->records.manifest_entry == NULL ||
-        rights_is_exempt(record->kind) ||
+        rights_class(record) != RIGHTS_COUNTED ||
         body_get_manifest(&writer->records.manifest_entry->record, &manifest) !=
             0) {
         return false;
@@ -127,16 +127,10 @@ static bool is_over_limit(const struct peer *writer,
         record->kind == RECORD_MANIFEST || record->kind == RECORD_EVIDENCE) {
         return false;
     }
-    if (writer->records.n_entries < LIMIT_RECORDS_PER_WRITER) {
-        return false;
-    }
-    /* An issuer's certificates do not count against its other records. */
-    size_t n_counted = 0;
-
-    for (size_t i = 0; i < writer->records.n_entries; i++) {
-        n_counted += !rights_is_exempt(writer->records.entries[i]->record.kind);
-    }
-    return n_counted >= LIMIT_RECORDS_PER_WRITER;
+    /* An issuer's certificates and claims do not count against the rest. */
+    return rights_class(record) == RIGHTS_CLAIM
+               ? writer->records.n_claims >= LIMIT_CLAIMS
+               : writer->records.n_limited >= LIMIT_RECORDS_PER_WRITER;
 }
 
 /* In a function of its own: the body is large, and most records have none. */
@@ -182,7 +176,9 @@ static int check_order(struct node *node, struct incoming *in, bool is_own)
         is_from_before_leaving(writer, &in->record)) {
         return refuse(&node->counters.refused_old);
     }
-    if (in->old == NULL && is_over_limit(writer, &in->record)) {
+    /* One that changes its class counts as new, or limits could be climbed. */
+    if ((in->old == NULL || in->old->class != rights_class(&in->record)) &&
+        is_over_limit(writer, &in->record)) {
         return refuse(&node->counters.refused_limit);
     }
     return VIEW_ACCEPTED;
@@ -307,7 +303,7 @@ static void take_effect(struct node *node, struct incoming *in,
         apply_manifest(node, in->writer, actions);
         break;
     case RECORD_TOMBSTONE:
-        if (in->writer->is_self) {
+        if (in->writer->is_self && entry->class == RIGHTS_COUNTED) {
             if (node->own.n_tombstones++ == 0) {
                 node->own.first_tombstone_ms = node->now_ms;
             }

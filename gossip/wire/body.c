@@ -187,6 +187,7 @@ int body_get_function(const struct record *record, struct body_function *ret)
     }
     function.is_claim = unpack_key(&unpack, 4) != NULL;
     function.slot = (uint16_t)body_read_optional(&unpack, 4, 0, UINT16_MAX, 0);
+    function.idle_since_s = body_read_optional(&unpack, 5, 0, UINT64_MAX, 0);
     unpack_require(
         &unpack, body_key_equal(record, function.name, strlen(function.name)));
     if (body_close(&unpack) != 0) {
@@ -203,13 +204,14 @@ int body_put_function(const struct body_function *body, uint8_t *buffer,
     struct pack pack;
 
     pack_begin(&pack, buffer, buffer_size);
-    pack_map(&pack, 1u + has_address + body->is_claim);
+    pack_map(&pack, 1u + has_address + 2u * body->is_claim);
     pack_key_text(&pack, 1, body->name);
     if (has_address) {
         pack_key_address(&pack, 2, &body->address);
     }
     if (body->is_claim) {
         pack_key_uint(&pack, 4, body->slot);
+        pack_key_uint(&pack, 5, body->idle_since_s);
     }
     return pack_end(&pack, ret_size);
 }

@@ -170,12 +170,15 @@ struct body_service {
  *  1 name str, canonical   2 service address bin4|bin16 (absent: hashed)
  *  3 policy map (optional), kept and not yet acted on
  *  4 slot uint (u16; optional): there: a claim, made by an issuer by itself;
- *    absent: declared by a person */
+ *    absent: declared by a person
+ *  5 idle since, s since 1970 (optional, 0): of a claim whose function has had
+ *    no instance since then */
 struct body_function {
     char name[BODY_NAME_SIZE];
     struct address address; /* family 0: hashed */
     bool is_claim;
-    uint16_t slot; /* of a claim */
+    uint16_t slot;         /* of a claim */
+    uint64_t idle_since_s; /* of a claim; 0: it has an instance */
 };
 
 /* Kind tombstone: record key = that of the record it ends.

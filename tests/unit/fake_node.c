@@ -275,22 +275,28 @@ void fake_node_evidence(struct node *node, uint8_t number)
     free(bytes);
 }
 
+void fake_node_claim(struct node *node, uint8_t number,
+                     const struct body_function *claim)
+{
+    uint8_t body[LIMIT_RECORD_SIZE];
+    size_t size = 0;
+    int error = body_put_function(claim, body, sizeof(body), &size);
+
+    assert(error == 0);
+    (void)error;
+    fake_put(node, number, RECORD_FUNCTION, claim->name, body, size, false);
+}
+
 void fake_node_function(struct node *node, uint8_t number, const char *name,
                         const char *address)
 {
     struct body_function function = {0};
-    uint8_t body[LIMIT_RECORD_SIZE];
-    size_t size = 0;
-    int error;
 
     (void)snprintf(function.name, sizeof(function.name), "%s", name);
     if (address != NULL) {
         function.address = fake_address(address);
     }
-    error = body_put_function(&function, body, sizeof(body), &size);
-    assert(error == 0);
-    (void)error;
-    fake_put(node, number, RECORD_FUNCTION, name, body, size, false);
+    fake_node_claim(node, number, &function);
 }
 
 bool node_member_next(const struct node *node, size_t *at,

@@ -47,5 +47,8 @@ void fake_node_evidence(struct node *node, uint8_t number);
 /* A function record of a member; address NULL: hashed. */
 void fake_node_function(struct node *node, uint8_t number, const char *name,
                         const char *address);
+/* The same of any content. */
+void fake_node_claim(struct node *node, uint8_t number,
+                     const struct body_function *claim);
 
 #endif

@@ -162,8 +162,8 @@ int node_records_each(const struct node *node, uint8_t kind, node_record_fn fn,
     return result;
 }
 
-const struct catalog_function *catalog_find(const struct catalog *catalog,
-                                            const char *name)
+const struct catalog_function *catalog_find_any(const struct catalog *catalog,
+                                                const char *name)
 {
     (void)catalog;
     (void)name;

@@ -81,7 +81,8 @@ static size_t make_samples(struct sample samples[N_SAMPLES])
     struct body_function function = {.name = "vector-db",
                                      .address = {4, {100, 80, 1, 2}},
                                      .is_claim = true,
-                                     .slot = 7};
+                                     .slot = 7,
+                                     .idle_since_s = 1700000000};
     struct body_tombstone tombstone = {.kind = RECORD_SERVICE};
     struct body_manifest manifest = {
         .upto = {.epoch = SUPPORT_EPOCH, .seq = 5}, .ids = ids, .n_ids = 2};
@@ -593,6 +594,7 @@ static void test_small_fields(void **state)
     assert_int_equal(function.address.bytes[3], 2);
     assert_true(function.is_claim);
     assert_int_equal(function.slot, 7);
+    assert_true(function.idle_since_s == 1700000000);
     TAKE(5, tombstone);
     assert_int_equal(tombstone.kind, RECORD_SERVICE);
     TAKE(6, manifest);

@@ -104,7 +104,7 @@ static int setup(void **state)
     core->internal = &fixture->internal;
     core->node = fixture->puppets.node;
     core->transport.send = drop;
-    core->listener.catalog_changed = on_catalog;
+    core->listeners[0].catalog_changed = on_catalog;
     assert_int_equal(events_new(&core->events), 0);
     assert_int_equal(catalog_new(cluster, &range, &core->catalog), 0);
     assert_int_equal(node_actions_new(&fixture->internal.actions), 0);
