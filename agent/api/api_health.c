@@ -72,6 +72,25 @@ static void find_frozen_members(const struct core *core,
     }
 }
 
+/* An operator had the cluster stand still. */
+static void find_hold(const struct core *core, struct problems *problems)
+{
+    struct node_hold hold;
+    char who[BODY_NAME_SIZE];
+    char text[3 * BODY_NAME_SIZE + 96];
+
+    if (node_holds(core->node, &hold, 1) == 0) {
+        return;
+    }
+    api_node_name(core, hold.writer, who);
+    (void)snprintf(text, sizeof(text),
+                   "%s froze the cluster%s%s: no host applies anything new, "
+                   "flows stay as they are",
+                   who, hold.reason[0] != '\0' ? " for " : "", hold.reason);
+    add(problems, "warn", "cluster-frozen", text,
+        "agentctl cluster release, on an issuer");
+}
+
 /* Another agent writes with our key. */
 static void find_twin(const struct core *core, struct problems *problems)
 {
@@ -338,6 +357,7 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     find_twin(core, &problems);
     find_frozen(core, &problems);
     find_frozen_members(core, &problems);
+    find_hold(core, &problems);
     find_certificate_problems(core, &problems);
     find_worker_problems(core, &problems);
     find_file_problems(api, &problems);

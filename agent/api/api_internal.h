@@ -106,6 +106,8 @@ void api_ports_get(struct http_exchange *exchange, void *data);
 void api_records_get(struct http_exchange *exchange, void *data);
 void api_records_verify_get(struct http_exchange *exchange, void *data);
 void api_evidence_get(struct http_exchange *exchange, void *data);
+void api_freeze_post(struct http_exchange *exchange, void *data);
+void api_release_post(struct http_exchange *exchange, void *data);
 void api_events_get(struct http_exchange *exchange, void *data);
 void api_token_post(struct http_exchange *exchange, void *data);
 void api_leave_post(struct http_exchange *exchange, void *data);

@@ -66,6 +66,7 @@ struct core_internal {
     enum node_trouble trouble; /* at the last step */
     bool starts_ready;         /* ... and services are still to be told */
     bool is_view_dirty;        /* catalogue and desired state are behind */
+    bool is_held;              /* the worker is told nothing new */
     bool is_observed; /* the listener is still to be told of the worker */
     uint64_t view_took_us;
     uint64_t view_end_us;

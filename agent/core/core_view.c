@@ -93,6 +93,18 @@ static int core_view_tell_worker(struct core *core)
     return 0;
 }
 
+static bool core_view_is_held(struct core *core)
+{
+    bool is_held = node_holds(core->node, NULL, 0) > 0;
+
+    if (is_held != core->internal->is_held) {
+        core->internal->is_held = is_held;
+        log_info("the cluster is %s",
+                 is_held ? "frozen: nothing new is applied" : "released");
+    }
+    return is_held;
+}
+
 static void core_view_rebuild(struct core *core)
 {
     struct core_internal *internal = core->internal;
@@ -100,8 +112,10 @@ static void core_view_rebuild(struct core *core)
     int error = catalog_rebuild(core->catalog, core->node);
 
     internal->is_view_dirty = false;
-    /* One who leaves has asked the worker to remove everything: no more. */
-    if (error == 0 && core->worker != NULL && internal->phase != CORE_LEAVING) {
+    /* One who leaves has asked the worker to remove everything: no more.  And
+     * while the cluster is to stand still, it keeps what it has. */
+    if (error == 0 && core->worker != NULL && internal->phase != CORE_LEAVING &&
+        !core_view_is_held(core)) {
         error = core_view_tell_worker(core);
     }
     if (error != 0) {

@@ -49,6 +49,9 @@ static const struct args_option token_options[] = {
      0, true},
     {0}};
 
+static const struct args_option freeze_options[] = {
+    {"--reason", "TEXT", "what for, as all hosts' status says", 0}, {0}};
+
 /* What stands in the table for ctl_NAME. */
 #define RUN(name)                                                              \
     static int run_##name(const struct program_call *call)                     \
@@ -70,6 +73,8 @@ RUN(port_ls)
 RUN(record_ls)
 RUN(record_verify)
 RUN(record_evidence)
+RUN(cluster_freeze)
+RUN(cluster_release)
 RUN(events)
 RUN(token_create)
 
@@ -114,6 +119,11 @@ static const struct program_command commands[] = {
      "Ends 5 when one of them does not hold.", NULL, 0, 0, run_record_verify},
     {"events", "[--since N] [--no-follow]", "changes, as they happen",
      "Without --since: from now on.", event_options, 0, 0, run_events},
+    {"cluster freeze", "[--reason TEXT]", "have all hosts apply nothing new",
+     "Flows stay as they are until agentctl cluster release.  For issuers.",
+     freeze_options, 0, 0, run_cluster_freeze},
+    {"cluster release", NULL, "have them apply what is new again",
+     "Whoever froze it.  For issuers.", NULL, 0, 0, run_cluster_release},
     {"token create", "[--ttl D] [--function PATTERN]...",
      "a single-use token that lets one node join",
      "Prints the token and nothing else on standard output.", token_options, 0,

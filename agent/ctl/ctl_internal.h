@@ -96,6 +96,8 @@ int ctl_port_ls(struct ctl *ctl);
 int ctl_record_ls(struct ctl *ctl);
 int ctl_record_verify(struct ctl *ctl);
 int ctl_record_evidence(struct ctl *ctl);
+int ctl_cluster_freeze(struct ctl *ctl);
+int ctl_cluster_release(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_token_create(struct ctl *ctl);
 

@@ -57,6 +57,8 @@
 /* Claims (automatic function records) of all writers; they are in no manifest
  * and not among a writer's records.  Refused and counted past it. */
 #define LIMIT_CLAIMS 16384
+/* Freezes of the cluster that one release names; those past it stay. */
+#define LIMIT_HOLDS 32
 /* Accusations kept per accused member; later ones are dropped. */
 #define LIMIT_ACCUSERS 4
 

@@ -268,6 +268,15 @@ size_t node_n_records(const struct node *node);
 size_t node_n_heard(const struct node *node);
 const struct node_counters *node_counters_get(const struct node *node);
 uint64_t node_epoch(const struct node *node);
+/* A freeze of the cluster that nobody has released. */
+struct node_hold {
+    uint8_t writer[32];
+    uint8_t id[BODY_HOLD_ID_SIZE];
+    char reason[BODY_NAME_SIZE];
+    uint64_t hlc; /* when */
+};
+/* How many there are; the first `n` of them, in ascending order of writer. */
+size_t node_holds(const struct node *node, struct node_hold *ret, size_t n);
 /* How many records that we signed, and this run did not make, came from peers
  * since START, and were newer than ours. */
 uint64_t node_n_returned(const struct node *node);

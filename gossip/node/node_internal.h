@@ -9,6 +9,7 @@
  *   peers.c      the table of keys: roots, members, their certificates
  *   view.c       the live record set;  view_offer.c  what enters it
  *   rights.c     who may write what
+ *   hold.c       whether the cluster is to stand still
  *   transport.c  packets, keys, hello
  *   probe.c      pings, indirect pings, local health
  *   suspicion.c  accusations, member states
@@ -59,5 +60,8 @@ struct node {
     struct sync sync;
     struct own own;
 };
+
+/* hold.c: whether a release names this freeze. */
+bool hold_is_released(const struct node *node, const struct entry *freeze);
 
 #endif

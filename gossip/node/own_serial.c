@@ -24,16 +24,37 @@ static bool is_old(const struct node *node, const struct entry *entry)
     }
 }
 
+/* A freeze of ours that somebody released would count again, as its id is
+ * another now: a release takes its place. */
+static int write_release(struct node *node, struct node_actions *actions)
+{
+    struct body_hold release = {.is_held = false};
+    struct record_order order;
+    uint8_t packed[32];
+    size_t size;
+    int error = body_put_hold(&release, packed, sizeof(packed), &size);
+
+    return error != 0 ? error
+                      : own_write(node, RECORD_HOLD, NULL, 0, packed, size,
+                                  actions, &order);
+}
+
 /* 0, or what own_write says. */
-static int write_again(struct node *node, const struct record *record,
+static int write_again(struct node *node, const struct entry *entry,
                        struct node_actions *actions)
 {
+    const struct record *record = &entry->record;
     struct body_tombstone body = {.kind = record->kind};
     struct record_order order;
     uint8_t packed[16];
     size_t size;
-    int error = own_write(node, record->kind, record->key, record->key_size,
-                          record->body, record->body_size, actions, &order);
+    int error;
+
+    if (record->kind == RECORD_HOLD && hold_is_released(node, entry)) {
+        return write_release(node, actions);
+    }
+    error = own_write(node, record->kind, record->key, record->key_size,
+                      record->body, record->body_size, actions, &order);
 
     if (error != NODE_E_NOT_ALLOWED || record->kind == RECORD_TOMBSTONE) {
         return error;
@@ -75,7 +96,7 @@ void own_sign_again(struct node *node, struct node_actions *actions)
         if (entry->record.kind == RECORD_MEMBER) {
             own_write_member(node, actions); /* else it is owed */
         } else {
-            error = write_again(node, &entry->record, actions);
+            error = write_again(node, entry, actions);
         }
     }
     if (!has_old) {

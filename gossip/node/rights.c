@@ -63,7 +63,7 @@ bool rights_is_exempt(uint8_t kind)
     return kind == RECORD_CERTIFICATE || kind == RECORD_REVOCATION ||
            kind == RECORD_MEMBER || kind == RECORD_MANIFEST ||
            kind == RECORD_ACCUSATION || kind == RECORD_CHARTER ||
-           kind == RECORD_EVIDENCE;
+           kind == RECORD_EVIDENCE || kind == RECORD_HOLD;
 }
 
 enum rights_class rights_class(const struct record *record)
@@ -130,6 +130,7 @@ static enum rights_verdict judge(const struct node *node,
     struct body_manifest manifest;
     struct body_accusation accusation;
     struct record first, second;
+    struct body_hold hold;
 
     switch (record->kind) {
     case RECORD_SERVICE:
@@ -147,6 +148,10 @@ static enum rights_verdict judge(const struct node *node,
         return judge_body(body_get_manifest(record, &manifest) == 0);
     case RECORD_ACCUSATION:
         return judge_body(body_get_accusation(record, &accusation) == 0);
+    case RECORD_HOLD:
+        return !peers_is_issuer(node, writer)
+                   ? RIGHTS_DENIED
+                   : judge_body(body_get_hold(record, &hold) == 0);
     case RECORD_EVIDENCE:
         return judge_body(evidence_get(record, &first, &second) == 0);
     default:

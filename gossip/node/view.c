@@ -255,6 +255,7 @@ int view_entry_link(struct node *node, struct entry *entry)
     }
     entries_insert(writer, entry);
     node->view.n_records++;
+    node->view.n_holds += entry->record.kind == RECORD_HOLD ? 1 : 0;
     weigh(node, entry, 1);
     node->view.changed_ms = node->now_ms;
     return 0;
@@ -268,6 +269,7 @@ void view_entry_unlink(struct node *node, struct entry *entry)
     HASH_DELETE(hh_hash, node->view.by_hash, entry);
     entries_remove(writer, entry);
     node->view.n_records--;
+    node->view.n_holds -= entry->record.kind == RECORD_HOLD ? 1 : 0;
     weigh(node, entry, -1);
     node->view.changed_ms = node->now_ms;
     if (writer->records.member_entry == entry) {
@@ -326,7 +328,8 @@ void view_drop_member(struct node *node, struct peer *peer,
         uint8_t kind = entry->record.kind;
 
         if (kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
-            kind != RECORD_MEMBER && kind != RECORD_EVIDENCE) {
+            kind != RECORD_MEMBER && kind != RECORD_EVIDENCE &&
+            kind != RECORD_HOLD) {
             view_remove(node, entry, true, actions);
         }
     }

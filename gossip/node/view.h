@@ -50,6 +50,7 @@ struct view {
     struct entry *by_slot; /* uthash */
     struct entry *by_hash; /* uthash */
     size_t n_records;
+    size_t n_holds;       /* of them hold records */
     uint64_t fingerprint; /* sum of all writers' */
     uint64_t changed_ms;
 };

@@ -115,7 +115,7 @@ static bool is_from_before_leaving(const struct peer *writer,
     return writer->member.has_body &&
            writer->member.body.state == BODY_MEMBER_LEFT &&
            record->kind != RECORD_MEMBER && record->kind != RECORD_REVOCATION &&
-           record->kind != RECORD_EVIDENCE &&
+           record->kind != RECORD_EVIDENCE && record->kind != RECORD_HOLD &&
            record_order_compare(record->order, writer->member.incarnation) < 0;
 }
 

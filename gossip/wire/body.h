@@ -215,6 +215,18 @@ struct body_revocation {
     bool is_lifted;
 };
 
+/* Kind hold: whether the cluster is to stand still.  Record key empty.
+ *  1 held bool   2 reason str (optional)
+ *  3 ids bin (optional), 16 bytes each: the first half of record_id of each
+ *    hold record that a release ends, at most LIMIT_HOLDS */
+#define BODY_HOLD_ID_SIZE 16
+struct body_hold {
+    bool is_held;
+    char reason[BODY_NAME_SIZE];
+    const uint8_t *ids; /* borrowed from the body */
+    size_t n_ids;
+};
+
 /* One root's signature of a charter. */
 struct body_charter_signature {
     uint8_t root[32];
@@ -281,6 +293,8 @@ _must_check_ int body_get_manifest(const struct record *record,
                                    struct body_manifest *ret);
 _must_check_ int body_get_accusation(const struct record *record,
                                      struct body_accusation *ret);
+_must_check_ int body_get_hold(const struct record *record,
+                               struct body_hold *ret);
 _must_check_ int body_get_revocation(const struct record *record,
                                      struct body_revocation *ret);
 _must_check_ int body_get_charter(const struct record *record,
@@ -314,6 +328,8 @@ _must_check_ int body_put_manifest(const struct body_manifest *body,
 _must_check_ int body_put_accusation(const struct body_accusation *body,
                                      uint8_t *buffer, size_t buffer_size,
                                      size_t *ret_size);
+_must_check_ int body_put_hold(const struct body_hold *body, uint8_t *buffer,
+                               size_t buffer_size, size_t *ret_size);
 _must_check_ int body_put_revocation(const struct body_revocation *body,
                                      uint8_t *buffer, size_t buffer_size,
                                      size_t *ret_size);

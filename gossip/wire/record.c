@@ -170,6 +170,7 @@ const char *record_kind_name(uint8_t kind)
         [RECORD_ACCUSATION] = "accusation",
         [RECORD_CHARTER] = "charter",
         [RECORD_EVIDENCE] = "evidence",
+        [RECORD_HOLD] = "hold",
     };
 
     if (kind >= ARRAY_SIZE(names) || names[kind] == NULL) {

@@ -56,6 +56,7 @@ enum record_kind {
     RECORD_ACCUSATION = 9,
     RECORD_CHARTER = 10,
     RECORD_EVIDENCE = 11,
+    RECORD_HOLD = 12,
 };
 
 /* Conditions of record_parse and sign_verify; never fatal. */

@@ -48,6 +48,7 @@ CHECK_BODY(tombstone)
 CHECK_BODY(manifest)
 CHECK_BODY(accusation)
 CHECK_BODY(revocation)
+CHECK_BODY(hold)
 
 /* Its record key is a hash of the bytes, so only the body goes round. */
 static void check_charter(const struct record *record)
@@ -149,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_manifest(&record);
     check_accusation(&record);
     check_revocation(&record);
+    check_hold(&record);
     check_charter(&record);
     check_evidence(&record);
     return 0;

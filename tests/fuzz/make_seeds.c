@@ -185,6 +185,9 @@ static void write_records(void)
                {.serial = 1, .reason = "key lost"});
     WRITE_BODY("revocation-lifted", RECORD_REVOCATION, sign_public, 32,
                revocation, {.serial = 1, .is_lifted = true});
+    WRITE_BODY(
+        "hold", RECORD_HOLD, "", 0, hold,
+        {.is_held = true, .reason = "a new switch", .ids = ids, .n_ids = 2});
     write_charter();
     WRITE_BODY("member-alive", RECORD_MEMBER, "", 0, member,
                {.version = "0.1.0", .protocol_min = 1, .protocol_max = 1});

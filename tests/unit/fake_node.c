@@ -29,6 +29,7 @@ struct node {
     size_t n_records;
     uint64_t seq;
     enum node_trouble trouble;
+    bool is_held;
     uint8_t trouble_source[32];
 };
 
@@ -393,6 +394,20 @@ enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32])
 {
     memcpy(ret_source, node->trouble_source, 32);
     return node->trouble;
+}
+
+size_t node_holds(const struct node *node, struct node_hold *ret, size_t n)
+{
+    if (node->is_held && n > 0) {
+        *ret = (struct node_hold){.reason = "a new switch"};
+        memset(ret->writer, 2, sizeof(ret->writer));
+    }
+    return node->is_held ? 1 : 0;
+}
+
+void fake_node_hold(struct node *node, bool is_held)
+{
+    node->is_held = is_held;
 }
 
 /* Nobody signs here. */

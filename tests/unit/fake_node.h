@@ -42,6 +42,8 @@ void fake_node_forget_records(struct node *node);
 /* Takes it away, as a tombstone does. */
 void fake_node_remove(struct node *node, uint8_t number,
                       const struct body_service *service);
+/* Member 2 froze the cluster, or released it. */
+void fake_node_hold(struct node *node, bool is_held);
 /* Two records of a member under one number. */
 void fake_node_evidence(struct node *node, uint8_t number);
 /* A function record of a member; address NULL: hashed. */

@@ -189,6 +189,7 @@ void puppet_renew(struct puppets *puppets, unsigned who, uint8_t byte)
     body = certificate_body(keys, who);
     body.generation++;
     body.serial = serial_of(puppets, who);
+    body.roles = puppets->roles[who] != 0 ? puppets->roles[who] : body.roles;
     certify(&puppets->root, 0, (struct record_order){2, ++puppets->seq}, &body,
             &puppets->certificates[who]);
 }

@@ -99,6 +99,21 @@ void worker_link_query(struct worker_link *link, const char *name,
     fn(0, json, strlen(json), data);
 }
 
+int core_write(struct core *to, uint8_t kind, const uint8_t *key,
+               size_t key_size, const uint8_t *body, size_t body_size,
+               core_written_fn done, void *data)
+{
+    (void)to;
+    (void)kind;
+    (void)key;
+    (void)key_size;
+    (void)body;
+    (void)body_size;
+    (void)done;
+    (void)data;
+    return NODE_E_NOT_ALLOWED; /* nothing is written here */
+}
+
 void worker_link_when_applied(struct worker_link *link, worker_applied_fn fn,
                               void *data)
 {
@@ -451,6 +466,22 @@ static void test_evidence(void **state)
     assert_true(json_is_false(json_object_get(status, "healthy")));
 }
 
+/* All hosts say who froze the cluster, and what for. */
+static void test_hold(void **state)
+{
+    json_auto_t *status = NULL;
+    const json_t *problem;
+
+    (void)state;
+    fake_node_hold(core.node, true);
+    status = ask_json("/api/v1/status");
+    fake_node_hold(core.node, false);
+    problem = find_problem(status, "cluster-frozen");
+    assert_non_null(problem);
+    assert_non_null(strstr(json_string_value(json_object_get(problem, "text")),
+                           "host2 froze the cluster for a new switch"));
+}
+
 struct route {
     const char *target;
     const char *status;
@@ -536,9 +567,10 @@ static void test_all_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),   cmocka_unit_test(test_not_heard),
-        cmocka_unit_test(test_twin),      cmocka_unit_test(test_evidence),
-        cmocka_unit_test(test_one_fails), cmocka_unit_test(test_all_fail),
+        cmocka_unit_test(test_members),  cmocka_unit_test(test_not_heard),
+        cmocka_unit_test(test_twin),     cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_hold),     cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_all_fail),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -31,6 +31,7 @@ GET(tombstone)
 GET(manifest)
 GET(accusation)
 GET(revocation)
+GET(hold)
 
 /* Its record key is a hash of the body, which the tests here edit: it is judged
  * in test_charter.c. */
@@ -45,7 +46,7 @@ static int get_charter(const struct record *record)
 }
 
 /* One of each kind but intents. */
-#define N_SAMPLES 9
+#define N_SAMPLES 10
 
 static const struct body_member sample_member = {
     .state = BODY_MEMBER_PAUSED,
@@ -92,6 +93,8 @@ static size_t make_samples(struct sample samples[N_SAMPLES])
     struct body_charter charter = sample_charter(&keys);
     static uint8_t charter_key[BODY_CHARTER_KEY_SIZE];
     uint8_t hash[BODY_CHARTER_HASH_SIZE];
+    struct body_hold hold = {
+        .is_held = true, .reason = "why", .ids = ids, .n_ids = 2};
     struct sample *s = samples;
 
     memset(samples, 0, N_SAMPLES * sizeof(*samples));
@@ -153,6 +156,9 @@ static size_t make_samples(struct sample samples[N_SAMPLES])
     assert_int_equal(body_put_charter(&charter, s->bytes, room, &s->size), 0);
     body_hash_charter(&charter, s->bytes, s->size, hash);
     body_key_charter(&charter, hash, charter_key);
+    s++;
+    *s = (struct sample){RECORD_HOLD, get_hold, "", 0, 0x2, 0xe, {0}, 0};
+    assert_int_equal(body_put_hold(&hold, s->bytes, room, &s->size), 0);
     return N_SAMPLES;
 }
 
@@ -279,6 +285,8 @@ static void test_wrong_types(void **state)
                 size_t size;
 
                 if ((samples[i].known & 1u << key) == 0 ||
+                    (samples[i].kind == RECORD_HOLD && key == 1 &&
+                     values[v].bytes[0] == '\xc3') ||
                     (samples[i].kind == RECORD_REVOCATION && key == 3 &&
                      values[v].bytes[0] == '\xc3')) {
                     continue; /* not written, or that very type */
@@ -567,6 +575,7 @@ static void test_small_fields(void **state)
     struct body_manifest manifest;
     struct body_accusation accusation;
     struct body_revocation revocation;
+    struct body_hold hold;
     struct body_function function;
     struct body_tombstone tombstone;
     struct body_member member;
@@ -605,6 +614,11 @@ static void test_small_fields(void **state)
     TAKE(7, accusation);
     assert_true(accusation.incarnation.epoch == 9);
     assert_true(accusation.incarnation.seq == 8);
+    TAKE(9, hold);
+    assert_true(hold.is_held);
+    assert_string_equal(hold.reason, "why");
+    assert_int_equal(hold.n_ids, 2);
+    assert_int_equal(hold.ids[16], 2);
 #undef TAKE
 }
 

@@ -266,7 +266,8 @@ static void test_kind_names(void **state)
     assert_string_equal(record_kind_name(0), "unknown");
     assert_string_equal(record_kind_name(RECORD_CHARTER), "charter");
     assert_string_equal(record_kind_name(RECORD_EVIDENCE), "evidence");
-    assert_string_equal(record_kind_name(12), "unknown");
+    assert_string_equal(record_kind_name(RECORD_HOLD), "hold");
+    assert_string_equal(record_kind_name(13), "unknown");
 }
 
 int main(void)
