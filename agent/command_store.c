@@ -87,10 +87,10 @@ int command_store_check(const struct config *config)
     if (error != 0) {
         status = fail("check", store_directory(store), error);
     } else {
-        (void)printf("%zu records, %zu writers, %zu settings, %zu tokens, %zu "
-                     "evidence: %zu faults\n",
+        (void)printf("%zu records, %zu writers, %zu settings, %zu tokens: %zu "
+                     "faults\n",
                      checked.n_records, checked.n_heads, checked.n_settings,
-                     checked.n_tokens, checked.n_evidence, checked.n_faults);
+                     checked.n_tokens, checked.n_faults);
         status = checked.n_faults == 0 ? CTL_EXIT_OK : CTL_EXIT_FAILED;
     }
     (void)store_close(store);
@@ -103,8 +103,7 @@ struct dump {
     const char *kind; /* NULL: all */
 };
 
-static const char *const table_kinds[] = {"head", "setting", "token",
-                                          "evidence"};
+static const char *const table_kinds[] = {"head", "setting", "token"};
 
 bool command_store_has_kind(const char *kind)
 {
@@ -113,7 +112,7 @@ bool command_store_has_kind(const char *kind)
             return true;
         }
     }
-    for (uint8_t i = RECORD_CERTIFICATE; i <= RECORD_CHARTER; i++) {
+    for (uint8_t i = RECORD_CERTIFICATE; i <= RECORD_HOLD; i++) {
         if (strcmp(record_kind_name(i), kind) == 0) {
             return true;
         }
@@ -240,17 +239,6 @@ static int dump_token(const struct store_token *token, void *data)
         mesh, "subnets", subnets, "functions", functions));
 }
 
-static int dump_evidence(const uint8_t writer[RECORD_WRITER_SIZE],
-                         const uint8_t *first, size_t first_size,
-                         const uint8_t *second, size_t second_size, void *data)
-{
-    (void)data;
-    return print_line(json_pack("{s:s, s:o, s:o, s:o}", "kind", "evidence",
-                                "writer", hex(writer, RECORD_WRITER_SIZE),
-                                "first", hex(first, first_size), "second",
-                                hex(second, second_size)));
-}
-
 static int dump_all(struct store *store, struct dump *dump)
 {
     int error = store_records_each(store, dump_record, dump);
@@ -263,9 +251,6 @@ static int dump_all(struct store *store, struct dump *dump)
     }
     if (error == 0 && is_wanted(dump, "token")) {
         error = store_tokens_each(store, dump_token, dump);
-    }
-    if (error == 0 && is_wanted(dump, "evidence")) {
-        error = store_evidence_each(store, dump_evidence, dump);
     }
     return error;
 }

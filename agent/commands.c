@@ -81,7 +81,7 @@ static const struct args_option reset_options[] = {
 static const struct args_option dump_options[] = {
     {.name = "--kind",
      .value = "KIND",
-     .help = "only these: a kind of record, head, setting, token or evidence"},
+     .help = "only these: a kind of record, head, setting or token"},
     {0},
 };
 
@@ -302,7 +302,8 @@ static int run_store_dump(const struct program_call *call)
                              "--kind %.40s: there is no such kind; expected "
                              "certificate, revocation, member, service, "
                              "function, intent, tombstone, manifest, charter, "
-                             "head, setting, token or evidence",
+                             "evidence, hold, "
+                             "head, setting or token",
                              kind);
     }
     status = load(call, &config);

@@ -161,42 +161,6 @@ static int check_token(struct txn_bytes key, struct txn_bytes value,
     return 0;
 }
 
-static bool is_signed(const struct check *check, const uint8_t *bytes,
-                      size_t size)
-{
-    struct record record;
-
-    return record_parse(bytes, size, &record) == 0 &&
-           memcmp(record.cluster, check->cluster, RECORD_CLUSTER_SIZE) == 0 &&
-           sign_verify(&record) == 0;
-}
-
-static int check_evidence(struct txn_bytes key, struct txn_bytes value,
-                          bool *ret_erase, void *data)
-{
-    struct check *check = data;
-    const uint8_t *first;
-    const uint8_t *second;
-    size_t first_size;
-    size_t second_size;
-    char writer[17];
-
-    (void)ret_erase;
-    check->checked.n_evidence++;
-    if (key.size != RECORD_WRITER_SIZE ||
-        keys_get_evidence(value.bytes, value.size, &first, &first_size, &second,
-                          &second_size) != 0) {
-        fault(check, "evidence is damaged");
-    } else if (!keys_is_evidence(key.bytes, first, first_size, second,
-                                 second_size) ||
-               !is_signed(check, first, first_size) ||
-               !is_signed(check, second, second_size)) {
-        fault(check, "evidence against writer %s proves nothing",
-              short_key(key.bytes, writer));
-    }
-    return 0;
-}
-
 static int get_cluster(struct check *check)
 {
     struct txn_bytes value;
@@ -217,9 +181,10 @@ int store_check(struct store *store, store_fault_fn fn, void *data,
         enum txn_db db;
         txn_each_fn fn;
     } passes[] = {
-        {TXN_HEADS, check_head},        {TXN_RECORDS, check_record},
-        {TXN_SETTINGS, check_setting},  {TXN_TOKENS, check_token},
-        {TXN_EVIDENCE, check_evidence},
+        {TXN_HEADS, check_head},
+        {TXN_RECORDS, check_record},
+        {TXN_SETTINGS, check_setting},
+        {TXN_TOKENS, check_token},
     };
     struct check check = {.fn = fn, .data = data};
     struct txn txn;

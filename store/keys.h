@@ -9,7 +9,6 @@
  *   heads     writer (32) -> epoch (8), seq (8)
  *   settings  name -> value
  *   tokens    token id (8) -> see keys_put_token
- *   evidence  writer (32) -> two times: size (2), record
  *   meta      "schema" -> u32; "cluster" -> 16 bytes
  */
 #ifndef SOCKETNET_STORE_KEYS_H
@@ -31,7 +30,6 @@
     (32 + 8 + 8 + 8 + 32 + 1 + LIMIT_NAME_LEN + 1 +                            \
      LIMIT_CERT_ADDRESSES * 17 + 1 + LIMIT_CERT_SUBNETS * 18 + 1 +             \
      STORE_TOKEN_FUNCTIONS * STORE_TOKEN_FUNCTION_SIZE)
-#define KEYS_EVIDENCE_MAX (2 * (2 + LIMIT_MANIFEST_SIZE))
 
 #define KEYS_META_SCHEMA  "schema"
 #define KEYS_META_CLUSTER "cluster"
@@ -58,21 +56,5 @@ size_t keys_put_token(const struct store_token *token,
 _must_check_ int keys_get_token(const uint8_t id[STORE_TOKEN_ID_SIZE],
                                 const void *value, size_t size,
                                 struct store_token *ret);
-
-/* Whether both are records of `writer` with one order, and not the same;
- * signatures are the caller's to verify. */
-bool keys_is_evidence(const uint8_t writer[RECORD_WRITER_SIZE],
-                      const uint8_t *first, size_t first_size,
-                      const uint8_t *second, size_t second_size);
-/* Returns the size written, 0 for a record that is too large. */
-size_t keys_put_evidence(const uint8_t *first, size_t first_size,
-                         const uint8_t *second, size_t second_size,
-                         uint8_t ret_value[KEYS_EVIDENCE_MAX]);
-/* Borrowed from `value`.  0, or -EBADMSG. */
-_must_check_ int keys_get_evidence(const void *value, size_t size,
-                                   const uint8_t **ret_first,
-                                   size_t *ret_first_size,
-                                   const uint8_t **ret_second,
-                                   size_t *ret_second_size);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Durable state in LMDB: records exactly as received, writers' high-water
- * marks, tokens, evidence, and a few settings.  Synchronous;
+ * marks, tokens, and a few settings.  Synchronous;
  * agent/core/store_thread.c calls it from the one store thread, so the gossip
  * loop never waits for a disk. Key encoding is in keys.h, the schema's version
  * in schema.h, both described in docs/STORE.md.
@@ -139,29 +139,6 @@ typedef int (*store_token_fn)(const struct store_token *token, void *data);
 _must_check_ int store_tokens_each(struct store *store, store_token_fn fn,
                                    void *data);
 
-/*
- * Evidence against a writer: two different records that it signed under one
- * (epoch, seq).  Kept until it is erased, also when nothing else of the writer
- * is left, so that no restart makes it believable again.
- */
-/* Takes the place of what was kept of that writer.  0; -EINVAL (not two
- * different records of this writer with one order; signatures are the
- * caller's to verify); STORE_E_FULL; negative errno. */
-_must_check_ int store_put_evidence(struct store_batch *batch,
-                                    const uint8_t writer[RECORD_WRITER_SIZE],
-                                    const uint8_t *first, size_t first_size,
-                                    const uint8_t *second, size_t second_size);
-/* 0 also when there was none. */
-_must_check_ int store_erase_evidence(struct store_batch *batch,
-                                      const uint8_t writer[RECORD_WRITER_SIZE]);
-/* Calls fn for each in order of writer, until non-zero. */
-typedef int (*store_evidence_fn)(const uint8_t writer[RECORD_WRITER_SIZE],
-                                 const uint8_t *first, size_t first_size,
-                                 const uint8_t *second, size_t second_size,
-                                 void *data);
-_must_check_ int store_evidence_each(struct store *store, store_evidence_fn fn,
-                                     void *data);
-
 /* Removes tombstones, tokens and marks whose time is over: see STORE.md.  Call
  * it before the records are read at start: the node is not told of it.  0,
  * STORE_E_FULL, negative errno. */
@@ -173,13 +150,12 @@ struct store_checked {
     size_t n_heads;
     size_t n_settings;
     size_t n_tokens;
-    size_t n_evidence;
     size_t n_faults;
 };
 
 /*
  * Looks at everything: each record's signature, cluster, place and mark, each
- * mark, token, evidence.  Tells each fault, in words that are valid during the
+ * mark, token.  Tells each fault, in words that are valid during the
  * call.  0 also when there are some; negative errno when it could not be read.
  */
 typedef void (*store_fault_fn)(const char *text, void *data);

@@ -20,7 +20,7 @@
 static const char *const db_names[TXN_N_DBS] = {
     [TXN_RECORDS] = "records",   [TXN_HEADS] = "heads",
     [TXN_SETTINGS] = "settings", [TXN_TOKENS] = "tokens",
-    [TXN_EVIDENCE] = "evidence", [TXN_META] = "meta",
+    [TXN_META] = "meta",
 };
 
 static bool is_disk_full(const struct store *store)

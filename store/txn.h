@@ -27,7 +27,6 @@ enum txn_db {
     TXN_HEADS,
     TXN_SETTINGS,
     TXN_TOKENS,
-    TXN_EVIDENCE,
     TXN_N_DBS,
 };
 

@@ -126,9 +126,7 @@ static void a_whole_store(void **state)
     put(fixture, 1, "redis");
     put(fixture, 2, "nginx");
     assert_run(fixture, "check", CTL_EXIT_OK,
-               "2 records, 1 writers, 0 settings, 0 tokens, 0 evidence: 0 "
-               "faults\n",
-               "");
+               "2 records, 1 writers, 0 settings, 0 tokens: 0 faults\n", "");
     fixture->store = store_close(fixture->store);
     snprintf(lock, sizeof(lock), "%s/lock.mdb", fixture->directory);
     assert_int_equal(unlink(lock), 0);
@@ -195,23 +193,11 @@ static void a_writer_without_a_mark(void **state)
 static void faults_of_the_rest(void **state)
 {
     struct fixture *fixture = *state;
-    struct test_record first, second;
-    uint8_t value[KEYS_EVIDENCE_MAX];
-    size_t size;
 
     open_store(fixture);
     put_raw(fixture, TXN_TOKENS, "12345678", 8, "x", 1);
     check_tells(fixture, "a token is damaged\n");
-    put_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32, "x", 1);
-    check_tells(fixture, "evidence is damaged\n");
-    test_record_service(&fixture->writer, 5, 3, "redis", &first);
-    test_record_service(&fixture->writer, 5, 3, "nginx", &second);
-    second.bytes[second.size - 1] ^= 1;
-    size = keys_put_evidence(first.bytes, first.size, second.bytes, second.size,
-                             value);
-    put_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32, value, size);
-    check_tells(fixture, " proves nothing\n");
-    assert_non_null(strstr(run(fixture, "check")->out, ": 2 faults\n"));
+    assert_non_null(strstr(run(fixture, "check")->out, ": 1 faults\n"));
 }
 
 static void a_file_that_is_cut_off(void **state)
@@ -250,21 +236,14 @@ static void every_kind_is_dumped(void **state)
         .n_functions = 1,
     };
     struct store_batch *batch = NULL;
-    struct test_record first, second;
     const struct program_run *all;
 
     open_store(fixture);
     put(fixture, 3, "redis");
     memset(token.secret_hash, 0xab, sizeof(token.secret_hash));
-    test_record_service(&fixture->writer, 5, 9, "redis", &first);
-    test_record_service(&fixture->writer, 5, 9, "nginx", &second);
     assert_int_equal(store_batch_begin(fixture->store, &batch), 0);
     assert_int_equal(store_put_token(batch, &token), 0);
     assert_int_equal(store_put_setting(batch, "boot", "\0\0\0\7", 4), 0);
-    assert_int_equal(store_put_evidence(batch, fixture->writer.public,
-                                        first.bytes, first.size, second.bytes,
-                                        second.size),
-                     0);
     assert_int_equal(store_batch_commit(batch), 0);
     assert_run(fixture, "dump --kind service", CTL_EXIT_OK,
                "\"key\":\"redis/a\",\"epoch\":5,\"seq\":3,", "");
@@ -278,8 +257,6 @@ static void every_kind_is_dumped(void **state)
                "\"name\":\"web-3\",\"mesh\":[\"192.0.2.7\"],\"subnets\":[\"10."
                "0.3.0/24\"],\"functions\":[\"web-*\"]}\n",
                "");
-    assert_run(fixture, "dump --kind evidence", CTL_EXIT_OK,
-               "{\"kind\":\"evidence\",\"writer\":\"", "");
     assert_string_equal(run(fixture, "dump --kind member")->out, "");
     all = run(fixture, "dump");
     assert_null(strstr(all->out, "abab")); /* no hash of a secret */

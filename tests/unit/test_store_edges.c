@@ -418,68 +418,6 @@ static void token_addresses_are_addresses(void **state)
     assert_int_equal(get_lists("\0\0\11", 3, &found), -EBADMSG);
 }
 
-static void two_records(const struct fixture *fixture, uint64_t seq,
-                        struct test_record *ret_first,
-                        struct test_record *ret_second)
-{
-    test_record_service(&fixture->writer, 5, seq, "redis", ret_first);
-    test_record_service(&fixture->writer, 5, seq, "nginx", ret_second);
-}
-
-static void evidence_lies_where_it_should(void **state)
-{
-    struct fixture *fixture = *state;
-    const uint8_t *key = fixture->writer.public;
-    struct store_batch *batch = NULL;
-    uint8_t value[4096];
-    struct writer writer = writer_init(value, sizeof(value));
-    struct test_record first, second;
-
-    two_records(fixture, 9, &first, &second);
-    assert_int_equal(store_batch_begin(fixture->store, &batch), 0);
-    assert_int_equal(store_put_evidence(batch, key, first.bytes, first.size,
-                                        second.bytes, second.size),
-                     0);
-    assert_int_equal(store_batch_commit(batch), 0);
-    writer_u16(&writer, (uint16_t)first.size);
-    writer_put(&writer, first.bytes, first.size);
-    writer_u16(&writer, (uint16_t)second.size);
-    writer_put(&writer, second.bytes, second.size);
-    assert_raw(fixture, TXN_EVIDENCE, key, 32, value, writer_size(&writer));
-}
-
-static int no_evidence(const uint8_t writer[RECORD_WRITER_SIZE],
-                       const uint8_t *first, size_t first_size,
-                       const uint8_t *second, size_t second_size, void *data)
-{
-    (void)writer;
-    (void)first;
-    (void)first_size;
-    (void)second;
-    (void)second_size;
-    (void)data;
-    return -ECANCELED;
-}
-
-static void damaged_evidence_is_told(void **state)
-{
-    struct fixture *fixture = *state;
-
-    put_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32, "\0\1a\0\1b", 6);
-    assert_int_equal(store_evidence_each(fixture->store, no_evidence, NULL),
-                     -ECANCELED);
-    for (size_t wrong = 5; wrong <= 7; wrong += 2) {
-        put_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32, "\0\1a\0\1b",
-                wrong);
-        assert_int_equal(store_evidence_each(fixture->store, no_evidence, NULL),
-                         -EBADMSG);
-    }
-    erase_raw(fixture, TXN_EVIDENCE, fixture->writer.public, 32);
-    put_raw(fixture, TXN_EVIDENCE, "x", 1, "\0\1a\0\1b", 6);
-    assert_int_equal(store_evidence_each(fixture->store, no_evidence, NULL),
-                     -EBADMSG);
-}
-
 /* Opens with these bytes under a key of `meta`; what it says. */
 static int open_with(struct fixture *fixture, const char *key,
                      const void *value, size_t size)
@@ -563,8 +501,6 @@ int main(void)
         EDGE_TEST(damaged_tokens_are_told),
         EDGE_TEST(token_lists_have_an_end),
         EDGE_TEST(token_addresses_are_addresses),
-        EDGE_TEST(evidence_lies_where_it_should),
-        EDGE_TEST(damaged_evidence_is_told),
         EDGE_TEST(damaged_schema_is_refused),
         EDGE_TEST(errors_have_words),
         EDGE_TEST(a_directory_that_cannot_be_made),
