@@ -398,9 +398,13 @@ static int catalog_add_wish(const struct record *record, void *data)
     struct catalog_content *content = &build->content;
     struct catalog_wish *wish;
     struct body_function body;
+    struct node_member writer;
     void *array = content->wishes;
 
-    if (body_get_function(record, &body) != 0) {
+    /* Of who contradicted itself each node has other records. */
+    if (body_get_function(record, &body) != 0 ||
+        (node_member_find(build->node, record->writer, &writer) &&
+         writer.is_frozen)) {
         return 0;
     }
     build->error = catalog_grow(&array, &build->wishes_capacity,

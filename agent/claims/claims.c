@@ -92,7 +92,8 @@ static bool claims_is_first(const struct core *core)
             return true;
         }
         if ((member.certificate->roles & BODY_ROLE_ISSUER) != 0 &&
-            member.state == NODE_MEMBER_ALIVE && member.is_heard) {
+            member.state == NODE_MEMBER_ALIVE && member.is_heard &&
+            !member.is_frozen) {
             return false;
         }
     }

@@ -109,6 +109,26 @@ static void test_several_claims(void **state)
     world_done(&world);
 }
 
+/* What an issuer claimed that contradicted itself is nobody's, and neither is
+ * what it declared. */
+static void test_claim_of_the_frozen(void **state)
+{
+    struct world world = world_make("100.80.0.0/12");
+    const struct catalog_function *redis;
+
+    (void)state;
+    fake_node_member(world.node, 5)->is_frozen = true;
+    world_claim(&world, 5, "redis", 3);
+    fake_node_function(world.node, 5, "web", "100.80.0.1");
+    world_put(&world, 2, "redis", "10.0.2.1", 7);
+    world_rebuild(&world);
+    redis = catalog_find(world.catalog, "redis");
+    assert_false(redis->is_claimed);
+    assert_int_equal(redis->slot, 7);
+    assert_null(catalog_find_any(world.catalog, "web"));
+    world_done(&world);
+}
+
 /* A claim is one of its slot's address, and of no other. */
 static void test_false_claim(void **state)
 {
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_declared_first),
         cmocka_unit_test(test_several_claims),
         cmocka_unit_test(test_false_claim),
+        cmocka_unit_test(test_claim_of_the_frozen),
         cmocka_unit_test(test_idle_claim),
         cmocka_unit_test(test_full_name),
     };
