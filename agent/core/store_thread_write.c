@@ -160,7 +160,7 @@ static int answer_all(struct store_thread *thread, struct store_request *list)
     return last;
 }
 
-/* Whether committing the list shows that writing works. */
+/* Whether committing the list may write. */
 static bool writes(const struct store_request *list)
 {
     const struct store_request *request;
@@ -173,7 +173,7 @@ static bool writes(const struct store_request *list)
     return false;
 }
 
-/* Nothing waits, but writing failed: does it work again? */
+/* Writing failed: does it work again? */
 static int probe(struct store_thread *thread)
 {
     struct store_request request = {
@@ -191,24 +191,25 @@ int store_thread_write(struct store_thread *thread,
                        struct store_request *waiting,
                        struct store_request **foreign)
 {
-    int problem;
+    int problem = 0;
     int error;
 
-    if (*foreign == NULL && !writes(waiting)) {
-        /* Nothing was written that could say so: only this thread sets it. */
-        problem = thread->problem != 0 ? probe(thread) : 0;
-        (void)answer_all(thread, waiting); /* reads */
-        return problem;
-    }
-    problem = commit_lists(thread, waiting, *foreign);
-    if (problem == 0) {
-        *foreign = store_request_free_list(*foreign);
-    } else if (waiting != NULL) {
-        error = commit_singly(thread, waiting);
-        if (*foreign == NULL) {
-            problem = error;
+    if (*foreign != NULL || writes(waiting)) {
+        problem = commit_lists(thread, waiting, *foreign);
+        if (problem == 0) {
+            *foreign = store_request_free_list(*foreign);
+        } else if (waiting != NULL) {
+            error = commit_singly(thread, waiting);
+            if (*foreign == NULL) {
+                problem = error;
+            }
         }
     }
     error = answer_all(thread, waiting);
-    return error != 0 ? error : problem;
+    if (error != 0) {
+        return error;
+    }
+    /* Reading, or erasing what is not there, is no sign that writing works
+     * again.  Only this thread sets the problem. */
+    return problem == 0 && thread->problem != 0 ? probe(thread) : problem;
 }

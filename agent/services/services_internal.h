@@ -35,6 +35,7 @@ struct services_files;
 /* What the last run kept of an instance. */
 struct services_setting {
     struct services_setting *next;
+    bool is_claimed; /* its instance is there */
     char name[SERVICES_SETTING_NAME_SIZE];
     size_t size;
     char text[]; /* not terminated */
@@ -81,6 +82,7 @@ struct services {
     struct services_setting *settings; /* until loaded */
     bool has_settings;                 /* they have been read */
     bool is_reading;
+    bool has_strays; /* settings without an instance may be stored */
     bool is_started; /* loads as soon as they have */
     bool is_loaded;
     uint64_t n_returned;     /* records of ours that came back: reviewed */

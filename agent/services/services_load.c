@@ -106,10 +106,10 @@ int services_settings_ask(struct services *services)
     return 0;
 }
 
-static const struct services_setting *
+static struct services_setting *
 services_setting_find(const struct services *services, const char *name)
 {
-    const struct services_setting *setting = services->settings;
+    struct services_setting *setting = services->settings;
 
     while (setting != NULL && strcmp(setting->name, name) != 0) {
         setting = setting->next;
@@ -156,7 +156,7 @@ static int services_setting_parse(const char *text, size_t size, json_t **ret)
 static int services_recall(struct services_entry *entry)
 {
     char name[SERVICES_SETTING_NAME_SIZE];
-    const struct services_setting *setting;
+    struct services_setting *setting;
     json_auto_t *root = NULL;
     const char *source;
     int error;
@@ -166,6 +166,7 @@ static int services_recall(struct services_entry *entry)
     if (setting == NULL) {
         return 0;
     }
+    setting->is_claimed = true;
     entry->has_setting = true;
     error = services_setting_parse(setting->text, setting->size, &root);
     if (error != 0) {
@@ -225,6 +226,11 @@ int services_load(struct services *services)
         services_entry_free(services->entries);
     }
     if (error == 0) {
+        const struct services_setting *setting = NULL;
+
+        LL_FOREACH (services->settings, setting) {
+            services->has_strays = services->has_strays || !setting->is_claimed;
+        }
         services->settings = services_settings_free(services->settings);
         services->is_loaded = true;
         services->n_returned = n_returned;

@@ -258,9 +258,8 @@ static int services_put_new(struct services *services,
         return error;
     }
     /* One that could not be erased when its instance went would come back
-     * with this one, after a restart.  Erasing what is not there costs less
-     * than asking. */
-    entry->has_setting = true;
+     * with this one, after a restart. */
+    entry->has_setting = services->has_strays;
     error = services_change(entry, registration, source, done, data);
     if (error != 0) {
         services_entry_free(entry);

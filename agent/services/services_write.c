@@ -143,6 +143,7 @@ static void services_setting_written(int error, void *data)
                     "again, but not checked after a restart before then",
                     job->function, job->instance, store_error_text(error));
         job->is_setting_lost = true;
+        job->services->has_strays = true; /* if it was to be erased */
     }
     services_job_settle(job);
 }
@@ -324,17 +325,26 @@ int services_write_or_log(struct services_entry *entry, bool with_setting)
     return error;
 }
 
+static void services_forgotten(int error, void *data)
+{
+    struct services *services = data;
+
+    services->has_strays = services->has_strays || error != 0;
+}
+
 void services_forget(struct services_entry *entry)
 {
+    struct services *services = entry->services;
     char name[SERVICES_SETTING_NAME_SIZE];
 
     if (!entry->has_setting) {
         return;
     }
     services_setting_name(&entry->registration.service, name);
-    if (store_thread_put_setting(entry->services->core->store, name, NULL, 0,
-                                 NULL, NULL) != 0) {
+    if (store_thread_put_setting(services->core->store, name, NULL, 0,
+                                 services_forgotten, services) != 0) {
         log_warning("%s not erased: out of memory", name);
+        services->has_strays = true;
     }
     entry->has_setting = false;
 }

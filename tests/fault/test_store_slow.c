@@ -24,9 +24,14 @@ static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {1};
 /* The disk. */
 static atomic_bool is_slow;
 static atomic_uint n_stuck; /* synchronisations that wait */
+static atomic_bool is_broken;
 
 int fdatasync(int fd)
 {
+    if (atomic_load(&is_broken)) {
+        errno = EIO;
+        return -1;
+    }
     if (atomic_load(&is_slow)) {
         atomic_fetch_add(&n_stuck, 1);
         while (atomic_load(&is_slow)) {
@@ -45,7 +50,13 @@ struct fixture {
     struct test_writer writer;
     unsigned n_done;
     unsigned n_failed;
+    bool has_problem;
 };
+
+static void on_problem(const char *problem, void *data)
+{
+    ((struct fixture *)data)->has_problem = problem != NULL;
+}
 
 static void on_done(int error, void *data)
 {
@@ -66,9 +77,9 @@ static int setup(void **state)
     strcpy(fixture->directory, scratch_path(&fixture->scratch, "db"));
     assert_int_equal(store_open(fixture->directory, cluster, &store), 0);
     assert_int_equal(uv_loop_init(&fixture->loop), 0);
-    assert_int_equal(
-        store_thread_new(&fixture->loop, store, NULL, NULL, &fixture->thread),
-        0);
+    assert_int_equal(store_thread_new(&fixture->loop, store, on_problem,
+                                      fixture, &fixture->thread),
+                     0);
     *state = fixture;
     return 0;
 }
@@ -78,6 +89,7 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
 
     atomic_store(&is_slow, false);
+    atomic_store(&is_broken, false);
     fixture->thread = store_thread_free(fixture->thread);
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&fixture->loop), 0);
@@ -259,6 +271,38 @@ static void reads_do_not_hold_the_loop(void **state)
     assert_int_equal(fixture->n_failed, 0);
 }
 
+static void ask_and_wait(struct fixture *fixture, const char *name,
+                         const char *value)
+{
+    unsigned n = fixture->n_done;
+
+    assert_int_equal(store_thread_put_setting(fixture->thread, name, value,
+                                              value != NULL ? 1 : 0, on_done,
+                                              fixture),
+                     0);
+    while (fixture->n_done == n) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+}
+
+/* What needs no write succeeds on a broken disk, and says nothing of it. */
+static void only_a_write_shows_that_writing_works(void **state)
+{
+    struct fixture *fixture = *state;
+
+    atomic_store(&is_broken, true);
+    ask_and_wait(fixture, "x", "1");
+    assert_int_equal(fixture->n_failed, 1);
+    assert_true(fixture->has_problem);
+    ask_and_wait(fixture, "nothing", NULL);
+    assert_int_equal(fixture->n_failed, 1);
+    assert_true(fixture->has_problem);
+    atomic_store(&is_broken, false);
+    ask_and_wait(fixture, "x", "1");
+    assert_int_equal(fixture->n_failed, 1);
+    assert_false(fixture->has_problem);
+}
+
 #define SLOW_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -267,6 +311,7 @@ int main(void)
         SLOW_TEST(records_that_wait_are_so_many_at_most),
         SLOW_TEST(so_are_their_bytes),
         SLOW_TEST(reads_do_not_hold_the_loop),
+        SLOW_TEST(only_a_write_shows_that_writing_works),
     };
 
     assert_true(sodium_init() >= 0);

@@ -449,6 +449,22 @@ static void test_settings_are_read_later(void **state)
     assert_int_equal(registered()->check.type, REGISTRATION_CHECK_TCP);
 }
 
+/* A setting whose instance is not there goes when the instance comes. */
+static void test_stray_setting_goes(void **state)
+{
+    struct stage_kept *kept = &stage.settings[0];
+
+    (void)state;
+    kept->is_there = true;
+    (void)snprintf(kept->name, sizeof(kept->name), "service/redis/a");
+    (void)snprintf(kept->text, sizeof(kept->text), "{}");
+    services_stage_restart();
+    assert_non_null(services_stage_setting("redis/a"));
+    assert_int_equal(services_stage_register(REDIS(1)), 0);
+    services_stage_turn();
+    assert_null(services_stage_setting("redis/a"));
+}
+
 /* --- without memory --------------------------------------------------------
  */
 
@@ -757,6 +773,7 @@ int main(void)
         STAGE_TEST(test_setting_left_behind),
         STAGE_TEST(test_bad_setting),
         STAGE_TEST(test_settings_are_read_later),
+        STAGE_TEST(test_stray_setting_goes),
         STAGE_TEST(test_change_without_memory),
         STAGE_TEST(test_check_without_memory),
         STAGE_TEST(test_new_without_memory),
