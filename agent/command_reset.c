@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/config/config.h"
+#include "agent/identity/identity.h"
 #include "agent/ctl/ctl.h"
 #include "agent/launcher/launcher.h"
 #include "agent/offline/switch_sync.h"
@@ -131,15 +132,8 @@ static void close_dir(DIR **dir)
 
 static bool is_state_file(const char *name)
 {
-    static const char *const names[] = {"node.key", "genesis", "certificate",
-                                        "admission.key", "join.key"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return identity_file_find(name) != NULL || strcmp(name, "join.key") == 0 ||
+           strcmp(name, IDENTITY_BACKUP_NAME) == 0;
 }
 
 static bool is_store_file(const char *name)

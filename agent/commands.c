@@ -17,6 +17,7 @@
 #include "agent/command_leave.h"
 #include "agent/command_reconcile.h"
 #include "agent/command_reset.h"
+#include "agent/command_restore.h"
 #include "agent/command_store.h"
 #include "agent/config/config.h"
 #include "agent/core_run.h"
@@ -75,6 +76,11 @@ static const struct args_option leave_options[] = {
 static const struct args_option reset_options[] = {
     {.name = "--dry-run", .help = "only list what would be removed"},
     {.name = "--yes", .help = "remove it"},
+    {0},
+};
+
+static const struct args_option restore_options[] = {
+    {.name = "--yes", .help = "also in the place of the node that is here"},
     {0},
 };
 
@@ -283,6 +289,17 @@ static int run_reconcile(const struct program_call *call)
                                    args_get(&call->args, "--ovs") != NULL);
 }
 
+static int run_restore(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    int status = load(call, &config);
+
+    return status != 0
+               ? status
+               : command_restore(config, call->args.words[0],
+                                 args_get(&call->args, "--yes") != NULL);
+}
+
 static int run_store_check(const struct program_call *call)
 {
     _cleanup_(config_free_pointer) struct config *config = NULL;
@@ -356,6 +373,15 @@ static const struct program_command commands[] = {
                 "the state directory.",
      .options = reset_options,
      .run = run_reset},
+    {.name = "restore",
+     .arguments = "FILE [--yes]",
+     .summary = "bring a node back from what agentctl backup wrote",
+     .details = "For a stopped agent.  What is wrong with FILE is told before "
+                "anything is changed.",
+     .options = restore_options,
+     .n_words_min = 1,
+     .n_words_max = 1,
+     .run = run_restore},
     {.name = "store check",
      .summary = "verify everything that this node has stored",
      .details =

@@ -353,6 +353,28 @@ int store_settings_each(struct store *store, const char *prefix,
     return error == SETTINGS_STOP ? walk.result : error;
 }
 
+int store_copy(struct store *store, int fd)
+{
+    return txn_copy(store, fd);
+}
+
+int store_open_copy(const char *directory,
+                    const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                    struct store **ret)
+{
+    struct store *store = NULL;
+    int error = store_allocate(directory, &store);
+
+    if (error != 0) {
+        return error;
+    }
+    store->is_readonly = true;
+    /* Before its databases are looked for: they may lie in what lacks. */
+    error = txn_check_copy(store);
+    store_close(store);
+    return error != 0 ? error : store_open_readonly(directory, cluster, ret);
+}
+
 const char *store_error_text(int error)
 {
     switch (error) {

@@ -144,6 +144,15 @@ _must_check_ int store_tokens_each(struct store *store, store_token_fn fn,
  * STORE_E_FULL, negative errno. */
 _must_check_ int store_expire(struct store *store, uint64_t now_s);
 
+/* Writes a consistent copy, as a data.mdb, to the descriptor; whoever writes
+ * goes on meanwhile.  0, negative errno, STORE_E_FULL. */
+_must_check_ int store_copy(struct store *store, int fd);
+/* Opens such a copy for reading, when it is not cut off: a page that it lacks
+ * would be a signal.  Results as of store_open_readonly. */
+_must_check_ int store_open_copy(const char *directory,
+                                 const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                                 struct store **ret);
+
 /* What store_check found; `n_faults` of them were told. */
 struct store_checked {
     size_t n_records;

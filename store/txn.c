@@ -170,6 +170,34 @@ int txn_open_databases(struct store *store)
     return map_error(store, open_dbs(store, TXN_META + 1, TXN_N_DBS));
 }
 
+static bool is_whole(MDB_env *env)
+{
+    mdb_filehandle_t fd;
+    MDB_envinfo info;
+    MDB_stat pages;
+    struct stat file;
+
+    return mdb_env_get_fd(env, &fd) == 0 && mdb_env_info(env, &info) == 0 &&
+           mdb_env_stat(env, &pages) == 0 && fstat(fd, &file) == 0 &&
+           (uint64_t)file.st_size / pages.ms_psize > info.me_last_pgno;
+}
+
+int txn_check_copy(struct store *store)
+{
+    MDB_env *env = NULL;
+    int error = mdb_env_create(&env);
+
+    if (error != 0) {
+        return map_error(store, error);
+    }
+    error = mdb_env_open(env, store->directory, MDB_RDONLY | MDB_NOLOCK, 0600);
+    if (error == 0 && !is_whole(env)) {
+        error = MDB_CORRUPTED;
+    }
+    mdb_env_close(env);
+    return map_error(store, error);
+}
+
 void txn_close_environment(struct store *store)
 {
     if (store->env != NULL) {
@@ -230,6 +258,20 @@ int txn_begin(struct store *store, bool is_write, struct txn *ret)
             return error;
         }
     }
+    return map_error(store, error);
+}
+
+int txn_copy(struct store *store, int fd)
+{
+    int error = -pthread_rwlock_rdlock(&store->lock);
+
+    if (error != 0) {
+        return error;
+    }
+    error = store->env == NULL
+                ? MDB_PANIC
+                : mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT);
+    (void)pthread_rwlock_unlock(&store->lock); /* we hold it */
     return map_error(store, error);
 }
 

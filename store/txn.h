@@ -64,6 +64,13 @@ _must_check_ int txn_open_environment(struct store *store);
 _must_check_ int txn_open_databases(struct store *store);
 void txn_close_environment(struct store *store);
 
+/* Writes the last committed state to a file, without what is free in it.  0,
+ * negative errno, STORE_E_FULL (of the file's disk, or a limit of it). */
+_must_check_ int txn_copy(struct store *store, int fd);
+/* Whether the file of a copy has every page that it speaks of; the store is
+ * not open.  0, or -EBADMSG, or what opening says. */
+_must_check_ int txn_check_copy(struct store *store);
+
 /* Begins a transaction; reopens an environment that panicked. */
 _must_check_ int txn_begin(struct store *store, bool is_write, struct txn *ret);
 /* Ends it.  0, or its first error, which undid everything. */

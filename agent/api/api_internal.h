@@ -110,6 +110,7 @@ void api_freeze_post(struct http_exchange *exchange, void *data);
 void api_release_post(struct http_exchange *exchange, void *data);
 void api_events_get(struct http_exchange *exchange, void *data);
 void api_token_post(struct http_exchange *exchange, void *data);
+void api_backup_post(struct http_exchange *exchange, void *data);
 void api_leave_post(struct http_exchange *exchange, void *data);
 void api_metrics_get(struct http_exchange *exchange, void *data);
 

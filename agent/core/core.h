@@ -110,6 +110,28 @@ _must_check_ int core_remove(struct core *core, uint8_t kind,
  * first.  0 or negative errno. */
 _must_check_ int core_leave(struct core *core);
 
+/* Writes a consistent copy of the store into the state directory, for a
+ * backup; the caller's is to remove it.  `problem`: NULL, or why there is
+ * none.  0: `done` will be called later, on the loop; negative errno: not. */
+typedef void (*core_backup_fn)(struct core *core, const char *problem,
+                               const char *path, void *data);
+_must_check_ int core_backup(struct core *core, core_backup_fn done,
+                             void *data);
+
+/* How many starts a node is at most taken to have had since a backup, beyond
+ * one for each second since then. */
+#define CORE_RESTORED_BOOTS 65536u
+/*
+ * For a store that comes out of a backup, and is used by nobody: its next
+ * start has a higher number than any that this node can have had since, so
+ * that no (epoch, seq) is used twice.  0, -EOVERFLOW, negative errno,
+ * STORE_E_*.
+ */
+struct store;
+_must_check_ int core_load_restored(struct store *store,
+                                    const uint8_t writer[32], uint64_t taken_s,
+                                    uint64_t now_s);
+
 /* Milliseconds since 1970, as validity is judged by: the host's clock, or the
  * latest time that this node has seen when that is later. */
 uint64_t core_wall_ms(const struct core *core);

@@ -2,6 +2,7 @@
  * Shared by the core_*.c files alone: what the other rooms need not see.
  *
  *   core.c          start, the loop's handles, the end
+ *   core_backup.c   a copy of the store
  *   core_clock.c    the time that the node is given
  *   core_load.c     what was stored: the records, the number of this boot
  *   core_actions.c  events into the node, its actions out

@@ -17,17 +17,13 @@
 /* Setting: the number of the last boot, u32. */
 #define CORE_SETTING_BOOT "boot"
 
-int core_load_epoch(struct store *store,
-                    const uint8_t writer[RECORD_WRITER_SIZE], uint64_t floor_ms,
-                    uint64_t *ret_epoch)
+/* The highest number that a start of this node has had. */
+static int core_load_boot(struct store *store, const uint8_t *writer,
+                          uint64_t *ret_boot)
 {
     struct record_order high = {0};
-    struct store_batch *batch = NULL;
     uint8_t bytes[4] = {0};
-    uint8_t clock[STORE_THREAD_CLOCK_SIZE];
-    struct writer clock_out = writer_init(clock, sizeof(clock));
     struct reader reader = reader_init(bytes, sizeof(bytes));
-    struct writer out = writer_init(bytes, sizeof(bytes));
     uint64_t boot = 0;
     size_t size;
     int error = store_get_setting(store, CORE_SETTING_BOOT, bytes,
@@ -42,18 +38,28 @@ int core_load_epoch(struct store *store,
     if (error < 0) {
         return error;
     }
-    boot = MAX_OF(boot, high.epoch >> 32) + 1;
-    if (boot > UINT32_MAX) {
-        return -EOVERFLOW; /* four thousand million starts */
-    }
-    writer_u32(&out, (uint32_t)boot);
-    writer_u64(&clock_out, floor_ms);
-    error = store_batch_begin(store, &batch);
+    *ret_boot = MAX_OF(boot, high.epoch >> 32);
+    return 0;
+}
+
+/* With the time, unless that is 0. */
+static int core_load_keep_boot(struct store *store, uint32_t boot,
+                               uint64_t floor_ms)
+{
+    uint8_t bytes[4];
+    uint8_t clock[STORE_THREAD_CLOCK_SIZE];
+    struct writer out = writer_init(bytes, sizeof(bytes));
+    struct writer clock_out = writer_init(clock, sizeof(clock));
+    struct store_batch *batch = NULL;
+    int error = store_batch_begin(store, &batch);
+
     if (error != 0) {
         return error;
     }
+    writer_u32(&out, boot);
+    writer_u64(&clock_out, floor_ms);
     error = store_put_setting(batch, CORE_SETTING_BOOT, bytes, sizeof(bytes));
-    if (error == 0) {
+    if (error == 0 && floor_ms != 0) {
         error =
             store_put_setting(batch, STORE_THREAD_CLOCK, clock, sizeof(clock));
     }
@@ -61,7 +67,40 @@ int core_load_epoch(struct store *store,
         store_batch_abort(batch);
         return error;
     }
-    error = store_batch_commit(batch);
+    return store_batch_commit(batch);
+}
+
+int core_load_restored(struct store *store,
+                       const uint8_t writer[RECORD_WRITER_SIZE],
+                       uint64_t taken_s, uint64_t now_s)
+{
+    uint64_t boot = 0;
+    int error = core_load_boot(store, writer, &boot);
+
+    if (error != 0) {
+        return error;
+    }
+    /* A start takes longer than a second; for clocks that are wrong, more. */
+    boot += CORE_RESTORED_BOOTS + (now_s > taken_s ? now_s - taken_s : 0);
+    return boot >= UINT32_MAX ? -EOVERFLOW
+                              : core_load_keep_boot(store, (uint32_t)boot, 0);
+}
+
+int core_load_epoch(struct store *store,
+                    const uint8_t writer[RECORD_WRITER_SIZE], uint64_t floor_ms,
+                    uint64_t *ret_epoch)
+{
+    uint64_t boot = 0;
+    int error = core_load_boot(store, writer, &boot);
+
+    if (error != 0) {
+        return error;
+    }
+    boot++;
+    if (boot > UINT32_MAX) {
+        return -EOVERFLOW; /* four thousand million starts */
+    }
+    error = core_load_keep_boot(store, (uint32_t)boot, floor_ms);
     if (error == 0) {
         *ret_epoch = (boot << 32) | randombytes_random();
     }

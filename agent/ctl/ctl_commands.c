@@ -77,6 +77,7 @@ RUN(cluster_freeze)
 RUN(cluster_release)
 RUN(events)
 RUN(token_create)
+RUN(backup)
 
 static const struct program_command commands[] = {
     {"status", NULL, "this node at a glance; ends 1 when unhealthy", NULL, NULL,
@@ -128,6 +129,10 @@ static const struct program_command commands[] = {
      "a single-use token that lets one node join",
      "Prints the token and nothing else on standard output.", token_options, 0,
      0, run_token_create},
+    {"backup", "FILE", "all that this node is, in one file, while it runs",
+     "FILE is new and for its owner alone: it holds this node's secret keys.\n"
+     "`agent restore FILE` brings the node back.",
+     NULL, 1, 1, run_backup},
     {0}};
 
 const struct program ctl_program = {

@@ -100,5 +100,6 @@ int ctl_cluster_freeze(struct ctl *ctl);
 int ctl_cluster_release(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_token_create(struct ctl *ctl);
+int ctl_backup(struct ctl *ctl);
 
 #endif

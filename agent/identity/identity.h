@@ -103,6 +103,18 @@ identity_create_store(const char *state_dir,
 /* Gives db/ and its files to the owner.  0 or negative errno. */
 _must_check_ int identity_give_store(const char *state_dir,
                                      struct identity_owner owner);
+/* The files that make an identity, in the order in which they are put into
+ * place. */
+struct identity_file {
+    const char *name;
+    bool is_needed;
+};
+const struct identity_file *identity_files(size_t *ret_n);
+/* NULL when it is none of them. */
+const struct identity_file *identity_file_find(const char *name);
+/* The copy of the store that a backup is made of, in the state directory. */
+#define IDENTITY_BACKUP_NAME "backup.mdb"
+
 /* Path of db/, malloc'd; NULL when out of memory. */
 char *identity_store_path(const char *state_dir);
 

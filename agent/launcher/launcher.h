@@ -23,6 +23,10 @@ struct config;
  */
 int launcher_main(const struct config *config, bool observe);
 
+/* Keeps a launcher from starting until the descriptor is closed (-1: none has
+ * run since the directory was made, and nothing is kept).  0; 1: one runs;
+ * negative errno. */
+_must_check_ int launcher_lock(const char *run_dir, int *ret_fd);
 /* Whether a launcher holds this run directory's lock.  1 yes, 0 no, negative
  * errno when it cannot be told. */
 _must_check_ int launcher_is_running(const char *run_dir);

@@ -240,7 +240,7 @@ int launcher_dirs_prepare(const struct config *config, int *ret_lock_fd,
                       : lock_dir(config, dir_fd, ret_lock_fd, ret_error);
 }
 
-int launcher_is_running(const char *run_dir)
+int launcher_lock(const char *run_dir, int *ret_fd)
 {
     char path[PATH_MAX];
     _cleanup_(close_fd) int fd = -1;
@@ -250,11 +250,20 @@ int launcher_is_running(const char *run_dir)
         return -ENAMETOOLONG;
     }
     fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == ENOENT ? 0 : -errno;
+    if (fd < 0 && errno != ENOENT) {
+        return -errno;
     }
-    if (flock(fd, LOCK_SH | LOCK_NB) < 0) {
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0) {
         return errno == EWOULDBLOCK ? 1 : -errno;
     }
+    *ret_fd = fd;
+    fd = -1;
     return 0;
+}
+
+int launcher_is_running(const char *run_dir)
+{
+    _cleanup_(close_fd) int fd = -1;
+
+    return launcher_lock(run_dir, &fd);
 }

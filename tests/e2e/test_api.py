@@ -296,6 +296,16 @@ def test_events_live(nodes):
     assert nodes[0].curl("/api/v1/events?since=x")[0] == 400
 
 
+def test_backup(nodes, tmp_path):
+    path = tmp_path / "n1.backup"
+    answer = nodes[0].json("backup", "backup", str(path))
+    assert answer["file"] == str(path) and answer["node"] == "host1"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [name.name for name in tmp_path.iterdir()] == ["n1.backup"]
+    assert not os.path.exists(answer["store"])
+    assert "exists" in nodes[0].ctl("backup", str(path), status=1).err
+
+
 def test_tokens(nodes):
     token = nodes[0].json("token", "token", "create", "--ttl", "1h", "--function", "web-*")
     assert token["functions"] == ["web-*"] and token["warning"] is None

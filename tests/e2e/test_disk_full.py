@@ -54,6 +54,12 @@ def test_full_disk(lab):
         return problem.status == 1 and ("space" in problem.out or "full" in problem.out)
     lab.until(refused, 60)
 
+    # Nor is there room for the copy of the store that a backup is made of.
+    done = lab.ctl("host2", "backup", "/etc/socketnet/x", check=False)
+    assert done.status == 1 and "could not be copied to /var/lib/socketnet/backup.mdb" in done.err, done
+    assert not [name for name in os.listdir(os.path.join(LAB_DIR, "host2", "etc")) if name.startswith("x")]
+    assert not os.path.exists(os.path.join(state, "backup.mdb"))
+
     lab.sh("host2", "rm", "/var/lib/socketnet/fill")
     lab.until(lambda: lab.register("host2", "after", 81, "10.0.2.21", "--no-wait", check=False).status == 0)
     lab.until(lambda: lab.deregister("host2", "refused", check=False).status != 0)

@@ -65,6 +65,8 @@ static void test_usage(void **state)
                "an argument is missing: agent join PEER[:PORT] --token");
     assert_run("reset", CTL_EXIT_USAGE, "",
                "give --dry-run to see what would be removed, or --yes");
+    assert_run("restore", CTL_EXIT_USAGE, "",
+               "an argument is missing: agent restore FILE [--yes]");
     assert_run("init --cluster -x-", CTL_EXIT_USAGE, "",
                "--cluster \"-x-\" cannot name a cluster; expected 1 to 63");
     assert_run("init --service-range 10.0.0.0/30", CTL_EXIT_USAGE, "",

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,6 +179,32 @@ static void the_start_keeps_the_time(void **state)
                      CORE_STATUS_FAILED);
 }
 
+/* Whatever number this node has reached since its backup was made, the next is
+ * above it. */
+static void a_restored_store_counts_from_above(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint8_t writer[RECORD_WRITER_SIZE] = {1};
+    uint64_t epoch = 0;
+
+    for (unsigned boot = 1; boot <= 3; boot++) {
+        assert_int_equal(core_load_epoch(fixture->store, writer, 0, &epoch), 0);
+        assert_int_equal(epoch >> 32, boot);
+    }
+    assert_int_equal(core_load_restored(fixture->store, writer, 1000, 1500), 0);
+    assert_int_equal(core_load_epoch(fixture->store, writer, 0, &epoch), 0);
+    assert_int_equal(epoch >> 32, 3 + CORE_RESTORED_BOOTS + 500 + 1);
+    /* A clock behind the backup's. */
+    assert_int_equal(core_load_restored(fixture->store, writer, 1000, 10), 0);
+    assert_int_equal(core_load_epoch(fixture->store, writer, 0, &epoch), 0);
+    assert_int_equal(epoch >> 32, 3 + 2 * (CORE_RESTORED_BOOTS) + 500 + 2);
+    /* One that leaves no number is refused, and changes nothing. */
+    assert_int_equal(core_load_restored(fixture->store, writer, 0, UINT32_MAX),
+                     -EOVERFLOW);
+    assert_int_equal(core_load_epoch(fixture->store, writer, 0, &epoch), 0);
+    assert_int_equal(epoch >> 32, 3 + 2 * (CORE_RESTORED_BOOTS) + 500 + 3);
+}
+
 /* Once a second is often enough to tell the store thread. */
 static void the_store_thread_is_told(void **state)
 {
@@ -218,6 +245,7 @@ int main(void)
         CLOCK_TEST(the_own_certificate_must_have_begun),
         CLOCK_TEST(a_time_after_the_certificate_is_not_kept),
         CLOCK_TEST(the_start_keeps_the_time),
+        CLOCK_TEST(a_restored_store_counts_from_above),
         CLOCK_TEST(the_store_thread_is_told),
     };
 

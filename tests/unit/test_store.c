@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -794,6 +795,52 @@ static void reading_and_writing_do_not_wait(void **state)
     free(seen);
 }
 
+static void a_copy_is_the_last_committed_state(void **state)
+{
+    struct fixture *fixture = *state;
+    struct test_writer writer = test_writer_make(1);
+    struct test_record record, later;
+    struct store_batch *batch;
+    struct store *copy = NULL;
+    struct seen *seen = calloc(1, sizeof(*seen));
+    char directory[96];
+    char path[128];
+    struct stat info;
+    int fd;
+
+    test_record_service(&writer, 5, 1, "redis", &record);
+    test_record_service(&writer, 5, 2, "nginx", &later);
+    put(fixture, &record);
+    snprintf(directory, sizeof(directory), "%s/copy", fixture->root);
+    snprintf(path, sizeof(path), "%s/data.mdb", directory);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    batch = begin(fixture); /* who writes does not wait, nor is waited for */
+    assert_int_equal(store_put_record(batch, later.bytes, later.size), 0);
+    assert_int_equal(store_copy(fixture->store, fd), 0);
+    assert_int_equal(store_batch_commit(batch), 0);
+    assert_int_equal(fstat(fd, &info), 0);
+    assert_int_equal(store_open_copy(directory, cluster, &copy), 0);
+    assert_int_equal(store_records_each(copy, remember, seen), 0);
+    assert_int_equal(seen->n, 1);
+    assert_memory_equal(seen->records[0].bytes, record.bytes, record.size);
+    copy = store_close(copy);
+    /* Any page less. */
+    for (off_t size = info.st_size - 1; size > 0; size -= 4095) {
+        assert_int_equal(ftruncate(fd, size), 0);
+        assert_int_equal(store_open_copy(directory, cluster, &copy), -EBADMSG);
+    }
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(store_open_copy(directory, cluster, &copy), -ENOENT);
+    fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(store_copy(fixture->store, fd), STORE_E_FULL);
+    close(fd);
+    free(seen);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -818,6 +865,7 @@ int main(void)
         STORE_TEST(other_cluster_is_refused),
         STORE_TEST(newer_schema_is_refused),
         STORE_TEST(older_schema_is_refused_and_left_alone),
+        STORE_TEST(a_copy_is_the_last_committed_state),
         STORE_TEST(only_the_owner_may_read),
         STORE_TEST(error_spoils_the_transaction),
         STORE_TEST(reading_does_not_wait_for_a_batch),
