@@ -1,7 +1,7 @@
 /*
- * `agent init`: makes a cluster of one node.  Keys, the genesis, this node's
- * certificate signed by the admission key, and a store that holds it; no
- * network state.
+ * `agent init`: makes a cluster of one node.  Keys, the genesis, the first
+ * charter and this node's certificate, both signed by the root, whose key is
+ * admission.key, and a store that holds them; no network state.
  */
 #include "agent/commands.h"
 
@@ -16,6 +16,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/ctl/ctl.h"
 #include "agent/identity/identity.h"
+#include "agent/join/join_charter.h"
 #include "agent/join/join_judge.h"
 #include "agent/join/join_local.h"
 #include "agent/system/clock.h"
@@ -23,7 +24,8 @@
 #include "gossip/wire/sign.h"
 #include "store/store.h"
 
-#define INIT_VALID_S    (365u * 86400u)
+/* An issuer's: only a root renews it. */
+#define INIT_VALID_S    (3u * 365u * 86400u)
 #define INIT_BACKDATE_S 3600u
 
 struct init {
@@ -77,8 +79,8 @@ static int make_certificate(struct init *init, uint64_t now_s)
         .kind = RECORD_CERTIFICATE,
         .cluster = identity->genesis.cluster_id,
         .writer = init->admission_public,
-        .order = {.epoch = (UINT64_C(1) << 32) | randombytes_random(),
-                  .seq = 1},
+        /* Behind the charter's, as are all that a root signs. */
+        .order = {.epoch = (now_s + 1) << 32 | randombytes_random(), .seq = 1},
         .hlc = (now_s * 1000) << 16,
         .key = identity->sign_public,
         .key_size = 32,
@@ -101,8 +103,40 @@ static int make_certificate(struct init *init, uint64_t now_s)
                        init->admission_secret);
 }
 
+static int make_charter(struct init *init,
+                        const struct join_charter_ranges *ranges,
+                        uint64_t now_s, char **ret_problem)
+{
+    struct identity *identity = &init->identity;
+    struct charters_found *charters = &identity->charters;
+    struct body_charter charter;
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    size_t size = 0;
+    int error =
+        join_charter_derive(ranges, &init->request, &charter, ret_problem);
+
+    if (error != 0) {
+        return error;
+    }
+    memcpy(charter.roots[0], init->admission_public, 32);
+    charter.n_roots = 1;
+    charter.threshold = 1;
+    error = body_sign_charter(identity->genesis.cluster_id,
+                              init->admission_secret, &charter);
+    if (error == 0) {
+        error = body_build_charter(
+            identity->genesis.cluster_id, &charter, init->admission_secret,
+            (struct record_order){now_s << 32 | randombytes_random(), 1},
+            (now_s * 1000) << 16, bytes, sizeof(bytes), &size);
+    }
+    return error != 0
+               ? error
+               : charters_find(&identity->genesis, bytes, size, charters);
+}
+
 static int make_cluster(struct init *init, const char *cluster_name,
-                        const struct prefix *service_range, char **ret_problem)
+                        const struct join_charter_ranges *ranges,
+                        char **ret_problem)
 {
     struct genesis *genesis = &init->identity.genesis;
     uint64_t now_s = clock_wall_ms() / 1000;
@@ -115,11 +149,14 @@ static int make_cluster(struct init *init, const char *cluster_name,
     (void)snprintf(genesis->name, sizeof(genesis->name), "%s", cluster_name);
     memcpy(genesis->roots[0], init->admission_public, 32);
     genesis->n_roots = 1;
+    genesis->threshold = 1;
     genesis->created_s = now_s;
-    genesis->service_range = *service_range;
     error = genesis_build(genesis);
-    if (error == 0 &&
-        join_judge_own(genesis, &init->request, text) != JOIN_OK) {
+    if (error == 0) {
+        error = make_charter(init, ranges, now_s, ret_problem);
+    }
+    if (error == 0 && join_judge_own(&init->identity.charters.charter,
+                                     &init->request, text) != JOIN_OK) {
         *ret_problem = strdup(text);
         return -EINVAL;
     }
@@ -141,8 +178,12 @@ static int make_store(const struct init *init)
     }
     error = store_batch_begin(store, &batch);
     if (error == 0) {
-        error = store_put_record(batch, identity->certificate,
-                                 identity->certificate_size);
+        error = store_put_record(batch, identity->charters.bytes,
+                                 identity->charters.size);
+        if (error == 0) {
+            error = store_put_record(batch, identity->certificate,
+                                     identity->certificate_size);
+        }
         if (error == 0) {
             error = store_batch_commit(batch);
         } else {
@@ -183,6 +224,26 @@ static void print_subnets(const struct join_request *request)
     }
 }
 
+static void print_ranges(const char *what, const struct prefix *ranges,
+                         size_t n)
+{
+    char text[PREFIX_TEXT_SIZE];
+
+    (void)printf("%s", what);
+    for (size_t i = 0; i < n; i++) {
+        (void)printf(" %s", prefix_text(&ranges[i], text));
+    }
+}
+
+static void print_charter(const struct body_charter *charter)
+{
+    print_ranges("ranges   containers", charter->containers,
+                 charter->n_containers);
+    print_ranges(", mesh", charter->mesh, charter->n_mesh);
+    print_ranges(", services", charter->services, charter->n_services);
+    (void)printf("\n");
+}
+
 static void print_next(const struct init *init)
 {
     const struct genesis *genesis = &init->identity.genesis;
@@ -196,22 +257,24 @@ static void print_next(const struct init *init)
     (void)printf("node     %s at %s", request->name,
                  endpoint_text(&request->mesh[0], mesh));
     print_subnets(request);
-    (void)printf("\n"
-                 "keys     in %s; admission.key there makes issuers: keep a "
-                 "copy away from this host\n"
-                 "\n"
-                 "next     agent run\n"
-                 "         agentctl token create      (then, on each other "
-                 "host:)\n"
-                 "         agent join %s --token TOKEN\n",
-                 init->config->state_dir,
-                 init->config->mesh_port == CONFIG_PORT_DEFAULT
-                     ? address_text(&request->mesh[0].address, address)
-                     : mesh);
+    (void)printf("\n");
+    print_charter(&init->identity.charters.charter);
+    (void)printf(
+        "keys     in %s; admission.key there is the cluster's root: keep a "
+        "copy away from this host\n"
+        "\n"
+        "next     agent run\n"
+        "         agentctl token create      (then, on each other "
+        "host:)\n"
+        "         agent join %s --token TOKEN\n",
+        init->config->state_dir,
+        init->config->mesh_port == CONFIG_PORT_DEFAULT
+            ? address_text(&request->mesh[0].address, address)
+            : mesh);
 }
 
 static int run(struct init *init, const char *name, const char *cluster_name,
-               const struct prefix *service_range)
+               const struct join_charter_ranges *ranges)
 {
     char *problem = NULL;
     int error;
@@ -226,7 +289,7 @@ static int run(struct init *init, const char *name, const char *cluster_name,
     }
     error = join_local_fill(init->config, name, &init->request, &problem);
     if (error == 0) {
-        error = make_cluster(init, cluster_name, service_range, &problem);
+        error = make_cluster(init, cluster_name, ranges, &problem);
     }
     if (error == 0) {
         error = join_local_owner(init->config, &init->owner, &problem);
@@ -242,11 +305,13 @@ static int run(struct init *init, const char *name, const char *cluster_name,
 }
 
 int command_init(struct config *config, const char *name,
-                 const char *cluster_name, const struct prefix *service_range)
+                 const char *cluster_name,
+                 const struct join_charter_ranges *ranges)
 {
     struct init init = {.config = config};
-    int status = run(&init, name, cluster_name, service_range);
+    int status = run(&init, name, cluster_name, ranges);
 
+    identity_wipe(&init.identity);
     sodium_memzero(&init, sizeof(init));
     return status;
 }

@@ -104,6 +104,8 @@ static int save(struct join *join, char **ret_problem)
         return error;
     }
     identity->genesis = join->result.genesis;
+    identity->charters = join->result.charters;
+    join->result.charters = (struct charters_found){0}; /* handed over */
     memcpy(identity->certificate, join->result.certificate,
            join->result.certificate_size);
     identity->certificate_size = join->result.certificate_size;
@@ -244,6 +246,7 @@ int command_join(struct config *config, const char *peer, const char *token,
     int status = run(&join, peer, token, name);
 
     join_result_done(&join.result);
+    identity_wipe(&join.identity);
     sodium_memzero(&join, sizeof(join));
     return status;
 }

@@ -23,13 +23,13 @@
 #include "agent/core_run.h"
 #include "agent/ctl/ctl.h"
 #include "agent/identity/token.h"
+#include "agent/join/join_charter.h"
 #include "agent/launcher/launcher.h"
 #include "agent/system/log.h"
 #include "agent/worker/worker.h"
 #include "gossip/wire/body.h"
 
-#define CLUSTER_NAME  "socketnet"
-#define SERVICE_RANGE "100.80.0.0/12"
+#define CLUSTER_NAME "socketnet"
 
 static const struct args_option globals[] = {
     {.name = "--config",
@@ -46,9 +46,20 @@ static const struct args_option init_options[] = {
     {.name = "--cluster",
      .value = "NAME",
      .help = "name of the cluster, default " CLUSTER_NAME},
-    {.name = "--service-range",
+    {.name = "--containers",
      .value = "SUBNET",
-     .help = "addresses of functions, default " SERVICE_RANGE},
+     .help = "range of all hosts' containers, once for each; default: a /16 "
+             "(IPv6: /48) around this host's",
+     .is_repeated = true},
+    {.name = "--mesh",
+     .value = "SUBNET",
+     .help = "range of mesh addresses; default: likewise",
+     .is_repeated = true},
+    {.name = "--services",
+     .value = "SUBNET",
+     .help = "addresses of functions, one of IPv4 and one of IPv6; "
+             "default " JOIN_CHARTER_SERVICES,
+     .is_repeated = true},
     {0},
 };
 
@@ -112,16 +123,57 @@ static int load(const struct program_call *call, struct config **ret)
     return 0;
 }
 
+/* Each subnet of an option; 0, or the exit status. */
+static int read_ranges(const struct program_call *call, const char *option,
+                       size_t max, struct prefix *ranges, size_t *ret_n)
+{
+    const char *text;
+    size_t at = 0;
+    size_t n = 0;
+
+    while ((text = args_next(&call->args, option, &at)) != NULL) {
+        if (n == max) {
+            return program_usage(call, "%s: at most %zu can be given", option,
+                                 max);
+        }
+        if (prefix_parse(text, &ranges[n]) != 0) {
+            return program_usage(call,
+                                 "%s %s: expected a subnet such as "
+                                 "10.0.0.0/16 or fd00:1::/48, no bit set past "
+                                 "its length",
+                                 option, text);
+        }
+        n++;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+/* Addresses of functions are hashed into the range. */
+static bool services_usable(const struct join_charter_ranges *ranges)
+{
+    for (size_t i = 0; i < ranges->n_services; i++) {
+        const struct prefix *range = &ranges->services[i];
+
+        if (range->address.family == 4 ? range->len < 8 || range->len > 24
+                                       : range->len < 32 || range->len > 112) {
+            return false;
+        }
+    }
+    return ranges->n_services == 0 ||
+           (ranges->services[0].address.family == 4 &&
+            (ranges->n_services == 1 ||
+             ranges->services[1].address.family == 6));
+}
+
 static int run_init(const struct program_call *call)
 {
     _cleanup_(config_free_pointer) struct config *config = NULL;
     const char *cluster = args_get(&call->args, "--cluster");
-    const char *range = args_get(&call->args, "--service-range");
-    struct prefix prefix = {0};
+    struct join_charter_ranges ranges = {.n_mesh = 0};
     int status;
 
     cluster = cluster != NULL ? cluster : CLUSTER_NAME;
-    range = range != NULL ? range : SERVICE_RANGE;
     if (!body_name_valid(cluster)) {
         return program_usage(call,
                              "--cluster \"%s\" cannot name a cluster; "
@@ -130,17 +182,29 @@ static int run_init(const struct program_call *call)
                              "two",
                              cluster);
     }
-    if (prefix_parse(range, &prefix) != 0 || prefix.address.family != 4 ||
-        prefix.len < 8 || prefix.len > 24) {
-        return program_usage(call,
-                             "--service-range %s: expected an IPv4 subnet of "
-                             "/8 to /24, such as " SERVICE_RANGE,
-                             range);
+    status = read_ranges(call, "--containers", LIMIT_CHARTER_RANGES,
+                         ranges.containers, &ranges.n_containers);
+    if (status == 0) {
+        status = read_ranges(call, "--mesh", LIMIT_CHARTER_RANGES, ranges.mesh,
+                             &ranges.n_mesh);
     }
-    status = load(call, &config);
+    if (status == 0) {
+        status = read_ranges(call, "--services", LIMIT_CHARTER_SERVICES,
+                             ranges.services, &ranges.n_services);
+    }
+    if (status == 0 && !services_usable(&ranges)) {
+        status =
+            program_usage(call, "--services: expected one IPv4 subnet of /8 to "
+                                "/24, such as " JOIN_CHARTER_SERVICES
+                                ", and after it at most one IPv6 subnet of /32 "
+                                "to /112");
+    }
+    if (status == 0) {
+        status = load(call, &config);
+    }
     return status != 0 ? status
                        : command_init(config, args_get(&call->args, "--name"),
-                                      cluster, &prefix);
+                                      cluster, &ranges);
 }
 
 /* The first line of a file, or of standard input ("-").  0, or the exit

@@ -9,13 +9,15 @@
 #include "gossip/base/address.h"
 
 struct config;
+struct join_charter_ranges;
 
 /* Runs what argv says; argv[0] is the program's name. */
 int commands_main(int argc, char **argv);
 
 /* `agent init`.  name NULL: the configuration's.  Touches no network state. */
 int command_init(struct config *config, const char *name,
-                 const char *cluster_name, const struct prefix *service_range);
+                 const char *cluster_name,
+                 const struct join_charter_ranges *ranges);
 
 /* `agent join PEER --token T`.  Touches no network state. */
 int command_join(struct config *config, const char *peer, const char *token,

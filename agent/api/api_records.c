@@ -41,20 +41,10 @@ static json_t *key_json(const struct core *core, const struct record *record)
     return json_stringn((const char *)record->key, record->key_size);
 }
 
-static bool is_root(const struct genesis *genesis, const uint8_t key[32])
-{
-    for (size_t i = 0; i < genesis->n_roots; i++) {
-        if (memcmp(genesis->roots[i], key, 32) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void writer_name(const struct core *core, const uint8_t key[32],
                         char ret_name[BODY_NAME_SIZE])
 {
-    if (is_root(&core->identity->genesis, key)) {
+    if (node_is_root(core->node, key)) {
         (void)snprintf(ret_name, BODY_NAME_SIZE, "(admission)");
     } else {
         api_node_name(core, key, ret_name);
@@ -218,11 +208,11 @@ static const char *find_fault(const struct core *core,
     }
     if (record->kind == RECORD_CERTIFICATE) {
         return node_check_certificate(core->node, record->bytes, record->size,
-                                      core_wall_ms(core), &certificate) == 0
+                                      &certificate) == 0
                    ? NULL
                    : "the certificate is not valid now";
     }
-    if (is_root(&core->identity->genesis, record->writer)) {
+    if (node_is_root(core->node, record->writer)) {
         return NULL;
     }
     if (!node_member_find(core->node, record->writer, &writer) ||

@@ -139,8 +139,8 @@ static enum core_status core_make_node(struct core *core, struct store *store)
 {
     const struct identity *identity = core->identity;
     struct node_config config = {
-        .roots = identity->genesis.roots,
-        .n_roots = identity->genesis.n_roots,
+        .charters = identity->charters.bytes,
+        .charters_size = identity->charters.size,
         .certificate = identity->certificate,
         .certificate_size = identity->certificate_size,
         .version = SOCKETNET_VERSION,
@@ -157,6 +157,7 @@ static enum core_status core_make_node(struct core *core, struct store *store)
             MIN_OF(config.tuning.probe_timeout_ms,
                    core->config->probe_interval_ms / 2);
     }
+    genesis_parent(&identity->genesis, &config.genesis);
     memcpy(config.cluster, identity->genesis.cluster_id,
            sizeof(config.cluster));
     memcpy(config.sign_public, identity->sign_public,
@@ -257,9 +258,9 @@ static enum core_status core_make_state(struct core *core)
         error = events_new(&core->events);
     }
     if (error == 0) {
-        error =
-            catalog_new(core->identity->genesis.cluster_id,
-                        &core->identity->genesis.service_range, &core->catalog);
+        error = catalog_new(core->identity->genesis.cluster_id,
+                            &node_charter(core->node, NULL)->services[0],
+                            &core->catalog);
     }
     if (error == 0) {
         error = desired_builder_new(&internal->builder);

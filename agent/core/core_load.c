@@ -111,11 +111,34 @@ int core_load_epoch(struct store *store,
 struct core_loading {
     struct node *node;
     uint64_t wall_ms;
-    enum { CORE_CERTIFICATES, CORE_EVIDENCE, CORE_OTHERS } pass;
-    size_t n_accepted;
-    size_t n_refused;
+    int rank; /* of the kinds that it takes */
+    size_t n_loaded;
+    size_t n_refused; /* in this pass */
     int error;
 };
+
+enum {
+    CORE_LOAD_CHARTERS = 0,
+    CORE_LOAD_CERTIFICATES = 1,
+    CORE_LOAD_EVIDENCE = 2,
+    CORE_LOAD_OTHERS = 3,
+};
+
+/* Charters say whose certificates count, certificates whose records; a frozen
+ * writer is one before its records are looked at. */
+static int core_load_rank(uint8_t kind)
+{
+    switch (kind) {
+    case RECORD_CHARTER:
+        return CORE_LOAD_CHARTERS;
+    case RECORD_CERTIFICATE:
+        return CORE_LOAD_CERTIFICATES;
+    case RECORD_EVIDENCE:
+        return CORE_LOAD_EVIDENCE;
+    default:
+        return CORE_LOAD_OTHERS;
+    }
+}
 
 /* Ends the walk over the store: loading->error has the reason. */
 #define CORE_LOAD_E_STOP 1
@@ -126,19 +149,16 @@ static int core_load_record(const uint8_t *bytes, size_t size, void *data)
     struct record record;
     int error = record_parse(bytes, size, &record);
 
-    if (error == 0 &&
-        loading->pass != (record.kind == RECORD_CERTIFICATE ? CORE_CERTIFICATES
-                          : record.kind == RECORD_EVIDENCE  ? CORE_EVIDENCE
-                                                            : CORE_OTHERS)) {
+    if (error == 0 && core_load_rank(record.kind) != loading->rank) {
         return 0;
     }
     if (error == 0) {
         error = node_load(loading->node, bytes, size, loading->wall_ms);
     }
     if (error == 0) {
-        loading->n_accepted++;
+        loading->n_loaded++;
     } else if (error > 0) {
-        loading->n_refused++;
+        loading->n_refused += error != NODE_LOAD_KNOWN;
     } else {
         loading->error = error;
         return CORE_LOAD_E_STOP;
@@ -146,42 +166,49 @@ static int core_load_record(const uint8_t *bytes, size_t size, void *data)
     return 0;
 }
 
-static int core_load_pass(struct store *store, struct core_loading *loading)
+static int core_load_once(struct store *store, struct core_loading *loading)
 {
     int error;
 
-    loading->n_accepted = 0;
     loading->n_refused = 0;
     error = store_records_each(store, core_load_record, loading);
     return loading->error != 0 ? loading->error : MIN_OF(error, 0);
 }
 
+/* Again as long as that brings more: in the order of the store a record may be
+ * met before the one that allows it. */
+static int core_load_pass(struct store *store, struct core_loading *loading,
+                          int rank)
+{
+    size_t n_before;
+    int error;
+
+    loading->rank = rank;
+    do {
+        n_before = loading->n_loaded;
+        error = core_load_once(store, loading);
+    } while (error == 0 && rank <= CORE_LOAD_CERTIFICATES &&
+             loading->n_refused > 0 && loading->n_loaded > n_before);
+    return error;
+}
+
 int core_load_records(struct store *store, struct node *node, uint64_t wall_ms)
 {
-    struct core_loading loading = {
-        .node = node, .wall_ms = wall_ms, .pass = CORE_CERTIFICATES};
-    size_t n_certificates;
-    int error = core_load_pass(store, &loading);
+    struct core_loading loading = {.node = node, .wall_ms = wall_ms};
+    size_t n_certificates = 0;
+    int error = 0;
 
-    /* Certificates of a root come before those of the issuers it certified:
-     * in the order of the store the latter may be met first. */
-    if (error == 0 && loading.n_refused > 0) {
-        error = core_load_pass(store, &loading);
-    }
-    if (error != 0) {
-        return error;
-    }
-    n_certificates = loading.n_accepted;
-    /* A frozen writer is one before its records are looked at. */
-    loading.pass = CORE_EVIDENCE;
-    error = core_load_pass(store, &loading);
-    if (error == 0) {
-        loading.pass = CORE_OTHERS;
-        error = core_load_pass(store, &loading);
+    for (int rank = CORE_LOAD_CHARTERS; rank <= CORE_LOAD_OTHERS && error == 0;
+         rank++) {
+        error = core_load_pass(store, &loading, rank);
+        if (rank == CORE_LOAD_CERTIFICATES) {
+            n_certificates = loading.n_loaded;
+        }
     }
     if (error == 0) {
         log_info("records loaded certificates=%zu others=%zu refused=%zu",
-                 n_certificates, loading.n_accepted, loading.n_refused);
+                 n_certificates, loading.n_loaded - n_certificates,
+                 loading.n_refused);
     }
     return error;
 }

@@ -48,6 +48,7 @@ void identity_wipe(struct identity *identity)
     sodium_memzero(identity->sign_secret, sizeof(identity->sign_secret));
     sodium_memzero(identity->exchange_secret,
                    sizeof(identity->exchange_secret));
+    charters_done(&identity->charters);
 }
 
 static void free_pointer_identity(struct identity **identity)
@@ -157,11 +158,40 @@ static int load_genesis(const char *state_dir, struct identity *identity,
     if (error == 0) {
         error = genesis_parse(bytes, size, &identity->genesis);
     }
+    if (error == -EPROTONOSUPPORT) {
+        return fail(error, ret_error,
+                    "%s was made by a release of other formats; a cluster is "
+                    "not carried over: run \"agent reset --yes\", then \"agent "
+                    "init\" or \"agent join\" with a new token",
+                    path);
+    }
     if (error != 0) {
         return fail(error, ret_error,
                     "cannot use %s: %s; restore it from a backup, or run "
                     "\"agent reset --yes\" and join again",
                     path, error == -EBADMSG ? "damaged" : strerror(-error));
+    }
+    return 0;
+}
+
+static int load_charters(const char *state_dir, struct identity *identity,
+                         char **ret_error)
+{
+    int error =
+        charters_load(state_dir, &identity->genesis, &identity->charters);
+
+    if (error == -EBADMSG) {
+        return fail(error, ret_error,
+                    "%s/charter holds no charter that follows \"genesis\" "
+                    "beside it; restore both from a backup, or run \"agent "
+                    "reset --yes\" and join again",
+                    state_dir);
+    }
+    if (error != 0) {
+        return fail(error, ret_error,
+                    "cannot read %s/charter: %s; restore it from a backup, or "
+                    "run \"agent reset --yes\" and join again",
+                    state_dir, strerror(-error));
     }
     return 0;
 }
@@ -228,6 +258,9 @@ int identity_load(const char *state_dir, struct identity **ret,
     error = load_node_key(state_dir, identity, ret_error);
     if (error == 0) {
         error = load_genesis(state_dir, identity, ret_error);
+    }
+    if (error == 0) {
+        error = load_charters(state_dir, identity, ret_error);
     }
     if (error == 0) {
         error = load_certificate(state_dir, identity, ret_error);
@@ -315,6 +348,10 @@ int identity_save(const char *state_dir, const struct identity *identity,
     if (error == 0) {
         error = save_file(state_dir, "genesis", identity->genesis.bytes,
                           identity->genesis.size, owner, ret_error);
+    }
+    if (error == 0) {
+        error = save_file(state_dir, "charter", identity->charters.bytes,
+                          identity->charters.size, owner, ret_error);
     }
     if (error == 0) {
         error = save_file(state_dir, "certificate", identity->certificate,

@@ -3,6 +3,8 @@
  * files of the state directory:
  *   node.key       64 + 32 secret bytes (signing, exchange), 0600
  *   genesis        msgpack, the same bytes on every node
+ *   charter        the charter records from the first to the one in force,
+ *                  one after another
  *   certificate    the own certificate record
  *   admission.key  64 secret bytes, only where `agent init` ran; may be taken
  *                  offline: the node itself is an issuer by its certificate
@@ -10,8 +12,8 @@
  *   db/            LMDB (store.h)
  * node.key is written last: where it is, there is a whole identity.
  *
- * Genesis: map 1 version uint, 2 name str, 3 admission keys [bin32],
- * 4 created s uint, 5 service range bin5, 6 nonce bin16.
+ * Genesis: map 1 version uint (2), 2 name str, 3 nonce bin16, 4 roots [bin32],
+ * 5 threshold uint, 6 created s uint.
  * Cluster id = BLAKE2b-256 of those bytes; records carry its first 16.
  */
 #ifndef SOCKETNET_AGENT_IDENTITY_IDENTITY_H
@@ -31,14 +33,23 @@ struct store;
 
 struct genesis {
     char name[BODY_NAME_SIZE];
-    uint8_t roots[LIMIT_GENESIS_ROOTS][32];
-    size_t n_roots;
-    uint64_t created_s;
-    struct prefix service_range; /* default 100.80.0.0/12 */
     uint8_t nonce[16];
+    uint8_t roots[LIMIT_GENESIS_ROOTS][32]; /* the first ones */
+    size_t n_roots;
+    uint8_t threshold; /* so many of them sign the first charter */
+    uint64_t created_s;
     uint8_t cluster_id[32]; /* derived */
     uint8_t bytes[LIMIT_GENESIS_SIZE];
     size_t size;
+};
+
+/* Charter records, one after another, and what the last of them says. */
+#define CHARTERS_SIZE_MAX (LIMIT_CHARTERS * LIMIT_RECORD_SIZE)
+struct charters_found {
+    uint8_t *bytes; /* free with charters_done */
+    size_t size;
+    struct body_charter charter; /* in force */
+    uint8_t hash[BODY_CHARTER_HASH_SIZE];
 };
 
 struct identity {
@@ -47,22 +58,39 @@ struct identity {
     uint8_t exchange_public[32];
     uint8_t exchange_secret[32];
     struct genesis genesis;
+    struct charters_found charters;
     uint8_t certificate[LIMIT_RECORD_SIZE];
     size_t certificate_size;
     struct body_certificate body; /* of the certificate */
 };
 
-/* Fills a genesis and its derived fields from name, roots, created_s and
- * service_range; the nonce is made here.  0 or -EINVAL. */
+/* Fills a genesis and its derived fields from name, roots, threshold and
+ * created_s; the nonce is made here.  0 or -EINVAL. */
 _must_check_ int genesis_build(struct genesis *genesis);
-/* Reads one, from a file or an issuer, and derives its id.  0, or -EBADMSG:
- * not a genesis, or of another version. */
+/* Reads one, from a file or an issuer, and derives its id.  0; -EBADMSG: not a
+ * genesis; -EPROTONOSUPPORT: one of another version of the formats. */
 _must_check_ int genesis_parse(const uint8_t *bytes, size_t size,
                                struct genesis *ret);
 
+/* Who signs the first charter. */
+void genesis_parent(const struct genesis *genesis,
+                    struct body_charter_parent *ret);
+
+/* Picks from records (of any kind, in any order) the charters from the first to
+ * the one in force.  0, -ENOMEM, or -EBADMSG: none follows the genesis. */
+_must_check_ int charters_find(const struct genesis *genesis,
+                               const uint8_t *bytes, size_t size,
+                               struct charters_found *ret);
+void charters_done(struct charters_found *found);
+/* The same from the state directory's file.  Negative errno besides. */
+_must_check_ int charters_load(const char *state_dir,
+                               const struct genesis *genesis,
+                               struct charters_found *ret);
+
 /* Fresh signing and exchange keys. */
 void identity_generate_keys(struct identity *identity);
-/* Overwrites the secret keys; for structs on the stack. */
+/* Overwrites the secret keys and frees the charters; for structs on the
+ * stack. */
 void identity_wipe(struct identity *identity);
 
 /* Who will own the state: the configured user when we are root, nobody new
@@ -77,9 +105,9 @@ struct identity_owner {
 _must_check_ int identity_make_directory(const char *state_dir,
                                          struct identity_owner owner,
                                          char **ret_error);
-/* Writes genesis, certificate and, last, node.key, each synced and renamed
- * into place.  `admission` (64 bytes) may be NULL.  0; -EEXIST: there is a
- * node.key; negative errno; a malloc'd text with all but 0. */
+/* Writes genesis, charters, certificate and, last, node.key, each synced and
+ * renamed into place.  `admission` (64 bytes) may be NULL.  0; -EEXIST: there
+ * is a node.key; negative errno; a malloc'd text with all but 0. */
 _must_check_ int identity_save(const char *state_dir,
                                const struct identity *identity,
                                const uint8_t *admission,

@@ -56,6 +56,7 @@ static int fail(struct client *client, int error, const char *format, ...)
 
 void join_result_done(struct join_result *result)
 {
+    charters_done(&result->charters);
     free(result->records);
     result->records = NULL;
 }

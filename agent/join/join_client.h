@@ -34,6 +34,7 @@ enum join_client_error {
 
 struct join_result {
     struct genesis genesis;
+    struct charters_found charters;
     uint8_t certificate[LIMIT_RECORD_SIZE];
     size_t certificate_size;
     uint8_t *records; /* one after another, verified; owned */

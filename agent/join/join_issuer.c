@@ -147,13 +147,15 @@ static int add_record(const struct record *record, void *data)
     return 0;
 }
 
-/* Every certificate and member record, then the end. */
+/* Charters, revocations, every certificate and member record, then the end. */
 static void send_records(struct join_issuer *issuer)
 {
     struct join_records records = {.issuer = issuer};
     const struct node *node = issuer->core->node;
 
     records.writer = writer_init(issuer->frame, sizeof(issuer->frame));
+    (void)node_records_each(node, RECORD_CHARTER, add_record, &records);
+    (void)node_records_each(node, RECORD_REVOCATION, add_record, &records);
     (void)node_records_each(node, RECORD_CERTIFICATE, add_record, &records);
     (void)node_records_each(node, RECORD_MEMBER, add_record, &records);
     if (writer_left(&records.writer) < MESSAGE_HEADER_SIZE) {
@@ -201,10 +203,11 @@ static bool find_certificate(const struct join_issuer *issuer,
            body_get_certificate(ret_record, ret_body) == 0;
 }
 
-/* A certificate has no tombstone: one that has already ended takes its
- * place, and gives name and addresses free. */
+/* A certificate has no tombstone: its serial is revoked, which gives name and
+ * addresses free.  The next try gets another serial. */
 static void end_certificate(const struct join_issuer *issuer)
 {
+    struct body_revocation revocation = {.reason = "lost to another join"};
     uint8_t bytes[LIMIT_RECORD_SIZE];
     struct body_certificate body;
     struct record record;
@@ -212,12 +215,11 @@ static void end_certificate(const struct join_issuer *issuer)
     int error = -ENOENT;
 
     if (find_certificate(issuer, &record, &body)) {
-        body.not_after_s = core_wall_ms(issuer->core) / 1000;
-        body.generation++;
-        error = body_put_certificate(&body, bytes, sizeof(bytes), &size);
+        revocation.serial = body.serial;
+        error = body_put_revocation(&revocation, bytes, sizeof(bytes), &size);
     }
     if (error == 0) {
-        error = core_write(issuer->core, RECORD_CERTIFICATE, body.sign_public,
+        error = core_write(issuer->core, RECORD_REVOCATION, body.sign_public,
                            32, bytes, size, NULL, NULL);
     }
     if (error != 0) {
@@ -241,7 +243,7 @@ static void on_written(struct core *core, int error, struct record_order order,
                                   : "its store did not take the certificate");
         return;
     }
-    status = join_judge_written(core->node, &core->identity->genesis,
+    status = join_judge_written(core->node, node_charter(core->node, NULL),
                                 &issuer->request, core_wall_ms(core) / 1000,
                                 core->identity->sign_public, order, text);
     if (status != JOIN_OK) {
@@ -257,6 +259,16 @@ static void on_written(struct core *core, int error, struct record_order order,
         return;
     }
     answer(issuer, &record);
+}
+
+static uint64_t issuer_ends_s(const struct join_issuer *issuer)
+{
+    struct node_member self;
+
+    return node_member_find(issuer->core->node,
+                            issuer->core->identity->sign_public, &self)
+               ? self.certificate->not_after_s
+               : 0;
 }
 
 static void fill_body(const struct join_issuer *issuer,
@@ -282,7 +294,8 @@ static void fill_body(const struct join_issuer *issuer,
                        token->functions[i]);
     }
     body->not_before_s = now_s - JOIN_BACKDATE_S;
-    body->not_after_s = now_s + JOIN_VALID_S;
+    /* No certificate outlives its issuer's. */
+    body->not_after_s = MIN_OF(now_s + JOIN_VALID_S, issuer_ends_s(issuer));
     body->generation = 1;
     do {
         randombytes_buf(&body->serial, sizeof(body->serial));
@@ -319,6 +332,16 @@ static bool is_same(const struct body_certificate *old,
         }
     }
     return true;
+}
+
+/* Whether the joiner's key is certified no more. */
+static bool is_denied(const struct join_issuer *issuer)
+{
+    struct node_member member;
+
+    return node_member_find(issuer->core->node, issuer->request.sign_public,
+                            &member) &&
+           member.denial != NODE_DENIAL_NONE;
 }
 
 static void write_certificate(struct join_issuer *issuer,
@@ -396,11 +419,12 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
     }
     fill_body(issuer, token, now_s, &body);
     if (find_certificate(issuer, &record, &old)) {
-        if (is_same(&old, &body) && old.not_after_s > now_s) {
+        if (is_same(&old, &body) && old.not_after_s > now_s &&
+            !is_denied(issuer)) {
             answer(issuer, &record); /* the first answer got lost */
             return;
         }
-        body.generation = old.generation + 1;
+        body.generation = old.generation;
     }
     write_certificate(issuer, &body);
 }
@@ -443,8 +467,8 @@ static void on_token(int error, const struct store_token *token, void *data)
         refuse_token(issuer, error);
         return;
     }
-    status = join_judge(core->node, &core->identity->genesis, &issuer->request,
-                        now_s, text);
+    status = join_judge(core->node, node_charter(core->node, NULL),
+                        &issuer->request, now_s, text);
     if (status != JOIN_OK) {
         refuse(issuer, status, "%s", text);
         return;

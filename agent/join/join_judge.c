@@ -13,6 +13,7 @@
 
 struct judge {
     const struct node *node;
+    const struct body_charter *charter;
     const struct join_request *request;
     uint64_t now_s;
     const uint8_t *issuer; /* NULL: all certificates count */
@@ -35,11 +36,30 @@ static void refuse(struct judge *judge, enum join_status status,
     va_end(arguments);
 }
 
-static void judge_mesh(struct judge *judge, const struct genesis *genesis)
+/* As many as fit. */
+#define JOIN_RANGES_SIZE 256
+
+static const char *ranges_text(const struct prefix *ranges, size_t n,
+                               char text[JOIN_RANGES_SIZE])
+{
+    char one[PREFIX_TEXT_SIZE];
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < n && len + 2 + PREFIX_TEXT_SIZE < JOIN_RANGES_SIZE;
+         i++) {
+        len +=
+            (size_t)snprintf(text + len, JOIN_RANGES_SIZE - len, "%s%s",
+                             i == 0 ? "" : ", ", prefix_text(&ranges[i], one));
+    }
+    return text;
+}
+
+static void judge_mesh(struct judge *judge, const struct body_charter *charter)
 {
     const struct join_request *request = judge->request;
     char address[ADDRESS_TEXT_SIZE];
-    char range[PREFIX_TEXT_SIZE];
+    char ranges[JOIN_RANGES_SIZE];
 
     if (request->n_mesh == 0) {
         refuse(judge, JOIN_ADDRESS_REFUSED,
@@ -55,11 +75,12 @@ static void judge_mesh(struct judge *judge, const struct genesis *genesis)
                    "mesh address %s port %u is not one that others can reach; "
                    "set \"mesh.address\" and \"mesh.port\" in agent.yaml",
                    address, mesh->port);
-        } else if (prefix_contains(&genesis->service_range, &mesh->address)) {
+        } else if (!body_charter_allows_mesh(charter, &mesh->address)) {
             refuse(judge, JOIN_ADDRESS_REFUSED,
-                   "mesh address %s lies in the range of service addresses "
-                   "%s; use another",
-                   address, prefix_text(&genesis->service_range, range));
+                   "mesh address %s is outside the cluster's mesh ranges (%s); "
+                   "use one of them, or have the roots widen the charter",
+                   address,
+                   ranges_text(charter->mesh, charter->n_mesh, ranges));
         }
     }
 }
@@ -85,11 +106,13 @@ static void judge_ends(struct judge *judge, const struct prefix *subnet)
     }
 }
 
-static void judge_subnets(struct judge *judge, const struct genesis *genesis)
+static void judge_subnets(struct judge *judge,
+                          const struct body_charter *charter)
 {
     const struct join_request *request = judge->request;
     char text[PREFIX_TEXT_SIZE];
     char other[PREFIX_TEXT_SIZE];
+    char ranges[JOIN_RANGES_SIZE];
 
     for (size_t i = 0; i < request->n_subnets && judge->status == JOIN_OK;
          i++) {
@@ -103,11 +126,14 @@ static void judge_subnets(struct judge *judge, const struct genesis *genesis)
                    "subnet %s is too large for one host; at most a /%u is "
                    "given: correct \"subnets\" in agent.yaml",
                    text, len_min);
-        } else if (prefix_overlaps(subnet, &genesis->service_range)) {
+        } else if (!body_charter_allows_subnet(charter, subnet)) {
             refuse(judge, JOIN_SUBNET_REFUSED,
-                   "subnet %s overlaps the cluster's range of service "
-                   "addresses %s; use another in \"subnets\" of agent.yaml",
-                   text, prefix_text(&genesis->service_range, other));
+                   "subnet %s is outside the cluster's container ranges (%s); "
+                   "use one of them in \"subnets\" of agent.yaml, or have the "
+                   "roots widen the charter",
+                   text,
+                   ranges_text(charter->containers, charter->n_containers,
+                               ranges));
         }
         judge_ends(judge, subnet);
         for (size_t j = 0; j < i && judge->status == JOIN_OK; j++) {
@@ -165,6 +191,14 @@ static void compare_addresses(struct judge *judge,
     }
 }
 
+/* Both have the whole of a range that hosts share. */
+static bool is_shared(const struct judge *judge, const struct prefix *a,
+                      const struct prefix *b)
+{
+    return a->len == b->len && address_equal(&a->address, &b->address) &&
+           body_charter_is_shared(judge->charter, a);
+}
+
 static void compare_subnets(struct judge *judge,
                             const struct body_certificate *other)
 {
@@ -178,7 +212,8 @@ static void compare_subnets(struct judge *judge,
 
         (void)prefix_text(subnet, text);
         for (size_t j = 0; j < other->n_subnets; j++) {
-            if (prefix_overlaps(subnet, &other->subnets[j])) {
+            if (prefix_overlaps(subnet, &other->subnets[j]) &&
+                !is_shared(judge, subnet, &other->subnets[j])) {
                 refuse(judge, JOIN_SUBNET_REFUSED,
                        "subnet %s overlaps %s of node \"%s\"; give this host "
                        "its own in \"subnets\" of agent.yaml",
@@ -207,7 +242,7 @@ static bool is_counted(const struct judge *judge, const struct record *record,
     struct node_member member;
 
     if (memcmp(body->sign_public, judge->request->sign_public, 32) == 0 ||
-        body->not_after_s <= judge->now_s) {
+        body->not_after_s + LIMIT_CERT_RENEW_S <= judge->now_s) {
         return false;
     }
     if (judge->issuer != NULL &&
@@ -216,7 +251,8 @@ static bool is_counted(const struct judge *judge, const struct record *record,
         return false;
     }
     return !node_member_find(judge->node, body->sign_public, &member) ||
-           member.state != NODE_MEMBER_LEFT;
+           (member.state != NODE_MEMBER_LEFT &&
+            member.denial == NODE_DENIAL_NONE);
 }
 
 static int compare_certificate(const struct record *record, void *data)
@@ -244,7 +280,7 @@ static int compare_certificate(const struct record *record, void *data)
     return judge->status != JOIN_OK;
 }
 
-static void run_own(struct judge *judge, const struct genesis *genesis)
+static void run_own(struct judge *judge, const struct body_charter *charter)
 {
     if (!body_name_valid(judge->request->name)) {
         refuse(judge, JOIN_NAME_REFUSED,
@@ -253,15 +289,16 @@ static void run_own(struct judge *judge, const struct genesis *genesis)
                judge->request->name);
         return;
     }
-    judge_mesh(judge, genesis);
+    judge_mesh(judge, charter);
     if (judge->status == JOIN_OK) {
-        judge_subnets(judge, genesis);
+        judge_subnets(judge, charter);
     }
 }
 
-static enum join_status run(struct judge *judge, const struct genesis *genesis)
+static enum join_status run(struct judge *judge,
+                            const struct body_charter *charter)
 {
-    run_own(judge, genesis);
+    run_own(judge, charter);
     if (judge->status == JOIN_OK) {
         (void)node_records_each(judge->node, RECORD_CERTIFICATE,
                                 compare_certificate, judge);
@@ -269,33 +306,34 @@ static enum join_status run(struct judge *judge, const struct genesis *genesis)
     return judge->status;
 }
 
-enum join_status join_judge_own(const struct genesis *genesis,
+enum join_status join_judge_own(const struct body_charter *charter,
                                 const struct join_request *request,
                                 char text[JOIN_TEXT_SIZE])
 {
-    struct judge judge = {.request = request, .text = text};
+    struct judge judge = {.charter = charter, .request = request, .text = text};
 
-    run_own(&judge, genesis);
+    run_own(&judge, charter);
     return judge.status;
 }
 
 enum join_status join_judge(const struct node *node,
-                            const struct genesis *genesis,
+                            const struct body_charter *charter,
                             const struct join_request *request, uint64_t now_s,
                             char text[JOIN_TEXT_SIZE])
 {
     struct judge judge = {
         .node = node,
+        .charter = charter,
         .request = request,
         .now_s = now_s,
         .text = text,
     };
 
-    return run(&judge, genesis);
+    return run(&judge, charter);
 }
 
 enum join_status join_judge_written(const struct node *node,
-                                    const struct genesis *genesis,
+                                    const struct body_charter *charter,
                                     const struct join_request *request,
                                     uint64_t now_s, const uint8_t issuer[32],
                                     struct record_order order,
@@ -303,6 +341,7 @@ enum join_status join_judge_written(const struct node *node,
 {
     struct judge judge = {
         .node = node,
+        .charter = charter,
         .request = request,
         .now_s = now_s,
         .issuer = issuer,
@@ -310,5 +349,5 @@ enum join_status join_judge_written(const struct node *node,
         .text = text,
     };
 
-    return run(&judge, genesis);
+    return run(&judge, charter);
 }

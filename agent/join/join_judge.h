@@ -14,18 +14,18 @@
 #include "gossip/node/node.h"
 
 /* What can be told without other nodes: the name, unusable addresses,
- * overlaps with each other and with the service range. */
-_must_check_ enum join_status join_judge_own(const struct genesis *genesis,
+ * overlaps with each other, what lies outside the charter. */
+_must_check_ enum join_status join_judge_own(const struct body_charter *charter,
                                              const struct join_request *request,
                                              char text[JOIN_TEXT_SIZE]);
 
 /*
  * JOIN_OK, or the status to answer with and a text: what, why, what to do.
- * Certificates that have ended, those of nodes that left for good and those
- * of the joiner's own key do not count.
+ * Certificates that ended longer ago than they may be renewed, those of nodes
+ * that left for good and those of the joiner's own key do not count.
  */
 _must_check_ enum join_status join_judge(const struct node *node,
-                                         const struct genesis *genesis,
+                                         const struct body_charter *charter,
                                          const struct join_request *request,
                                          uint64_t now_s,
                                          char text[JOIN_TEXT_SIZE]);
@@ -34,7 +34,7 @@ _must_check_ enum join_status join_judge(const struct node *node,
  * but what this node (`issuer`) wrote later than `order`: of two joins at
  * once, the second to be written loses. */
 _must_check_ enum join_status
-join_judge_written(const struct node *node, const struct genesis *genesis,
+join_judge_written(const struct node *node, const struct body_charter *charter,
                    const struct join_request *request, uint64_t now_s,
                    const uint8_t issuer[32], struct record_order order,
                    char text[JOIN_TEXT_SIZE]);

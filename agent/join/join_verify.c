@@ -1,6 +1,7 @@
 /*
  * Whether what a join gave us is the cluster that the token names: genesis by
- * its hash, certificates by their signatures up to the genesis' keys.  Pure;
+ * its hash, charters from the genesis on, certificates by their signatures up
+ * to the roots of the charter in force, addresses by its ranges.  Pure;
  * part of join_client.h.
  */
 #include "agent/join/join_client.h"
@@ -25,10 +26,12 @@ static int forged(char **ret_error, const char *format, ...)
     return JOIN_E_FORGED;
 }
 
-static bool is_root(const struct genesis *genesis, const uint8_t key[32])
+static bool is_root(const struct join_result *result, const uint8_t key[32])
 {
-    for (size_t i = 0; i < genesis->n_roots; i++) {
-        if (memcmp(genesis->roots[i], key, 32) == 0) {
+    const struct body_charter *charter = &result->charters.charter;
+
+    for (size_t i = 0; i < charter->n_roots; i++) {
+        if (memcmp(charter->roots[i], key, 32) == 0) {
             return true;
         }
     }
@@ -69,7 +72,7 @@ static bool is_issuer(const struct join_result *result, const uint8_t key[32])
         next_record(result->records, result->records_size, &offset, &record)) {
         if (record.kind == RECORD_CERTIFICATE &&
             is_of_cluster(&result->genesis, &record) &&
-            is_root(&result->genesis, record.writer) &&
+            is_root(result, record.writer) &&
             body_get_certificate(&record, &body) == 0 &&
             memcmp(body.sign_public, key, 32) == 0 &&
             (body.roles & BODY_ROLE_ISSUER) != 0 && sign_verify(&record) == 0) {
@@ -87,6 +90,12 @@ static bool is_for_us(const struct join_request *request,
            strcmp(body->name, request->name) == 0;
 }
 
+static bool is_wanted(uint8_t kind)
+{
+    return kind == RECORD_CHARTER || kind == RECORD_REVOCATION ||
+           kind == RECORD_CERTIFICATE || kind == RECORD_MEMBER;
+}
+
 /* Keeps the records that are of this cluster and really signed by their
  * writers; the node judges their rights when it loads them. */
 static void keep_verified(struct join_result *result)
@@ -99,9 +108,7 @@ static void keep_verified(struct join_result *result)
     while (
         next_record(result->records, result->records_size, &offset, &record)) {
         if (!is_of_cluster(&result->genesis, &record) ||
-            (record.kind != RECORD_CERTIFICATE &&
-             record.kind != RECORD_MEMBER) ||
-            sign_verify(&record) != 0) {
+            !is_wanted(record.kind) || sign_verify(&record) != 0) {
             continue;
         }
         memmove(result->records + kept, record.bytes, record.size);
@@ -125,6 +132,12 @@ int join_verify(const struct token *token, const struct join_request *request,
                       "token; nothing was stored",
                       result->genesis.name);
     }
+    charters_done(&result->charters);
+    if (charters_find(&result->genesis, result->records, result->records_size,
+                      &result->charters) != 0) {
+        return forged(ret_error, "the answer holds no charter that the "
+                                 "cluster's roots signed; nothing was stored");
+    }
     if (record_parse(result->certificate, result->certificate_size, &record) !=
             0 ||
         record.kind != RECORD_CERTIFICATE ||
@@ -141,11 +154,16 @@ int join_verify(const struct token *token, const struct join_request *request,
                       body.name);
     }
     if (memcmp(record.writer, token->issuer_sign, 32) != 0 ||
-        (!is_root(&result->genesis, record.writer) &&
+        (!is_root(result, record.writer) &&
          !is_issuer(result, record.writer))) {
         return forged(ret_error,
                       "the certificate was written by a key that may not issue "
                       "certificates in this cluster; nothing was stored");
+    }
+    if (!body_charter_allows_certificate(&result->charters.charter, &body)) {
+        return forged(ret_error,
+                      "the certificate in the answer gives addresses outside "
+                      "the cluster's ranges; nothing was stored");
     }
     keep_verified(result);
     return 0;

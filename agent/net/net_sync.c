@@ -51,8 +51,7 @@ void net_sync_accept(struct net_connection *connection,
         return;
     }
     if (node_check_certificate(core->node, opening->certificate,
-                               opening->certificate_size, core_wall_ms(core),
-                               &certificate) != 0 ||
+                               opening->certificate_size, &certificate) != 0 ||
         memcmp(certificate.sign_public, opening->initiator, 32) != 0 ||
         memcmp(certificate.sign_public, core->identity->sign_public, 32) == 0) {
         net_connection_refuse(connection, STREAM_REFUSED_CERTIFICATE);

@@ -39,32 +39,64 @@
 
 /* --- policy --- */
 
-/* The genesis is core's file, but its hash is the cluster's name: core could
- * only lie to itself.  It still must not cover our own subnets. */
-static int read_service_range(const struct config *config, struct prefix *ret)
+/* A file of the state directory.  0, negative errno, -EBADMSG: too long. */
+static int read_state(const struct config *config, const char *name,
+                      uint8_t *bytes, size_t size, size_t *ret_size)
 {
     char path[PATH_MAX];
-    uint8_t bytes[LIMIT_GENESIS_SIZE];
-    struct genesis genesis;
     ssize_t n;
     int fd;
 
-    if (snprintf(path, sizeof(path), "%s/genesis", config->state_dir) >=
+    if (snprintf(path, sizeof(path), "%s/%s", config->state_dir, name) >=
         (int)sizeof(path)) {
         return -ENAMETOOLONG;
     }
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) {
-        return errno == ENOENT ? prefix_parse(SERVICE_RANGE_DEFAULT, ret)
-                               : -errno;
+        return -errno;
     }
-    n = read(fd, bytes, sizeof(bytes));
+    n = read(fd, bytes, size);
+    if (n < 0) {
+        n = -errno;
+    }
     (void)close(fd); /* read from only */
-    if (n < 0 || genesis_parse(bytes, (size_t)n, &genesis) != 0) {
-        return -EBADMSG;
+    if (n < 0) {
+        return (int)n;
     }
-    *ret = genesis.service_range;
+    *ret_size = (size_t)n;
     return 0;
+}
+
+/* From the charter that follows the genesis.  It still must not cover our own
+ * subnets. */
+static int read_service_range(const struct config *config, struct prefix *ret)
+{
+    _cleanup_(free_pointer) uint8_t *bytes = malloc(CHARTERS_SIZE_MAX);
+    struct charters_found charters;
+    struct genesis genesis;
+    size_t size = 0;
+    int error = -ENOMEM;
+
+    if (bytes != NULL) {
+        error = read_state(config, "genesis", bytes, LIMIT_GENESIS_SIZE, &size);
+    }
+    if (error == -ENOENT) {
+        return prefix_parse(SERVICE_RANGE_DEFAULT, ret);
+    }
+    if (error == 0) {
+        error = genesis_parse(bytes, size, &genesis);
+    }
+    if (error == 0) {
+        error = read_state(config, "charter", bytes, CHARTERS_SIZE_MAX, &size);
+    }
+    if (error == 0) {
+        error = charters_find(&genesis, bytes, size, &charters);
+    }
+    if (error == 0) {
+        *ret = charters.charter.services[0];
+        charters_done(&charters);
+    }
+    return error;
 }
 
 void worker_policy_base(const struct config *config, struct plan_policy *ret)
@@ -95,9 +127,10 @@ int worker_policy(const struct config *config, struct plan_policy *ret,
 
     worker_policy_base(config, &policy);
     if (error < 0) {
-        if (asprintf(ret_error, "cannot read %s/genesis: %s", config->state_dir,
-                     error == -EBADMSG ? "not a genesis; restore it from "
-                                         "another host of the cluster"
+        if (asprintf(ret_error, "cannot use %s/genesis and charter: %s",
+                     config->state_dir,
+                     error == -EBADMSG ? "they are damaged, or of two "
+                                         "clusters; restore both from a backup"
                                        : strerror(-error)) < 0) {
             *ret_error = NULL;
         }

@@ -85,6 +85,13 @@
  * issuer and receiver must not keep a node out.  Refused past it. */
 #define LIMIT_CERT_EARLY_S 86400
 
+/* A certificate that ended may be renewed so long, and keeps its name and
+ * addresses; past it it makes nobody a member. */
+#define LIMIT_CERT_RENEW_S (90u * 86400u)
+/* What a revoked issuer or a former root had written counts so long, so that
+ * another can renew it. */
+#define LIMIT_CERT_GRACE_S 86400u
+
 /* A frame of a TCP stream, plaintext.  Larger ones end the stream. */
 #define LIMIT_FRAME_SIZE 32768
 /* Bulk synchronisation: streams served at once, bytes and time of each. */

@@ -12,8 +12,7 @@ hold_of(const struct node *node, const struct peer *peer, struct body_hold *ret)
     const struct entry *entry = view_find(node, peer, RECORD_HOLD, NULL, 0);
 
     return entry != NULL && entry->record.kind == RECORD_HOLD &&
-                   !view_is_frozen(&peer->records) &&
-                   peers_is_issuer(node, peer) &&
+                   !view_is_frozen(&peer->records) && peers_is_issuer(peer) &&
                    body_get_hold(&entry->record, ret) == 0
                ? entry
                : NULL;

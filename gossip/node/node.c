@@ -30,29 +30,63 @@ const struct node_tuning NODE_TUNING_DEFAULT = {
 
 static int add_roots(struct node *node, const struct node_config *config)
 {
-    for (size_t i = 0; i < config->n_roots; i++) {
+    node->charters.genesis = config->genesis;
+    for (size_t i = 0; i < config->genesis.n_roots; i++) {
         struct peer *root = NULL;
-        int error = peers_get(node, config->roots[i], &root);
+        int error = peers_get_root(node, config->genesis.roots[i], &root);
 
         if (error != 0) {
             return error == PEERS_E_FULL ? -EINVAL : error;
         }
-        root->is_root = true;
     }
+    charter_find(node);
     return 0;
+}
+
+static int offer_loaded(struct node *node, const uint8_t *bytes, size_t size)
+{
+    struct view_offer offer = {.bytes = bytes, .size = size, .is_loaded = true};
+    struct node_actions *actions = NULL;
+    int result = node_actions_new(&actions);
+
+    if (result == 0) {
+        result = view_offer(node, &offer, actions);
+        node_actions_free(actions);
+    }
+    return result;
+}
+
+static int adopt_charters(struct node *node, const struct node_config *config)
+{
+    const uint8_t *bytes = config->charters;
+    size_t left = config->charters_size;
+
+    while (left > 0) {
+        size_t size = 0;
+        int result = VIEW_REFUSED;
+
+        if (record_peek_size(bytes, left, &size) == 0 && size <= left) {
+            result = offer_loaded(node, bytes, size);
+        }
+        if (result < 0) {
+            return result;
+        }
+        if (result == VIEW_REFUSED) {
+            return -EBADMSG;
+        }
+        bytes += size;
+        left -= size;
+    }
+    return charter_in_force(node) == NULL ? -EBADMSG : 0;
 }
 
 /* The own certificate must name our keys; its signature is checked like any
  * other's when a record of the store or a peer brings it, and here. */
 static int adopt_own(struct node *node, const struct node_config *config)
 {
-    struct view_offer offer = {.bytes = config->certificate,
-                               .size = config->certificate_size,
-                               .is_loaded = true};
     struct body_certificate body;
-    struct node_actions *actions = NULL;
     struct record record;
-    int error;
+    int result;
 
     if (record_parse(config->certificate, config->certificate_size, &record) !=
             0 ||
@@ -62,14 +96,10 @@ static int adopt_own(struct node *node, const struct node_config *config)
         memcmp(body.exchange_public, config->exchange_public, 32) != 0) {
         return -EINVAL;
     }
-    error = node_actions_new(&actions);
-    if (error == 0) {
-        error = view_offer(node, &offer, actions);
-        node_actions_free(actions);
-    }
     /* A certificate by another issuer needs that issuer's certificate, which
      * the store holds: node_load brings both. */
-    return MIN_OF(error, 0);
+    result = offer_loaded(node, config->certificate, config->certificate_size);
+    return MIN_OF(result, 0);
 }
 
 int node_new(const struct node_config *config, struct node **ret)
@@ -106,6 +136,9 @@ int node_new(const struct node_config *config, struct node **ret)
         error = add_roots(node, config);
     }
     if (error == 0) {
+        error = adopt_charters(node, config);
+    }
+    if (error == 0) {
         error = peers_get(node, config->sign_public, &node->self);
         error = error == PEERS_E_FULL ? -EINVAL : error;
     }
@@ -130,6 +163,7 @@ struct node *node_free(struct node *node)
     own_done(node);
     spread_done(node);
     view_done(node);
+    charter_done(node);
     peers_done(node);
     sodium_memzero(node->sign_secret, sizeof(node->sign_secret));
     sodium_memzero(node->exchange_secret, sizeof(node->exchange_secret));
@@ -140,16 +174,10 @@ struct node *node_free(struct node *node)
 int node_load(struct node *node, const uint8_t *bytes, size_t size,
               uint64_t wall_ms)
 {
-    struct view_offer offer = {.bytes = bytes, .size = size, .is_loaded = true};
-    struct node_actions *actions = NULL;
     int result;
 
     node->wall_ms = MAX_OF(node->wall_ms, wall_ms);
-    result = node_actions_new(&actions);
-    if (result == 0) {
-        result = view_offer(node, &offer, actions);
-        node_actions_free(actions);
-    }
+    result = offer_loaded(node, bytes, size);
     switch (result) {
     case VIEW_KNOWN:
         return NODE_LOAD_KNOWN;
@@ -190,7 +218,7 @@ static int write_record(struct node *node, const struct node_event *event,
         kind != RECORD_CERTIFICATE && kind != RECORD_TOMBSTONE &&
         view_find(node, node->self, kind, event->key, event->key_size) ==
             NULL &&
-        !peers_is_issuer(node, node->self)) {
+        !peers_is_issuer(node->self)) {
         return NODE_E_LIMIT;
     }
     return own_is_of_health(node, event)
@@ -301,6 +329,7 @@ int node_step(struct node *node, const struct node_event *event,
         probe_tick(node, actions);
         suspicion_tick(node, actions);
     }
+    certify_tick(node, actions);
     spread_tick(node, actions);
     sync_tick(node, actions);
     if (actions_take_failed(actions) && result == 0) {
@@ -319,6 +348,7 @@ uint64_t node_deadline_ms(const struct node *node)
         return node->now_ms + NODE_STARVED_MS;
     }
     deadline = MIN_OF(deadline, sync_deadline(node));
+    deadline = MIN_OF(deadline, certify_deadline(node));
     if (node->own.phase == NODE_PHASE_READY) {
         deadline = MIN_OF(deadline, probe_deadline(node));
         deadline = MIN_OF(deadline, suspicion_deadline(node));
@@ -339,6 +369,7 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
         .certificate = peer->certificate,
         .body = peer->member.has_body ? &peer->member.body : NULL,
         .state = peer->member.state,
+        .denial = peer->denial,
         .incarnation = peer->member.incarnation,
         .is_self = peer->is_self,
         .is_frozen = view_is_frozen(&peer->records),
@@ -433,6 +464,36 @@ bool node_record_find(const struct node *node, const uint8_t writer[32],
     }
     *ret = entry->record;
     return true;
+}
+
+const struct body_charter *node_charter(const struct node *node,
+                                        const uint8_t **ret_hash)
+{
+    const struct body_charter *charter = charter_in_force(node);
+
+    if (charter != NULL && ret_hash != NULL) {
+        *ret_hash = node->charters.all[node->charters.in_force].hash;
+    }
+    return charter;
+}
+
+bool node_is_root(const struct node *node, const uint8_t key[32])
+{
+    const struct peer *peer = peers_find(node, key);
+
+    return peer != NULL && peer->is_root;
+}
+
+const char *node_denial_name(enum node_denial denial)
+{
+    static const char *const names[] = {
+        [NODE_DENIAL_NONE] = "none",
+        [NODE_DENIAL_REVOKED] = "revoked",
+        [NODE_DENIAL_RANGE] = "range",
+        [NODE_DENIAL_ISSUER] = "issuer",
+    };
+
+    return names[denial];
 }
 
 bool node_is_ready(const struct node *node)

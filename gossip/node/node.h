@@ -55,8 +55,10 @@ typedef int (*node_verify_fn)(const struct record *record, void *data);
 /* Everything is copied. */
 struct node_config {
     uint8_t cluster[RECORD_CLUSTER_SIZE];
-    const uint8_t (*roots)[32]; /* the genesis' admission keys */
-    size_t n_roots;
+    struct body_charter_parent genesis; /* its roots and threshold */
+    const uint8_t *charters; /* charter records, one after another, each
+                                behind its parent; at least one */
+    size_t charters_size;
     uint8_t sign_public[32];
     uint8_t sign_secret[64];
     uint8_t exchange_public[32];
@@ -78,6 +80,15 @@ enum node_member_state {
     NODE_MEMBER_DEAD = 3,
     NODE_MEMBER_PAUSED = 4,
     NODE_MEMBER_LEFT = 5,
+    NODE_MEMBER_REMOVED = 6, /* certified no more: its denial says why */
+};
+
+/* Why a member that was certified is so no more. */
+enum node_denial {
+    NODE_DENIAL_NONE = 0,
+    NODE_DENIAL_REVOKED = 1,
+    NODE_DENIAL_RANGE = 2,  /* an address outside the charter's ranges */
+    NODE_DENIAL_ISSUER = 3, /* its issuer's word counts no more */
 };
 
 /* A member as this node sees it.  Valid until the next call on the node. */
@@ -87,6 +98,7 @@ struct node_member {
     const struct body_certificate *certificate;
     const struct body_member *body; /* NULL while unknown */
     enum node_member_state state;
+    enum node_denial denial;
     struct record_order incarnation; /* of its member record */
     bool is_self;
     bool is_frozen;          /* contradicted itself: nothing of it is used */
@@ -210,7 +222,8 @@ const struct node_action *node_actions_at(const struct node_actions *actions,
                                           size_t index);
 
 /* 0; -ENOMEM; -EINVAL when the own certificate does not fit the keys, the
- * cluster or its roots. */
+ * cluster or its roots; -EBADMSG when the charters do not follow the genesis.
+ */
 _must_check_ int node_new(const struct node_config *config, struct node **ret);
 struct node *node_free(struct node *node);
 
@@ -299,9 +312,16 @@ enum node_trouble node_trouble(const struct node *node, uint8_t ret_source[32]);
  * NODE_E_NOT_ALLOWED. */
 _must_check_ int node_check_certificate(const struct node *node,
                                         const uint8_t *bytes, size_t size,
-                                        uint64_t wall_ms,
                                         struct body_certificate *ret);
 
+/* The charter in force and, when `ret_hash` is not NULL, its hash.  NULL: none.
+ * Valid until the next call on the node. */
+const struct body_charter *node_charter(const struct node *node,
+                                        const uint8_t **ret_hash);
+/* Whether it is a root by the charter in force. */
+bool node_is_root(const struct node *node, const uint8_t key[32]);
+
+const char *node_denial_name(enum node_denial denial);
 const char *node_member_state_name(enum node_member_state state);
 
 #endif

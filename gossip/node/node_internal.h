@@ -7,6 +7,8 @@
  *   node.c       events in, deadline out, getters
  *   actions.c    the list of duties that leaves a step
  *   peers.c      the table of keys: roots, members, their certificates
+ *   charter.c    who is a root, and which addresses the cluster has
+ *   certify.c    which certificate of a key is in force, and revocations
  *   view.c       the live record set;  view_offer.c  what enters it
  *   rights.c     who may write what
  *   hold.c       whether the cluster is to stand still
@@ -24,6 +26,8 @@
 
 #include "gossip/base/rng.h"
 #include "gossip/node/actions.h"
+#include "gossip/node/certify.h"
+#include "gossip/node/charter.h"
 #include "gossip/node/node.h"
 #include "gossip/node/own.h"
 #include "gossip/node/peers.h"
@@ -52,6 +56,8 @@ struct node {
     struct node_counters counters;
 
     struct peer *self;
+    struct charters charters;
+    struct certify certify;
     struct peers peers;
     struct view view;
     struct suspicions suspicions;

@@ -139,6 +139,50 @@ int peers_get(struct node *node, const uint8_t key[32], struct peer **ret)
     return 0;
 }
 
+int peers_reserve_certifier(struct node *node)
+{
+    size_t capacity = node->peers.certifiers_capacity == 0
+                          ? LIMIT_GENESIS_ROOTS
+                          : node->peers.certifiers_capacity * 2;
+    struct peer **certifiers;
+
+    if (node->peers.n_certifiers < node->peers.certifiers_capacity) {
+        return 0;
+    }
+    certifiers =
+        reallocarray(node->peers.certifiers, capacity, sizeof(certifiers[0]));
+    if (certifiers == NULL) {
+        return -ENOMEM;
+    }
+    node->peers.certifiers = certifiers;
+    node->peers.certifiers_capacity = capacity;
+    return 0;
+}
+
+void peers_add_certifier(struct node *node, struct peer *peer)
+{
+    if (!peer->is_certifier) {
+        peer->is_certifier = true;
+        node->peers.certifiers[node->peers.n_certifiers++] = peer;
+    }
+}
+
+int peers_get_root(struct node *node, const uint8_t key[32], struct peer **ret)
+{
+    struct peer *peer = NULL;
+    int error = peers_get(node, key, &peer);
+
+    if (error == 0) {
+        error = peers_reserve_certifier(node);
+    }
+    if (error != 0) {
+        return error;
+    }
+    peers_add_certifier(node, peer);
+    *ret = peer;
+    return 0;
+}
+
 void peers_done(struct node *node)
 {
     HASH_CLEAR(hh_key, node->peers.by_key);
@@ -155,6 +199,7 @@ void peers_done(struct node *node)
     }
     free(node->peers.all);
     free(node->peers.ring);
+    free(node->peers.certifiers);
     free(node->probes.order);
 }
 
@@ -163,16 +208,6 @@ uint64_t peers_validity_s(const struct node *node)
     uint64_t stored_ms = node->own.hlc >> 16;
 
     return MAX_OF(node->wall_ms, stored_ms) / 1000;
-}
-
-/* A certificate beats another by generation, then serial. */
-static bool is_better(const struct body_certificate *new_one,
-                      const struct body_certificate *old_one)
-{
-    if (new_one->generation != old_one->generation) {
-        return new_one->generation > old_one->generation;
-    }
-    return new_one->serial >= old_one->serial;
 }
 
 int peers_reserve_certificate(struct peer *peer)
@@ -192,12 +227,12 @@ void peers_set_certificate(struct node *node, struct peer *peer,
 {
     bool is_first = peer->certificate == NULL;
 
+    if (peer->certificate_entry == entry) {
+        return; /* it is already */
+    }
     if (is_first) {
         peer->certificate = peer->spare;
         peer->spare = NULL;
-    } else if (peer->certificate_entry != NULL &&
-               !is_better(certificate, peer->certificate)) {
-        return;
     }
     if (is_first || memcmp(peer->certificate->exchange_public,
                            certificate->exchange_public, 32) != 0) {
@@ -206,26 +241,24 @@ void peers_set_certificate(struct node *node, struct peer *peer,
     }
     *peer->certificate = *certificate;
     peer->certificate_entry = entry;
+    peer->is_by_root = entry->writer->was_root;
     if (is_first) {
         peer->member.state_since_ms = node->now_ms;
         node->suspicions.n_down += peer->is_self ? 0 : 1;
     }
 }
 
-bool peers_is_issuer(const struct node *node, const struct peer *peer)
+bool peers_is_certified(const struct peer *peer)
 {
-    const struct peer *signer;
+    return peer->certificate != NULL && peer->denial == NODE_DENIAL_NONE;
+}
 
-    if (peer->is_root) {
-        return true;
-    }
-    if (peer->certificate == NULL || peer->certificate_entry == NULL ||
-        (peer->certificate->roles & BODY_ROLE_ISSUER) == 0) {
-        return false;
-    }
+bool peers_is_issuer(const struct peer *peer)
+{
     /* Only a root makes issuers: the chain has two links at most. */
-    signer = peers_find(node, peer->certificate_entry->record.writer);
-    return signer != NULL && signer->is_root;
+    return peer->is_root ||
+           (peers_is_certified(peer) && peer->is_by_root &&
+            (peer->certificate->roles & BODY_ROLE_ISSUER) != 0);
 }
 
 bool peers_need_keys(const struct node *node, struct peer *peer)

@@ -23,11 +23,19 @@ struct peer {
     UT_hash_handle hh_id;
     uint8_t key[32];
     uint64_t id;
-    bool is_root;
+    bool is_root;      /* by the charter in force */
+    bool was_root;     /* or by one before it */
+    bool is_certifier; /* in peers.certifiers */
     bool is_self;
 
-    /* Certificate in force; NULL for roots and strangers. */
+    /* The last one that was in force; NULL for roots and strangers.  Members
+     * with a denial are certified no more: peers_is_certified. */
     struct body_certificate *certificate;
+    bool is_by_root; /* a root wrote it */
+    bool is_due;     /* certify_tick has to see it */
+    enum node_denial denial;
+    uint64_t revoked_hlc;            /* with NODE_DENIAL_REVOKED */
+    uint64_t root_until_hlc;         /* of a former root */
     struct body_certificate *spare;  /* reserved for the first one */
     struct entry *certificate_entry; /* view.c sets it free */
 
@@ -45,6 +53,11 @@ struct peers {
     struct peer **ring;  /* all, ascending by id */
     size_t n;
     size_t n_heard; /* of whom last_heard_ms is no longer 0 */
+    /* Who may have certified or revoked others: all roots that there were, and
+     * issuers. */
+    struct peer **certifiers;
+    size_t n_certifiers;
+    size_t certifiers_capacity;
     size_t capacity;
 };
 
@@ -56,14 +69,20 @@ struct peer *peers_find_id(const struct node *node, uint64_t id);
  * another key has the same id. */
 enum { PEERS_E_FULL = 1 };
 int peers_get(struct node *node, const uint8_t key[32], struct peer **ret);
+/* Finds or makes one that is, or will be, a root.  As peers_get. */
+int peers_get_root(struct node *node, const uint8_t key[32], struct peer **ret);
+/* Room for one more certifier.  0 or -ENOMEM. */
+int peers_reserve_certifier(struct node *node);
+/* After peers_reserve_certifier. */
+void peers_add_certifier(struct node *node, struct peer *peer);
 void peers_done(struct node *node);
 /* Index in ring of the first peer with id >= `id`. */
 size_t peers_ring_index(const struct node *node, uint64_t id);
 /* Memory for the peer's first certificate, so that peers_set_certificate
  * cannot fail.  0 or -ENOMEM. */
 int peers_reserve_certificate(struct peer *peer);
-/* Adopts a verified certificate as the peer's one in force if it is better
- * than the present one.  After peers_reserve_certificate. */
+/* Adopts a certificate as the peer's one in force.  After
+ * peers_reserve_certificate. */
 void peers_set_certificate(struct node *node, struct peer *peer,
                            struct entry *entry,
                            const struct body_certificate *certificate);
@@ -71,7 +90,10 @@ void peers_set_certificate(struct node *node, struct peer *peer,
  * a start with thousands of members must not wait for all of them.  False
  * when there is no certificate or its key is of small order. */
 bool peers_need_keys(const struct node *node, struct peer *peer);
-bool peers_is_issuer(const struct node *node, const struct peer *peer);
+/* A root, or a member that a root has made an issuer. */
+bool peers_is_issuer(const struct peer *peer);
+/* Whether it is a member whose word counts. */
+bool peers_is_certified(const struct peer *peer);
 /* Seconds since 1970 for validity: never behind what was stored. */
 uint64_t peers_validity_s(const struct node *node);
 /* Up to `n` distinct random live peers (alive, suspect), not `except`. */

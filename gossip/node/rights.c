@@ -9,35 +9,100 @@
 #include "gossip/base/unpack.h"
 #include "gossip/wire/evidence.h"
 
+enum rights_verdict {
+    RIGHTS_OK,
+    RIGHTS_BODY,
+    RIGHTS_WRITER,  /* nobody who writes such */
+    RIGHTS_DENIED,  /* not this */
+    RIGHTS_EXPIRED, /* not at this time */
+};
+
+static uint64_t hlc_s(const struct record *record)
+{
+    return (record->hlc >> 16) / 1000;
+}
+
+/* Whether an issuer could write this certificate: under its own serial, while
+ * its own certificate lasted and it was not revoked, and not beyond that.  The
+ * times are the records' own, so that every node judges alike. */
+static enum rights_verdict judge_issued(const struct peer *issuer,
+                                        const struct record *record,
+                                        const struct body_certificate *body)
+{
+    const struct body_certificate *own = issuer->certificate;
+
+    if (own == NULL || own->serial != record->serial) {
+        return RIGHTS_WRITER;
+    }
+    if ((body->roles & BODY_ROLE_ISSUER) != 0 ||
+        (issuer->denial == NODE_DENIAL_REVOKED &&
+         record->hlc > issuer->revoked_hlc)) {
+        return RIGHTS_DENIED;
+    }
+    return hlc_s(record) > own->not_after_s ||
+                   body->not_after_s > own->not_after_s
+               ? RIGHTS_EXPIRED
+               : RIGHTS_OK;
+}
+
+/* Whether a certificate may be in the view.  Whether it counts there hangs on
+ * charter and revocations: certify.c. */
+static enum rights_verdict judge_certificate(const struct node *node,
+                                             const struct record *record,
+                                             struct body_certificate *ret)
+{
+    const struct peer *writer = peers_find(node, record->writer);
+    enum rights_verdict verdict = RIGHTS_OK;
+
+    if (writer == NULL || !writer->is_certifier) {
+        return RIGHTS_WRITER;
+    }
+    if (body_get_certificate(record, ret) != 0) {
+        return RIGHTS_BODY;
+    }
+    if (!writer->was_root) {
+        verdict = judge_issued(writer, record, ret);
+    }
+    if (verdict == RIGHTS_OK &&
+        ret->not_before_s > hlc_s(record) + LIMIT_CERT_EARLY_S) {
+        return RIGHTS_EXPIRED;
+    }
+    return verdict;
+}
+
+/* 0, or RECORD_E_BODY with the counter of the verdict raised. */
+static int count_verdict(struct node *node, enum rights_verdict verdict)
+{
+    switch (verdict) {
+    case RIGHTS_OK:
+        return 0;
+    case RIGHTS_WRITER:
+        node->counters.refused_writer++;
+        break;
+    case RIGHTS_EXPIRED:
+        node->counters.refused_expired++;
+        break;
+    case RIGHTS_DENIED:
+        node->counters.refused_rights++;
+        break;
+    case RIGHTS_BODY:
+    default:
+        node->counters.refused_body++;
+        break;
+    }
+    return RECORD_E_BODY;
+}
+
 int rights_check_certificate(struct node *node, const struct record *record,
                              struct body_certificate *ret)
 {
-    const struct peer *writer = peers_find(node, record->writer);
-    uint64_t now_s = peers_validity_s(node);
     struct body_certificate body;
+    int error = count_verdict(node, judge_certificate(node, record, &body));
 
-    if (writer == NULL || !peers_is_issuer(node, writer)) {
-        node->counters.refused_writer++;
-        return RECORD_E_BODY;
+    if (error == 0) {
+        *ret = body;
     }
-    if (body_get_certificate(record, &body) != 0 || body.n_mesh == 0) {
-        node->counters.refused_body++;
-        return RECORD_E_BODY;
-    }
-    /* An issuer that is no root cannot make issuers. */
-    if (!writer->is_root && (body.roles & BODY_ROLE_ISSUER) != 0) {
-        node->counters.refused_rights++;
-        return RECORD_E_BODY;
-    }
-    /* Before the first event no time is known; the own certificate, the only
-     * one then, is judged again when it is used. */
-    if (now_s != 0 && (now_s > body.not_after_s ||
-                       now_s + LIMIT_CERT_EARLY_S < body.not_before_s)) {
-        node->counters.refused_expired++;
-        return RECORD_E_BODY;
-    }
-    *ret = body;
-    return 0;
+    return error;
 }
 
 uint8_t rights_slot_kind(const struct record *record)
@@ -83,12 +148,6 @@ enum rights_class rights_class(const struct record *record)
                : RIGHTS_COUNTED;
 }
 
-enum rights_verdict {
-    RIGHTS_OK,
-    RIGHTS_BODY,
-    RIGHTS_DENIED,
-};
-
 static enum rights_verdict judge_body(bool is_ok)
 {
     return is_ok ? RIGHTS_OK : RIGHTS_BODY;
@@ -106,23 +165,27 @@ static enum rights_verdict judge_service(const struct peer *writer,
                                                              : RIGHTS_DENIED;
 }
 
-static enum rights_verdict judge_admission(const struct node *node,
-                                           const struct peer *writer,
+static enum rights_verdict judge_admission(const struct peer *writer,
                                            const struct record *record)
 {
     struct body_function function;
     struct body_revocation revocation;
 
-    if (!peers_is_issuer(node, writer)) {
+    if (!writer->was_root && !peers_is_issuer(writer)) {
         return RIGHTS_DENIED;
     }
-    return record->kind == RECORD_FUNCTION
-               ? judge_body(body_get_function(record, &function) == 0)
-               : judge_body(body_get_revocation(record, &revocation) == 0);
+    if (record->kind == RECORD_FUNCTION) {
+        return judge_body(body_get_function(record, &function) == 0);
+    }
+    if (body_get_revocation(record, &revocation) != 0) {
+        return RIGHTS_BODY;
+    }
+    /* Only a root undoes. */
+    return revocation.is_lifted && !writer->was_root ? RIGHTS_DENIED
+                                                     : RIGHTS_OK;
 }
 
-static enum rights_verdict judge(const struct node *node,
-                                 const struct peer *writer,
+static enum rights_verdict judge(const struct peer *writer,
                                  const struct record *record)
 {
     struct body_member member;
@@ -137,7 +200,7 @@ static enum rights_verdict judge(const struct node *node,
         return judge_service(writer, record);
     case RECORD_FUNCTION:
     case RECORD_REVOCATION:
-        return judge_admission(node, writer, record);
+        return judge_admission(writer, record);
     case RECORD_MEMBER:
         return judge_body(body_get_member(record, &member) == 0);
     case RECORD_TOMBSTONE:
@@ -149,7 +212,7 @@ static enum rights_verdict judge(const struct node *node,
     case RECORD_ACCUSATION:
         return judge_body(body_get_accusation(record, &accusation) == 0);
     case RECORD_HOLD:
-        return !peers_is_issuer(node, writer)
+        return !peers_is_issuer(writer)
                    ? RIGHTS_DENIED
                    : judge_body(body_get_hold(record, &hold) == 0);
     case RECORD_EVIDENCE:
@@ -162,96 +225,119 @@ static enum rights_verdict judge(const struct node *node,
     }
 }
 
-int rights_check(struct node *node, const struct peer *writer,
-                 const struct record *record)
+/* Whether the writer writes at all, this kind and at this time. */
+static enum rights_verdict judge_writer(const struct peer *writer,
+                                        const struct record *record)
 {
     const struct body_certificate *certificate = writer->certificate;
 
-    if (writer->is_root) {
-        /* Roots have no certificate; they write admission records only. */
+    if (writer->was_root && (writer->is_root || certificate == NULL)) {
+        /* Roots have no certificate; they write admission records only, and
+         * former ones none that are new. */
         if (record->kind != RECORD_FUNCTION &&
             record->kind != RECORD_REVOCATION) {
-            node->counters.refused_rights++;
-            return RECORD_E_BODY;
+            return RIGHTS_DENIED;
         }
-    } else if (certificate == NULL || certificate->serial != record->serial) {
-        node->counters.refused_writer++;
-        return RECORD_E_BODY;
-    } else if (peers_validity_s(node) > certificate->not_after_s) {
-        node->counters.refused_expired++;
-        return RECORD_E_BODY;
+        return writer->is_root || record->hlc <= writer->root_until_hlc
+                   ? RIGHTS_OK
+                   : RIGHTS_WRITER;
     }
-    switch (judge(node, writer, record)) {
-    case RIGHTS_OK:
-        return 0;
-    case RIGHTS_DENIED:
-        node->counters.refused_rights++;
-        return RECORD_E_BODY;
-    case RIGHTS_BODY:
-    default:
-        node->counters.refused_body++;
-        return RECORD_E_BODY;
+    if (!peers_is_certified(writer) || certificate->serial != record->serial) {
+        return RIGHTS_WRITER;
     }
+    /* By the record's own clock, so that all nodes take the same.  That a
+     * member lives it may always say. */
+    return record->kind != RECORD_MEMBER && record->kind != RECORD_ACCUSATION &&
+                   hlc_s(record) > certificate->not_after_s
+               ? RIGHTS_EXPIRED
+               : RIGHTS_OK;
+}
+
+int rights_check(struct node *node, const struct peer *writer,
+                 const struct record *record)
+{
+    enum rights_verdict verdict = judge_writer(writer, record);
+
+    if (verdict == RIGHTS_OK) {
+        verdict = judge(writer, record);
+    }
+    return count_verdict(node, verdict);
+}
+
+/* A certificate that would not count is not written. */
+static enum rights_verdict judge_own_certificate(const struct node *node,
+                                                 const struct record *record)
+{
+    struct body_certificate body;
+    enum rights_verdict verdict;
+
+    if (!peers_is_issuer(node->self)) {
+        return RIGHTS_DENIED;
+    }
+    verdict = judge_certificate(node, record, &body);
+    if (verdict == RIGHTS_OK && !certify_would_count(node, record, &body)) {
+        return RIGHTS_DENIED;
+    }
+    return verdict;
 }
 
 int rights_check_own(struct node *node, const struct record *record)
 {
-    struct node_counters counters = node->counters;
-    struct body_certificate certificate;
-    int result = 0;
+    enum rights_verdict verdict;
 
     if (record->kind == RECORD_CERTIFICATE) {
-        if (!peers_is_issuer(node, node->self)) {
-            return NODE_E_NOT_ALLOWED;
-        }
-        result = rights_check_certificate(node, record, &certificate) == 0
-                     ? 0
-                     : NODE_E_BODY;
+        verdict = judge_own_certificate(node, record);
+    } else if (record->kind == RECORD_CHARTER) {
+        verdict = RIGHTS_DENIED; /* roots sign those */
     } else {
-        switch (judge(node, node->self, record)) {
-        case RIGHTS_DENIED:
-            result = NODE_E_NOT_ALLOWED;
-            break;
-        case RIGHTS_BODY:
-            result = NODE_E_BODY;
-            break;
-        case RIGHTS_OK:
-        default:
-            break;
+        verdict = judge_writer(node->self, record);
+        if (verdict == RIGHTS_OK) {
+            verdict = judge(node->self, record);
         }
     }
-    /* Asking is not refusing a peer's record. */
-    node->counters = counters;
-    return result;
+    switch (verdict) {
+    case RIGHTS_OK:
+        return 0;
+    case RIGHTS_BODY:
+        return NODE_E_BODY;
+    case RIGHTS_WRITER:
+    case RIGHTS_DENIED:
+    case RIGHTS_EXPIRED:
+    default:
+        return NODE_E_NOT_ALLOWED;
+    }
 }
 
 int node_check_certificate(const struct node *node, const uint8_t *bytes,
-                           size_t size, uint64_t wall_ms,
-                           struct body_certificate *ret)
+                           size_t size, struct body_certificate *ret)
 {
-    const struct peer *writer;
+    const struct peer *subject;
     struct body_certificate body;
     struct record record;
-    uint64_t now_s = MAX_OF(wall_ms / 1000, peers_validity_s(node));
     int error;
 
     error = record_parse(bytes, size, &record);
     if (error != 0) {
         return error;
     }
-    writer = peers_find(node, record.writer);
     if (record.kind != RECORD_CERTIFICATE ||
-        memcmp(record.cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0 ||
-        writer == NULL || !peers_is_issuer(node, writer)) {
+        memcmp(record.cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0) {
         return NODE_E_NOT_ALLOWED;
     }
-    error = body_get_certificate(&record, &body);
-    if (error != 0) {
-        return error;
+    switch (judge_certificate(node, &record, &body)) {
+    case RIGHTS_OK:
+        break;
+    case RIGHTS_BODY:
+        return RECORD_E_BODY;
+    case RIGHTS_WRITER:
+    case RIGHTS_DENIED:
+    case RIGHTS_EXPIRED:
+    default:
+        return NODE_E_NOT_ALLOWED;
     }
-    if (now_s > body.not_after_s ||
-        now_s + LIMIT_CERT_EARLY_S < body.not_before_s ||
-        (!writer->is_root && (body.roles & BODY_ROLE_ISSUER) != 0)) {
+    subject = peers_find(node, body.sign_public);
+    if (!certify_would_count(node, &record, &body) ||
+        (subject != NULL && subject->denial != NODE_DENIAL_NONE)) {
         return NODE_E_NOT_ALLOWED;
     }
     error = node->verify(&record, node->verify_data);

@@ -174,6 +174,17 @@ void suspicion_on_member(struct node *node, struct peer *peer,
     }
 }
 
+void suspicion_removed(struct node *node, struct peer *peer,
+                       struct node_actions *actions)
+{
+    peer->member.has_body = false;
+    peer->member.n_accusations = 0;
+    peer->member.review_ms = NODE_NEVER;
+    peer->probe.confirm_ms = NODE_NEVER;
+    suspicion_set_state(node, peer, NODE_MEMBER_REMOVED, actions);
+    set_reachable(peer, false, actions);
+}
+
 /* --- Accusations ------------------------------------------------------------
  */
 
@@ -543,6 +554,7 @@ const char *node_member_state_name(enum node_member_state state)
         [NODE_MEMBER_UNKNOWN] = "unknown", [NODE_MEMBER_ALIVE] = "alive",
         [NODE_MEMBER_SUSPECT] = "suspect", [NODE_MEMBER_DEAD] = "dead",
         [NODE_MEMBER_PAUSED] = "paused",   [NODE_MEMBER_LEFT] = "left",
+        [NODE_MEMBER_REMOVED] = "removed",
     };
 
     return (size_t)state < ARRAY_SIZE(names) ? names[state] : "unknown";

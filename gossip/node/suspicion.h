@@ -54,6 +54,10 @@ struct suspicions {
 void suspicion_set_state(struct node *node, struct peer *peer,
                          enum node_member_state state,
                          struct node_actions *actions);
+/* It is certified no more: nothing is known of it.  The caller has reserved two
+ * actions. */
+void suspicion_removed(struct node *node, struct peer *peer,
+                       struct node_actions *actions);
 /* A newer member record of the peer came into the view. */
 void suspicion_on_member(struct node *node, struct peer *peer,
                          const struct record *record,

@@ -235,14 +235,31 @@ static void push(struct sync_channel *channel, const struct entry *entry)
     }
 }
 
-/* Sends what the peer lacks; certificates first, as nothing of their subject
- * is accepted before them. */
+/* What is sent before what: charters say whose certificates count, revocations
+ * whose do not, and nothing of a subject is accepted before its certificate. */
+#define SYNC_RANKS 4
+
+static int rank_of(uint8_t kind)
+{
+    switch (kind) {
+    case RECORD_CHARTER:
+        return 0;
+    case RECORD_REVOCATION:
+        return 1;
+    case RECORD_CERTIFICATE:
+        return 2;
+    default:
+        return 3;
+    }
+}
+
+/* Sends what the peer lacks, in that order. */
 static void push_missing(struct sync_channel *channel,
                          const struct message *message)
 {
     const struct node *node = channel->node;
 
-    for (int pass = 0; pass < 2; pass++) {
+    for (int rank = 0; rank < SYNC_RANKS; rank++) {
         for (size_t i = peers_ring_index(node, message->first);
              i < node->peers.n && node->peers.ring[i]->id <= message->last;
              i++) {
@@ -250,10 +267,9 @@ static void push_missing(struct sync_channel *channel,
 
             for (size_t j = 0; j < peer->records.n_entries; j++) {
                 const struct entry *entry = peer->records.entries[j];
-                bool is_first = entry->record.kind == RECORD_CERTIFICATE;
 
-                if (is_first == (pass == 0) && view_is_counted(entry) &&
-                    entry->hash >= message->lowest &&
+                if (rank_of(entry->record.kind) == rank &&
+                    view_is_counted(entry) && entry->hash >= message->lowest &&
                     entry->hash <= message->highest &&
                     !message_has(message, entry->hash)) {
                     push(channel, entry);

@@ -149,7 +149,7 @@ static void start_payload(struct outgoing *outgoing)
 bool outgoing_begin(struct outgoing *outgoing, struct node *node,
                     struct peer *peer, struct node_actions *actions)
 {
-    if (peer->is_self || peer->certificate == NULL || node->n_burst == 0) {
+    if (peer->is_self || !peers_is_certified(peer) || node->n_burst == 0) {
         return false;
     }
     if (peer->link.boot == 0) {
@@ -365,7 +365,7 @@ static int receive_hello(struct node *node, const struct node_event *event,
         return result;
     }
     peer = peers_find(node, record.key);
-    if (peer == NULL || peer->certificate == NULL || peer->is_self ||
+    if (peer == NULL || !peers_is_certified(peer) || peer->is_self ||
         peer->id != header->source_id) {
         node->counters.dropped_unknown_peer++;
         return 0;
@@ -419,7 +419,7 @@ int transport_receive(struct node *node, const struct node_event *event,
         return receive_hello(node, event, &header, actions);
     }
     peer = peers_find_id(node, header.source_id);
-    if (peer == NULL || peer->certificate == NULL || peer->is_self) {
+    if (peer == NULL || !peers_is_certified(peer) || peer->is_self) {
         node->counters.dropped_unknown_peer++;
         return 0;
     }

@@ -329,7 +329,7 @@ void view_drop_member(struct node *node, struct peer *peer,
 
         if (kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
             kind != RECORD_MEMBER && kind != RECORD_EVIDENCE &&
-            kind != RECORD_HOLD) {
+            kind != RECORD_HOLD && kind != RECORD_CHARTER) {
             view_remove(node, entry, true, actions);
         }
     }
@@ -353,7 +353,7 @@ void view_thaw(struct node *node, struct peer *writer,
 
         if (entry->record.serial == serial && !writer->is_self &&
             kind != RECORD_CERTIFICATE && kind != RECORD_REVOCATION &&
-            kind != RECORD_MEMBER) {
+            kind != RECORD_MEMBER && kind != RECORD_CHARTER) {
             view_remove(node, entry, true, actions);
         }
     }

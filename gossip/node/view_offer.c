@@ -82,9 +82,10 @@ struct incoming {
     struct peer *writer;
     struct entry *old;
     uint8_t slot_kind;
-    struct peer *subject; /* of a certificate */
-    struct entry *entry;  /* linked by take */
-    uint8_t *news;        /* for spread_add, NULL for what was loaded */
+    struct peer *subject;         /* of a certificate */
+    struct body_charter *charter; /* room for one, NULL for other kinds */
+    struct entry *entry;          /* linked by take */
+    uint8_t *news;                /* for spread_add, NULL for what was loaded */
 };
 
 /* Another record of the writer under the same order, or NULL. */
@@ -116,6 +117,7 @@ static bool is_from_before_leaving(const struct peer *writer,
            writer->member.body.state == BODY_MEMBER_LEFT &&
            record->kind != RECORD_MEMBER && record->kind != RECORD_REVOCATION &&
            record->kind != RECORD_EVIDENCE && record->kind != RECORD_HOLD &&
+           record->kind != RECORD_CHARTER &&
            record_order_compare(record->order, writer->member.incarnation) < 0;
 }
 
@@ -124,7 +126,8 @@ static bool is_over_limit(const struct peer *writer,
 {
     /* For a certificate's subject there is a limit of its own: peers_get. */
     if (record->kind == RECORD_CERTIFICATE || record->kind == RECORD_MEMBER ||
-        record->kind == RECORD_MANIFEST || record->kind == RECORD_EVIDENCE) {
+        record->kind == RECORD_MANIFEST || record->kind == RECORD_EVIDENCE ||
+        record->kind == RECORD_CHARTER) {
         return false;
     }
     /* An issuer's certificates and claims do not count against the rest. */
@@ -151,11 +154,15 @@ static int check_writer(struct node *node, struct incoming *in)
     if (in->writer == NULL) {
         return refuse(&node->counters.refused_writer);
     }
-    if (in->record.kind != RECORD_CERTIFICATE &&
-        rights_check(node, in->writer, &in->record) != 0) {
-        return VIEW_REFUSED;
+    switch (in->record.kind) {
+    case RECORD_CERTIFICATE:
+        return VIEW_ACCEPTED;
+    case RECORD_CHARTER:
+        return charter_check(node, &in->record, in->charter);
+    default:
+        return rights_check(node, in->writer, &in->record) == 0 ? VIEW_ACCEPTED
+                                                                : VIEW_REFUSED;
     }
-    return VIEW_ACCEPTED;
 }
 
 static int check_order(struct node *node, struct incoming *in, bool is_own)
@@ -271,15 +278,19 @@ static int check(struct node *node, const struct view_offer *offer,
 }
 
 static void take_certificate(struct node *node, struct peer *subject,
-                             struct entry *entry, struct node_actions *actions)
+                             const struct entry *entry,
+                             struct node_actions *actions)
 {
     struct body_certificate certificate;
 
     /* It decoded when it was checked. */
-    if (body_get_certificate(&entry->record, &certificate) == 0) {
-        peers_set_certificate(node, subject, entry, &certificate);
-        view_thaw(node, subject, actions);
+    if (entry->writer->was_root &&
+        body_get_certificate(&entry->record, &certificate) == 0 &&
+        (certificate.roles & BODY_ROLE_ISSUER) != 0) {
+        peers_add_certifier(node, subject);
     }
+    certify_again(node, subject);
+    view_thaw(node, subject, actions);
 }
 
 /* Consequences by kind, once the record is in the view.  The memory for all
@@ -290,6 +301,14 @@ static void take_effect(struct node *node, struct incoming *in,
     switch (in->record.kind) {
     case RECORD_CERTIFICATE:
         take_certificate(node, in->subject, entry, actions);
+        break;
+    case RECORD_CHARTER:
+        charter_take(node, &entry->record);
+        break;
+    case RECORD_REVOCATION:
+        if (peers_find(node, in->record.key) != NULL) {
+            certify_again(node, peers_find(node, in->record.key));
+        }
         break;
     case RECORD_MEMBER:
         in->writer->records.member_entry = entry;
@@ -355,7 +374,10 @@ static int prepare_subject(struct node *node, struct incoming *in)
     if (result == PEERS_E_FULL) {
         return refuse(&node->counters.refused_limit);
     }
-    return result != 0 ? result : peers_reserve_certificate(in->subject);
+    if (result == 0) {
+        result = peers_reserve_certificate(in->subject);
+    }
+    return result != 0 ? result : peers_reserve_certifier(node);
 }
 
 /* All the memory that taking the record needs, so that it is taken whole or
@@ -367,6 +389,8 @@ static int prepare(struct node *node, const struct view_offer *offer,
 
     if (in->record.kind == RECORD_CERTIFICATE) {
         result = prepare_subject(node, in);
+    } else if (in->record.kind == RECORD_CHARTER) {
+        result = charter_prepare(node, in->charter);
     }
     if (result != VIEW_ACCEPTED) {
         return result;
@@ -387,6 +411,13 @@ static int prepare(struct node *node, const struct view_offer *offer,
         return -ENOMEM;
     }
     return VIEW_ACCEPTED;
+}
+
+/* Goes before other news: who is in the cluster, and who no more. */
+static bool is_urgent(uint8_t kind)
+{
+    return kind == RECORD_MEMBER || kind == RECORD_REVOCATION ||
+           kind == RECORD_CHARTER;
 }
 
 static void take(struct node *node, const struct view_offer *offer,
@@ -413,7 +444,7 @@ static void take(struct node *node, const struct view_offer *offer,
     view_announce(entry, change_of(in, had_live), actions);
     if (in->news != NULL) {
         spread_add(node, in->news, entry->record.size, entry->hash,
-                   offer->source, in->record.kind == RECORD_MEMBER);
+                   offer->source, is_urgent(in->record.kind));
     }
     take_effect(node, in, entry, actions);
 }
@@ -421,7 +452,8 @@ static void take(struct node *node, const struct view_offer *offer,
 static int offer_record(struct node *node, const struct view_offer *offer,
                         struct node_actions *actions)
 {
-    struct incoming in = {0};
+    struct body_charter charter;
+    struct incoming in = {.charter = &charter};
     int result = check(node, offer, &in, actions);
 
     if (result == VIEW_ACCEPTED) {

@@ -360,6 +360,25 @@ _must_check_ int body_sign_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
 _must_check_ int body_verify_charter(const struct record *record,
                                      const struct body_charter_parent *parent,
                                      struct body_charter *ret);
+/* Lays out and signs the record of a charter that is signed, written by the
+ * root of these 64 secret bytes.  0 and the size, -ENOBUFS: it does not fit. */
+_must_check_ int body_build_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                                    const struct body_charter *charter,
+                                    const uint8_t secret[64],
+                                    struct record_order order, uint64_t hlc,
+                                    uint8_t *buffer, size_t buffer_size,
+                                    size_t *ret_size);
+/* Whether the address is in a mesh range; the subnet in a container range. */
+bool body_charter_allows_mesh(const struct body_charter *charter,
+                              const struct address *address);
+bool body_charter_allows_subnet(const struct body_charter *charter,
+                                const struct prefix *subnet);
+/* Whether the subnet is one of the ranges that several may share. */
+bool body_charter_is_shared(const struct body_charter *charter,
+                            const struct prefix *subnet);
+/* Whether mesh addresses and subnets of the certificate are the cluster's. */
+bool body_charter_allows_certificate(const struct body_charter *charter,
+                                     const struct body_certificate *body);
 /* The parent that a charter is for the next one. */
 void body_follow_charter(const struct body_charter *charter,
                          const uint8_t hash[BODY_CHARTER_HASH_SIZE],

@@ -341,6 +341,45 @@ int body_sign_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
     return 0;
 }
 
+int body_build_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                       const struct body_charter *charter,
+                       const uint8_t secret[64], struct record_order order,
+                       uint64_t hlc, uint8_t *buffer, size_t buffer_size,
+                       size_t *ret_size)
+{
+    uint8_t body[LIMIT_RECORD_SIZE];
+    uint8_t hash[BODY_CHARTER_HASH_SIZE];
+    uint8_t key[BODY_CHARTER_KEY_SIZE];
+    struct record_fields fields = {
+        .kind = RECORD_CHARTER,
+        .cluster = cluster,
+        .writer = secret + SIGN_SECRET_SIZE - SIGN_PUBLIC_SIZE,
+        .order = order,
+        .hlc = hlc,
+        .key = key,
+        .key_size = sizeof(key),
+        .body = body,
+    };
+    size_t size;
+    int error =
+        body_put_charter(charter, body, sizeof(body), &fields.body_size);
+
+    if (error != 0) {
+        return error;
+    }
+    body_hash_charter(charter, body, fields.body_size, hash);
+    body_key_charter(charter, hash, key);
+    size = record_build(&fields, buffer, buffer_size);
+    if (size == 0) {
+        return -ENOBUFS;
+    }
+    error = sign_record(buffer, size, secret);
+    if (error == 0) {
+        *ret_size = size;
+    }
+    return error;
+}
+
 static bool is_root(const struct body_charter_parent *parent,
                     const uint8_t key[32])
 {
@@ -398,4 +437,52 @@ void body_follow_charter(const struct body_charter *charter,
     };
     memcpy(ret->hash, hash, BODY_CHARTER_HASH_SIZE);
     memcpy(ret->roots, charter->roots, sizeof(ret->roots));
+}
+
+/* --- Ranges ------------------------------------------------------------------
+ */
+
+bool body_charter_allows_mesh(const struct body_charter *charter,
+                              const struct address *address)
+{
+    for (size_t i = 0; i < charter->n_mesh; i++) {
+        if (prefix_contains(&charter->mesh[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool body_charter_allows_subnet(const struct body_charter *charter,
+                                const struct prefix *subnet)
+{
+    return inside_one(subnet, charter->containers, charter->n_containers);
+}
+
+bool body_charter_is_shared(const struct body_charter *charter,
+                            const struct prefix *subnet)
+{
+    for (size_t i = 0; i < charter->n_shared; i++) {
+        if (charter->shared[i].len == subnet->len &&
+            address_equal(&charter->shared[i].address, &subnet->address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool body_charter_allows_certificate(const struct body_charter *charter,
+                                     const struct body_certificate *body)
+{
+    for (size_t i = 0; i < body->n_mesh; i++) {
+        if (!body_charter_allows_mesh(charter, &body->mesh[i].address)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < body->n_subnets; i++) {
+        if (!body_charter_allows_subnet(charter, &body->subnets[i])) {
+            return false;
+        }
+    }
+    return true;
 }

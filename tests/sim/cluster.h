@@ -28,6 +28,7 @@
 #include "tests/sim/queue.h"
 #include "tests/sim/random.h"
 #include "tests/sim/simkeys.h"
+#include "tests/unit/charter_sample.h"
 
 /* Wall clock at the start of every run: 2026-01-01. */
 #define CLUSTER_WALL_MS 1767225600000u
@@ -88,6 +89,7 @@ struct cluster {
     struct cluster_config config;
     uint64_t now_us;
     struct simkeys root;
+    struct charter_sample charter;
     uint8_t cluster[RECORD_CLUSTER_SIZE];
     struct cluster_node *nodes;
     struct queue queue;

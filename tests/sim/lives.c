@@ -43,6 +43,8 @@ static void lives_preload(struct cluster *cluster)
     uint32_t n_informed = n_nodes - cluster->config.n_strangers;
 
     for (uint32_t i = 0; i < n_nodes; i++) {
+        disk_preload(&cluster->nodes[i].disk, cluster->charter.bytes,
+                     cluster->charter.size);
         for (uint32_t j = 0; j < n_nodes; j++) {
             const struct simkeys_record *certificate =
                 &cluster->nodes[j].certificate;
@@ -77,6 +79,13 @@ struct cluster *cluster_new(const struct cluster_config *config)
     crypto_generichash_init(&cluster->trace, NULL, 0, 16);
     simkeys_make(config->seed, SIMKEYS_ROOT, &cluster->root);
     simkeys_cluster(config->seed, cluster->cluster);
+    cluster->charter =
+        charter_sample_make(cluster->cluster, cluster->root.sign_secret,
+                            &(const struct charter_ranges){
+                                .containers = {"10.64.0.0/10"},
+                                .mesh = {"10.0.0.0/10"},
+                                .services = {"100.80.0.0/12"},
+                            });
     for (uint32_t i = 0; i < config->n_nodes; i++) {
         struct cluster_node *self = &cluster->nodes[i];
 
@@ -163,17 +172,18 @@ void cluster_start(struct cluster *cluster, uint32_t node)
 {
     struct cluster_node *self = &cluster->nodes[node];
     struct node_event event = {.type = NODE_EVENT_START};
-    struct node_config config = {
-        .roots = (const uint8_t(*)[32]) & cluster->root.sign_public,
-        .n_roots = 1,
-        .certificate = self->certificate.bytes,
-        .certificate_size = self->certificate.size,
-        .seed = random_next(&cluster->random),
-        .version = LIVES_VERSION,
-        .tuning = cluster->config.tuning != NULL ? *cluster->config.tuning
-                                                 : NODE_TUNING_DEFAULT,
-        .verify = cluster->verify,
-        .verify_data = &cluster->check};
+    struct node_config config = {.genesis = cluster->charter.genesis,
+                                 .charters = cluster->charter.bytes,
+                                 .charters_size = cluster->charter.size,
+                                 .certificate = self->certificate.bytes,
+                                 .certificate_size = self->certificate.size,
+                                 .seed = random_next(&cluster->random),
+                                 .version = LIVES_VERSION,
+                                 .tuning = cluster->config.tuning != NULL
+                                               ? *cluster->config.tuning
+                                               : NODE_TUNING_DEFAULT,
+                                 .verify = cluster->verify,
+                                 .verify_data = &cluster->check};
     int result;
 
     if (self->node != NULL) {

@@ -162,10 +162,9 @@ static bool streams_accept(struct cluster *cluster,
     }
     return streams_is_alive(cluster, stream, STREAMS_RESPONDER) &&
            n_served < LIMIT_SYNC_STREAMS &&
-           node_check_certificate(
-               cluster->nodes[responder].node, from->certificate.bytes,
-               from->certificate.size, cluster_node_wall_ms(cluster, responder),
-               &certificate) == 0;
+           node_check_certificate(cluster->nodes[responder].node,
+                                  from->certificate.bytes,
+                                  from->certificate.size, &certificate) == 0;
 }
 
 void streams_send(struct cluster *cluster, uint32_t node,

@@ -11,6 +11,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/system/clock.h"
 #include "gossip/wire/sign.h"
+#include "tests/unit/charter_sample.h"
 
 /* core_write gets only a core: the fixture around it. */
 static struct join_fixture *fixture_of(struct core *core)
@@ -110,13 +111,23 @@ int core_write(struct core *core, uint8_t kind, const uint8_t *key,
 static void make_genesis(struct join_fixture *fixture)
 {
     struct genesis *genesis = &fixture->identity.genesis;
+    struct charter_sample sample;
 
     strcpy(genesis->name, "lab");
     (void)crypto_sign_keypair(genesis->roots[0], fixture->admission);
     genesis->n_roots = 1;
     genesis->created_s = JOIN_FIXTURE_NOW_S;
-    assert(prefix_parse("100.80.0.0/12", &genesis->service_range) == 0);
+    genesis->threshold = 1;
     assert(genesis_build(genesis) == 0);
+    sample =
+        charter_sample_make(genesis->cluster_id, fixture->admission,
+                            &(const struct charter_ranges){
+                                .containers = {"10.0.0.0/8", "fd00:1::/32"},
+                                .mesh = {"100.104.0.0/16", "fd00:2::/32"},
+                                .services = {"100.80.0.0/12"},
+                            });
+    assert(charters_find(genesis, sample.bytes, sample.size,
+                         &fixture->identity.charters) == 0);
 }
 
 static void make_certificate(struct join_fixture *fixture)
@@ -169,8 +180,8 @@ static void start_node(struct join_fixture *fixture)
 {
     const struct identity *identity = &fixture->identity;
     struct node_config config = {
-        .roots = identity->genesis.roots,
-        .n_roots = 1,
+        .charters = identity->charters.bytes,
+        .charters_size = identity->charters.size,
         .certificate = identity->certificate,
         .certificate_size = identity->certificate_size,
         .epoch = (UINT64_C(1) << 32) | 5,
@@ -183,6 +194,7 @@ static void start_node(struct join_fixture *fixture)
                                .now_ms = 1000,
                                .wall_ms = JOIN_FIXTURE_NOW_S * 1000};
 
+    genesis_parent(&identity->genesis, &config.genesis);
     memcpy(config.cluster, identity->genesis.cluster_id,
            sizeof(config.cluster));
     memcpy(config.sign_public, identity->sign_public, 32);
@@ -240,6 +252,7 @@ void join_fixture_teardown(struct join_fixture *fixture)
     assert(uv_loop_close(&fixture->loop) == 0);
     node_free(fixture->core.node);
     node_actions_free(fixture->actions);
+    identity_wipe(&fixture->identity);
     scratch_remove(&fixture->scratch);
     current = NULL;
 }

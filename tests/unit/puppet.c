@@ -63,8 +63,8 @@ static uint64_t serial_of(const struct puppets *puppets, unsigned who)
     return puppets->serials[who] != 0 ? puppets->serials[who] : who + 1;
 }
 
-static struct body_certificate certificate_body(const struct support_keys *keys,
-                                                unsigned who)
+struct body_certificate puppet_body(const struct support_keys *keys,
+                                    unsigned who)
 {
     struct body_certificate body = {
         .mesh = {endpoint_of(who)},
@@ -165,11 +165,63 @@ void puppet_accusation(struct puppets *puppets, unsigned from, unsigned accused,
                 PUPPET_WALL_MS, ret);
 }
 
+void puppet_certify(struct puppets *puppets, unsigned issuer, uint64_t serial,
+                    uint64_t wall_ms, const struct body_certificate *body,
+                    struct puppet_record *ret)
+{
+    uint8_t packed[LIMIT_RECORD_SIZE];
+    struct record_fields fields = {.kind = RECORD_CERTIFICATE,
+                                   .order = {puppets->epoch, ++puppets->seq},
+                                   .hlc = wall_ms << 16,
+                                   .key = body->sign_public,
+                                   .key_size = 32,
+                                   .body = packed};
+
+    assert_int_equal(
+        body_put_certificate(body, packed, sizeof(packed), &fields.body_size),
+        0);
+    sign(issuer == PUPPET_ROOT ? &puppets->root : &puppets->keys[issuer],
+         serial, &fields, ret);
+}
+
+void puppet_revoke(struct puppets *puppets, unsigned from,
+                   const uint8_t key[32], bool is_lifted, uint64_t wall_ms,
+                   struct puppet_record *ret)
+{
+    struct body_revocation body = {.reason = "test", .is_lifted = is_lifted};
+    uint8_t packed[128];
+    size_t size = 0;
+
+    assert_int_equal(body_put_revocation(&body, packed, sizeof(packed), &size),
+                     0);
+    puppet_sign(puppets, from, RECORD_REVOCATION, key, 32, packed, size,
+                wall_ms, ret);
+}
+
+void puppet_charter(struct puppets *puppets, const struct body_charter *charter,
+                    const struct support_keys *root, uint64_t wall_ms,
+                    struct puppet_record *ret)
+{
+    uint8_t id[RECORD_ID_SIZE];
+    struct reader reader = reader_init(id, 8);
+    struct record record;
+
+    assert_int_equal(body_build_charter(
+                         cluster, charter, root->sign_secret,
+                         (struct record_order){puppets->epoch, ++puppets->seq},
+                         wall_ms << 16, ret->bytes, sizeof(ret->bytes),
+                         &ret->size),
+                     0);
+    assert_int_equal(record_parse(ret->bytes, ret->size, &record), 0);
+    record_id(&record, id);
+    ret->hash = reader_u64(&reader);
+}
+
 void puppet_certificate(struct puppets *puppets, uint8_t byte,
                         uint64_t not_before_s, struct puppet_record *ret)
 {
     struct support_keys keys = support_keys_make(byte);
-    struct body_certificate body = certificate_body(&keys, byte);
+    struct body_certificate body = puppet_body(&keys, byte);
 
     body.not_before_s = not_before_s;
     certify(
@@ -186,7 +238,7 @@ void puppet_renew(struct puppets *puppets, unsigned who, uint8_t byte)
 
     memcpy(keys->exchange_public, other.exchange_public, 32);
     memcpy(keys->exchange_secret, other.exchange_secret, 32);
-    body = certificate_body(keys, who);
+    body = puppet_body(keys, who);
     body.generation++;
     body.serial = serial_of(puppets, who);
     body.roles = puppets->roles[who] != 0 ? puppets->roles[who] : body.roles;
@@ -486,8 +538,9 @@ int puppets_make_node(struct puppets *puppets)
     int error;
 
     struct node_config config = {
-        .roots = (const uint8_t(*)[32]) & puppets->root.sign_public,
-        .n_roots = 1,
+        .genesis = puppets->charter.genesis,
+        .charters = puppets->charter.bytes,
+        .charters_size = puppets->charter.size,
         .certificate = puppets->certificates[0].bytes,
         .certificate_size = puppets->certificates[0].size,
         .epoch = UINT64_C(7) << 32 | 1,
@@ -520,6 +573,12 @@ void puppets_prepare(struct puppets *puppets, unsigned n)
     *puppets = (struct puppets){
         .n = n, .epoch = (uint64_t)PUPPET_BOOT << 32 | 1, .now_ms = 1000};
     puppets->root = support_keys_make(201);
+    puppets->charter = charter_sample_make(cluster, puppets->root.sign_secret,
+                                           &(const struct charter_ranges){
+                                               .containers = {"10.70.0.0/16"},
+                                               .mesh = {"10.9.0.0/16"},
+                                               .services = {"100.80.0.0/12"},
+                                           });
     puppets->seen = calloc(PUPPET_SEEN_MAX, sizeof(puppets->seen[0]));
     assert_non_null(puppets->seen);
     puppets->certificates = calloc(n, sizeof(puppets->certificates[0]));
@@ -528,7 +587,7 @@ void puppets_prepare(struct puppets *puppets, unsigned n)
         struct body_certificate body;
 
         puppets->keys[i] = support_keys_make((uint8_t)(i + 1));
-        body = certificate_body(&puppets->keys[i], i);
+        body = puppet_body(&puppets->keys[i], i);
         certify(&puppets->root, 0, (struct record_order){1, i + 1}, &body,
                 &puppets->certificates[i]);
     }

@@ -11,6 +11,7 @@
 #include "gossip/node/node.h"
 #include "gossip/wire/message.h"
 #include "gossip/wire/packet.h"
+#include "tests/unit/charter_sample.h"
 #include "tests/unit/support.h"
 
 /* Number 0 is the node itself; puppet 1 is an issuer, the others are not. */
@@ -43,6 +44,7 @@ struct puppet_record {
 struct puppets {
     unsigned n; /* the node included */
     struct support_keys root;
+    struct charter_sample charter;
     struct support_keys keys[PUPPET_MAX];
     struct puppet_record *certificates; /* of each */
     uint64_t counters[PUPPET_MAX];
@@ -131,6 +133,22 @@ void puppet_member(struct puppets *puppets, unsigned from,
 /* `from` accuses `accused` as the node knows it. */
 void puppet_accusation(struct puppets *puppets, unsigned from, unsigned accused,
                        struct puppet_record *ret);
+/* What certificates say of a key: `who` makes name, addresses and serial. */
+struct body_certificate puppet_body(const struct support_keys *keys,
+                                    unsigned who);
+/* A certificate by a puppet or PUPPET_ROOT, under its serial or another, made
+ * at wall clock `wall_ms`. */
+void puppet_certify(struct puppets *puppets, unsigned issuer, uint64_t serial,
+                    uint64_t wall_ms, const struct body_certificate *body,
+                    struct puppet_record *ret);
+/* Revokes whatever a key has, or lifts that. */
+void puppet_revoke(struct puppets *puppets, unsigned from,
+                   const uint8_t key[32], bool is_lifted, uint64_t wall_ms,
+                   struct puppet_record *ret);
+/* The record of a charter that is signed, by this root. */
+void puppet_charter(struct puppets *puppets, const struct body_charter *charter,
+                    const struct support_keys *root, uint64_t wall_ms,
+                    struct puppet_record *ret);
 /* A certificate for a key that is nobody's, by puppet 1, valid from then. */
 void puppet_certificate(struct puppets *puppets, uint8_t byte,
                         uint64_t not_before_s, struct puppet_record *ret);

@@ -69,9 +69,16 @@ static void test_usage(void **state)
                "an argument is missing: agent restore FILE [--yes]");
     assert_run("init --cluster -x-", CTL_EXIT_USAGE, "",
                "--cluster \"-x-\" cannot name a cluster; expected 1 to 63");
-    assert_run("init --service-range 10.0.0.0/30", CTL_EXIT_USAGE, "",
-               "--service-range 10.0.0.0/30: expected an IPv4 subnet of /8 to "
-               "/24, such as 100.80.0.0/12");
+    assert_run("init --services 10.0.0.0/30", CTL_EXIT_USAGE, "",
+               "--services: expected one IPv4 subnet of /8 to /24, such as "
+               "100.80.0.0/12, and after it at most one IPv6 subnet");
+    assert_run("init --services fd00::/64", CTL_EXIT_USAGE, "",
+               "--services: expected one IPv4 subnet");
+    assert_run("init --mesh 10.0.0.1/16", CTL_EXIT_USAGE, "",
+               "--mesh 10.0.0.1/16: expected a subnet such as 10.0.0.0/16");
+    assert_run("init --services 10.1.0.0/16 --services fd00::/64 "
+               "--services fd01::/64",
+               CTL_EXIT_USAGE, "", "--services: at most 2 can be given");
     assert_run("run --config /nowhere/agent.yaml", CTL_EXIT_USAGE, "",
                "agent run: there is no configuration file /nowhere/agent.yaml; "
                "write it, or leave --config out (it is then "

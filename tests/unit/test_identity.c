@@ -16,6 +16,7 @@
 #include "gossip/base/unpack.h"
 #include "gossip/wire/sign.h"
 #include "store/store.h"
+#include "tests/unit/charter_sample.h"
 #include "tests/unit/scratch.h"
 
 static const struct identity_owner nobody = {(uid_t)-1, (gid_t)-1};
@@ -30,14 +31,24 @@ struct fixture {
 static void make_genesis(struct fixture *fixture)
 {
     struct genesis *genesis = &fixture->identity.genesis;
+    struct charter_sample sample;
 
     strcpy(genesis->name, "lab");
     assert_int_equal(crypto_sign_keypair(genesis->roots[0], fixture->admission),
                      0);
     genesis->n_roots = 1;
     genesis->created_s = 1700000000;
-    assert_int_equal(prefix_parse("100.80.0.0/12", &genesis->service_range), 0);
+    genesis->threshold = 1;
     assert_int_equal(genesis_build(genesis), 0);
+    sample = charter_sample_make(genesis->cluster_id, fixture->admission,
+                                 &(const struct charter_ranges){
+                                     .containers = {"10.0.0.0/16"},
+                                     .mesh = {"100.104.0.0/16"},
+                                     .services = {"100.80.0.0/12"},
+                                 });
+    assert_int_equal(charters_find(genesis, sample.bytes, sample.size,
+                                   &fixture->identity.charters),
+                     0);
 }
 
 static void make_certificate(struct fixture *fixture,
@@ -93,6 +104,7 @@ static int teardown(void **state)
 {
     struct fixture *fixture = *state;
 
+    identity_wipe(&fixture->identity);
     scratch_remove(&fixture->scratch);
     free((void *)(uintptr_t)fixture->state_dir);
     free(fixture);
@@ -306,8 +318,12 @@ static void cut_or_changed_genesis_is_refused(void **state)
     memcpy(bytes, made->bytes, made->size);
     assert_int_not_equal(genesis_parse(bytes, made->size + 1, &genesis), 0);
     assert_int_not_equal(genesis_parse(bytes, sizeof(bytes), &genesis), 0);
-    bytes[2] = 2; /* version */
-    assert_int_not_equal(genesis_parse(bytes, made->size, &genesis), 0);
+    bytes[2] = 1; /* version: of an older release */
+    assert_int_equal(genesis_parse(bytes, made->size, &genesis),
+                     -EPROTONOSUPPORT);
+    bytes[2] = 3;
+    assert_int_equal(genesis_parse(bytes, made->size, &genesis),
+                     -EPROTONOSUPPORT);
 }
 
 static void genesis_limits(void **state)
@@ -323,6 +339,13 @@ static void genesis_limits(void **state)
     genesis.n_roots = LIMIT_GENESIS_ROOTS;
     assert_int_equal(genesis_build(&genesis), 0);
     assert_int_equal(genesis_parse(genesis.bytes, genesis.size, &parsed), 0);
+    genesis.threshold = LIMIT_GENESIS_ROOTS;
+    assert_int_equal(genesis_build(&genesis), 0);
+    genesis.threshold++;
+    assert_int_equal(genesis_build(&genesis), -EINVAL);
+    genesis.threshold = 0;
+    assert_int_equal(genesis_build(&genesis), -EINVAL);
+    genesis.threshold = 1;
     genesis.n_roots++;
     assert_int_equal(genesis_build(&genesis), -EINVAL);
     genesis.n_roots = 0;
@@ -339,6 +362,7 @@ static void put_genesis(const struct genesis *made, size_t n_roots,
                         size_t *ret_size)
 {
     static const uint8_t filler[LIMIT_GENESIS_SIZE] = {7};
+    uint8_t root[32] = {7};
     struct unpack unpack;
     struct pack pack;
 
@@ -350,13 +374,14 @@ static void put_genesis(const struct genesis *made, size_t n_roots,
 
         assert_non_null(value);
         pack_key(&pack, key);
-        if (key != 3) {
+        if (key != 4) {
             assert_int_equal(msgpack_pack_object(&pack.packer, *value), 0);
             continue;
         }
         pack_array(&pack, n_roots);
         for (size_t i = 0; i < n_roots; i++) {
-            pack_bin(&pack, filler, 32);
+            root[1] = (uint8_t)i; /* none twice */
+            pack_bin(&pack, root, 32);
         }
     }
     if (total > 0) { /* key, bin16 head, filler */

@@ -399,7 +399,8 @@ static void test_issuer_makes_no_issuers(void **state)
     }
 }
 
-/* An issuer's newer record replaces its older one, even if it says less. */
+/* A newer record of the same writer replaces its older one, even if it says
+ * less.  Of two writers: test_node_admission.c. */
 static void test_certificate_is_replaced(void **state)
 {
     struct puppets *puppets = *state;
@@ -423,18 +424,6 @@ static void test_certificate_is_replaced(void **state)
     puppet_send_record(puppets, 1, &record);
     assert_int_equal(puppets_member(puppets, 2).certificate->subnets[0].len,
                      25);
-    /* Another issuer's is in force when it is better. */
-    for (uint32_t generation = 0; generation < 2; generation++) {
-        body.generation = generation;
-        body.serial = 2; /* was 3 */
-        assert_int_equal(
-            body_put_certificate(&body, packed, sizeof(packed), &size), 0);
-        puppet_sign(puppets, 1, RECORD_CERTIFICATE, body.sign_public, 32,
-                    packed, size, PUPPET_WALL_MS, &record);
-        puppet_send_record(puppets, 1, &record);
-        assert_int_equal(puppets_member(puppets, 2).certificate->serial,
-                         generation == 0 ? 3 : 2);
-    }
 }
 
 /* --- Packets ---------------------------------------------------------------

@@ -155,14 +155,13 @@ static void test_certificate_is_checked(void **state)
 
     puppets_start(puppets, 3);
     good = &puppets->certificates[2];
-    assert_int_equal(node_check_certificate(puppets->node, good->bytes,
-                                            good->size, PUPPET_WALL_MS, &body),
-                     0);
+    assert_int_equal(
+        node_check_certificate(puppets->node, good->bytes, good->size, &body),
+        0);
     assert_int_equal(body.serial, 3);
     puppet_certificate(puppets, 150, UINT64_C(2100000000), &refused);
     assert_int_equal(node_check_certificate(puppets->node, refused.bytes,
-                                            refused.size, PUPPET_WALL_MS,
-                                            &body),
+                                            refused.size, &body),
                      NODE_E_NOT_ALLOWED);
     puppets_end(puppets);
 }

@@ -225,7 +225,7 @@ static void test_clock_ahead(void **state)
 static void test_early_certificate(void **state)
 {
     struct puppets *puppets = *state;
-    uint64_t now_s = (PUPPET_WALL_MS + puppets->now_ms) / 1000;
+    uint64_t now_s = PUPPET_WALL_MS / 1000; /* by its own clock */
     size_t n_records = node_n_records(puppets->node);
     struct puppet_record record;
 

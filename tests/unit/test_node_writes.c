@@ -298,7 +298,8 @@ static void test_own_limit(void **state)
     unsigned n = 0;
 
     puppets_start(puppets, 1);
-    assert_int_equal(node_n_records(puppets->node), 2); /* with certificate */
+    /* With the charter and the certificate. */
+    assert_int_equal(node_n_records(puppets->node), 3);
     for (; n < LIMIT_RECORDS_PER_WRITER - 2; n++) {
         (void)snprintf(instance, sizeof(instance), "i%u", n); /* fits */
         assert_int_equal(puppets_write(puppets, instance), 0);
@@ -335,8 +336,8 @@ static void test_manifest_in_time(void **state)
         puppets_run(puppets, 1);
         assert_int_equal(puppets->n_manifests, i + 1);
         puppets_run(puppets, 1000);
-        /* The certificate, the member record and the manifest. */
-        assert_int_equal(node_n_records(puppets->node), 3);
+        /* Charter, certificate, member record and manifest. */
+        assert_int_equal(node_n_records(puppets->node), 4);
     }
     puppets_run(puppets, 1000000);
     assert_int_equal(puppets->n_manifests, 2);
@@ -364,7 +365,7 @@ static void test_manifest_of_many(void **state)
     puppets_run(puppets, 1);
     assert_int_equal(puppets->n_manifests, 2);
     finish(puppets, false);
-    assert_int_equal(node_n_records(puppets->node), 3);
+    assert_int_equal(node_n_records(puppets->node), 4);
 }
 
 /* --- Looking ---------------------------------------------------------------
