@@ -127,9 +127,9 @@ class Val(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_char_p)]
 
 
-def set_floor(lab, floor_ms):
-    """The latest time seen, put into the store of host2's stopped agent."""
-    path, name, value = lab.path("host2", "lib", "db"), b"clock", floor_ms.to_bytes(8, "big")
+def put(lab, database, name, value):
+    """One entry into the store of host2's stopped agent."""
+    path = lab.path("host2", "lib", "db")
     mdb = ctypes.CDLL(ctypes.util.find_library("lmdb"))
     env, txn, db = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_uint()
 
@@ -139,10 +139,30 @@ def set_floor(lab, floor_ms):
     call(mdb.mdb_env_set_maxdbs, env, 8)
     call(mdb.mdb_env_open, env, path.encode(), 0, 0o600)
     call(mdb.mdb_txn_begin, env, None, 0, ctypes.byref(txn))
-    call(mdb.mdb_dbi_open, txn, b"settings", 0, ctypes.byref(db))
+    call(mdb.mdb_dbi_open, txn, database, 0, ctypes.byref(db))
     call(mdb.mdb_put, txn, db, ctypes.byref(Val(len(name), name)), ctypes.byref(Val(len(value), value)), 0)
     call(mdb.mdb_txn_commit, txn)
     mdb.mdb_env_close(env)
+
+
+def set_floor(lab, floor_ms):
+    """The latest time that it has seen."""
+    put(lab, b"settings", b"clock", floor_ms.to_bytes(8, "big"))
+
+
+@pytest.mark.parametrize("schema, words", [
+    (1, "was written by an older release of agent (store schema 1), and its formats are no longer spoken: "
+        "run `agent reset --yes`"),
+    (3, "was written by a newer version of agent: install that one again"),
+])
+def test_store_of_another_release(lab, start, schema, words):
+    put(lab, b"meta", b"schema", schema.to_bytes(4, "big"))
+    try:
+        agent = start()
+        assert agent.process.wait(15) == 2, agent.log()
+        assert words in agent.log()
+    finally:
+        put(lab, b"meta", b"schema", (2).to_bytes(4, "big"))
 
 
 def test_waits_for_the_clock(lab, start):
