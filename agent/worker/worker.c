@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include "agent/system/log.h"
 #include "agent/system/memory.h"
 #include "agent/system/privileges.h"
+#include "agent/system/sockaddr.h"
 #include "agent/system/watch.h"
 #include "agent/worker/worker_core.h"
 #include "agent/worker/worker_hold.h"
@@ -67,9 +69,46 @@ static int read_state(const struct config *config, const char *name,
     return 0;
 }
 
-/* From the charter that follows the genesis.  It still must not cover our own
- * subnets. */
-static int read_service_range(const struct config *config, struct prefix *ret)
+/* What the interfaces have now: their networks and their own addresses. */
+static void find_connected(struct plan_policy *policy)
+{
+    struct ifaddrs *all = NULL;
+
+    if (getifaddrs(&all) < 0) {
+        log_warning("the host's own addresses cannot be read: %s; subnets of "
+                    "others are not compared with them",
+                    strerror(errno));
+        return;
+    }
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        struct endpoint address;
+        struct endpoint mask;
+        struct prefix prefix;
+
+        if (policy->n_connected + 2 > ARRAY_SIZE(policy->connected) ||
+            one->ifa_addr == NULL || one->ifa_netmask == NULL ||
+            !sockaddr_get(one->ifa_addr, &address) ||
+            !sockaddr_get(one->ifa_netmask, &mask)) {
+            continue;
+        }
+        prefix = (struct prefix){
+            .address = address.address,
+            .len = (uint8_t)address_bits(address.address.family)};
+        policy->connected[policy->n_connected++] = prefix;
+        prefix.len = 0;
+        for (size_t i = 0; i < address_size(&mask.address); i++) {
+            prefix.len = (uint8_t)(prefix.len +
+                                   __builtin_popcount(mask.address.bytes[i]));
+        }
+        (void)address_clear_host(&prefix.address, prefix.len);
+        policy->connected[policy->n_connected++] = prefix;
+    }
+    freeifaddrs(all);
+}
+
+/* From the charter that follows the genesis, verified here once more.  It still
+ * must not cover our own subnets. */
+static int read_ranges(const struct config *config, struct plan_policy *policy)
 {
     _cleanup_(free_pointer) uint8_t *bytes = malloc(CHARTERS_SIZE_MAX);
     struct charters_found charters;
@@ -81,7 +120,7 @@ static int read_service_range(const struct config *config, struct prefix *ret)
         error = read_state(config, "genesis", bytes, LIMIT_GENESIS_SIZE, &size);
     }
     if (error == -ENOENT) {
-        return prefix_parse(SERVICE_RANGE_DEFAULT, ret);
+        return prefix_parse(SERVICE_RANGE_DEFAULT, &policy->service_range);
     }
     if (error == 0) {
         error = genesis_parse(bytes, size, &genesis);
@@ -93,11 +132,18 @@ static int read_service_range(const struct config *config, struct prefix *ret)
         error = charters_find(&genesis, bytes, size, &charters);
     }
     if (error == 0) {
-        *ret = charters.charter.services[0];
+        policy->service_range = charters.charter.services[0];
+        policy->n_containers = charters.charter.n_containers;
+        memcpy(policy->containers, charters.charter.containers,
+               sizeof(policy->containers));
+        policy->n_mesh = charters.charter.n_mesh;
+        memcpy(policy->mesh, charters.charter.mesh, sizeof(policy->mesh));
         charters_done(&charters);
     }
     return error;
 }
+
+_Static_assert(PLAN_RANGES_MAX == LIMIT_CHARTER_RANGES, "charter");
 
 void worker_policy_base(const struct config *config, struct plan_policy *ret)
 {
@@ -122,10 +168,11 @@ int worker_policy(const struct config *config, struct plan_policy *ret,
                   char **ret_error)
 {
     struct plan_policy policy;
-    struct prefix range;
-    int error = read_service_range(config, &range);
+    int error;
 
     worker_policy_base(config, &policy);
+    find_connected(&policy);
+    error = read_ranges(config, &policy);
     if (error < 0) {
         if (asprintf(ret_error, "cannot use %s/genesis and charter: %s",
                      config->state_dir,
@@ -136,7 +183,6 @@ int worker_policy(const struct config *config, struct plan_policy *ret,
         }
         return error;
     }
-    policy.service_range = range;
     for (size_t i = 0; i < policy.n_subnets; i++) {
         char text[PREFIX_TEXT_SIZE];
 

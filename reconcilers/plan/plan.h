@@ -42,12 +42,26 @@ enum plan_error {
     PLAN_E_REFUSED = 1, /* the policy forbids it */
 };
 
-/* The worker's own, root-owned rules (from the configuration file). */
+/* Ranges of a kind in a charter, and prefixes of the host's interfaces. */
+#define PLAN_RANGES_MAX    8
+#define PLAN_CONNECTED_MAX 64
+
+/* The worker's own, root-owned rules (from the configuration file), and what it
+ * found out itself. */
 struct plan_policy {
     const char *bridge;
     struct prefix subnets[DESIRED_SUBNETS_MAX]; /* own containers' */
     size_t n_subnets;
     struct prefix service_range;
+    /* The charter's; none: there is no cluster yet, and nothing is judged. */
+    struct prefix containers[PLAN_RANGES_MAX];
+    size_t n_containers;
+    struct prefix mesh[PLAN_RANGES_MAX];
+    size_t n_mesh;
+    /* Of this host's interfaces: the network, and the address as a /32, /128.
+     */
+    struct prefix connected[PLAN_CONNECTED_MAX];
+    size_t n_connected;
     struct address gateway; /* family 0: not told to be one */
     const char *tunnel_device;
     uint32_t tunnel_vni;

@@ -54,6 +54,39 @@ static bool is_in_service_range(const struct plan_policy *policy,
            prefix_contains(&policy->service_range, address);
 }
 
+static bool is_inside(const struct prefix *prefix, const struct prefix *ranges,
+                      size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ranges[i].len <= prefix->len &&
+            prefix_contains(&ranges[i], &prefix->address)) {
+            return true;
+        }
+    }
+    return n == 0;
+}
+
+/* Nobody gets what this host itself is, or is connected to: a route for it
+ * would cut the host off. */
+static int judge_connected(const struct prefix *subnet,
+                           const struct plan_policy *policy,
+                           char ret_reason[PLAN_TEXT_SIZE])
+{
+    char text[PREFIX_TEXT_SIZE], other[PREFIX_TEXT_SIZE];
+
+    for (size_t i = 0; i < policy->n_connected; i++) {
+        if (subnet->len <= policy->connected[i].len &&
+            prefix_contains(subnet, &policy->connected[i].address)) {
+            return refuse(ret_reason,
+                          "subnet %s holds %s, which this host is connected "
+                          "to",
+                          prefix_text(subnet, text),
+                          prefix_text(&policy->connected[i], other));
+        }
+    }
+    return 0;
+}
+
 static int judge_remote_subnet(const struct prefix *subnet,
                                const struct plan_policy *policy,
                                char ret_reason[PLAN_TEXT_SIZE])
@@ -82,7 +115,13 @@ static int judge_remote_subnet(const struct prefix *subnet,
         return refuse(ret_reason, "subnet %s overlaps the service range %s",
                       text, prefix_text(&policy->service_range, other));
     }
-    return 0;
+    if (!is_inside(subnet, policy->containers, policy->n_containers)) {
+        return refuse(ret_reason,
+                      "subnet %s is outside the container ranges of the "
+                      "cluster's charter",
+                      text);
+    }
+    return judge_connected(subnet, policy, ret_reason);
 }
 
 /* The own certificate cannot give this host more than its policy does. */
@@ -130,6 +169,12 @@ static int judge_host(const struct desired_host *host,
         return refuse(ret_reason, "mesh address %s is in the service range",
                       text);
     }
+    if (!is_inside(&mesh, policy->mesh, policy->n_mesh)) {
+        return refuse(ret_reason,
+                      "mesh address %s is outside the mesh ranges of the "
+                      "cluster's charter",
+                      text);
+    }
     for (size_t i = 0; i < host->n_subnets && error == 0; i++) {
         error =
             host->is_self
@@ -164,6 +209,13 @@ static int judge_backend(const struct desired_function *function,
     if (is_in_service_range(policy, &backend->address)) {
         return refuse(ret_reason,
                       "instance %s has address %s of the service range",
+                      backend->instance, text);
+    }
+    if (!is_inside(&address, policy->containers, policy->n_containers) &&
+        !is_inside(&address, policy->mesh, policy->n_mesh)) {
+        return refuse(ret_reason,
+                      "instance %s has address %s, outside the ranges of the "
+                      "cluster's charter",
                       backend->instance, text);
     }
     if (backend->port == 0) {

@@ -64,6 +64,55 @@ static void expect_allowed(const struct plan_sample *sample,
     }
 }
 
+/* What lies outside the charter's ranges, and what the host itself is. */
+static void test_validate_ranges(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item host = {.type = DESIRED_HOST};
+    struct desired_item function = sample_function("x", 6, 80, "100.80.0.1");
+
+    (void)state;
+    sample_init(&sample);
+    sample.policy.containers[0] = sample_prefix("10.0.0.0/16");
+    sample.policy.n_containers = 1;
+    sample.policy.mesh[0] = sample_prefix("100.104.0.0/16");
+    sample.policy.n_mesh = 1;
+    sample.policy.connected[0] = sample_prefix("10.0.7.5/32");
+    sample.policy.connected[1] = sample_prefix("10.0.6.0/24");
+    sample.policy.n_connected = 2;
+    (void)snprintf(host.host.name, sizeof(host.host.name), "host9");
+    host.host.mesh = sample_address("100.104.70.9");
+    host.host.n_subnets = 1;
+    host.host.subnets[0] = sample_prefix("10.0.9.0/24");
+    expect_allowed(&sample, &host);
+    host.host.subnets[0] = sample_prefix("8.8.8.0/24");
+    expect_refused(&sample, &host,
+                   "8.8.8.0/24 is outside the container ranges");
+    host.host.subnets[0] = sample_prefix("10.0.0.0/15");
+    expect_refused(&sample, &host, "overlaps this host's own subnet");
+    host.host.subnets[0] = sample_prefix("10.0.7.0/24");
+    expect_refused(&sample, &host, "10.0.7.0/24 holds 10.0.7.5/32");
+    host.host.subnets[0] = sample_prefix("10.0.6.0/24");
+    expect_refused(&sample, &host, "10.0.6.0/24 holds 10.0.6.0/24");
+    host.host.subnets[0] = sample_prefix("10.0.6.0/25"); /* only a part */
+    expect_allowed(&sample, &host);
+    host.host.mesh = sample_address("100.105.0.1");
+    expect_refused(&sample, &host, "100.105.0.1 is outside the mesh ranges");
+    function.function.n_backends = 1;
+    function.function.backends =
+        &(struct desired_backend){.instance = "a",
+                                  .address = sample_address("10.0.9.1"),
+                                  .port = 80,
+                                  .weight = 1};
+    expect_allowed(&sample, &function);
+    function.function.backends->address = sample_address("100.104.70.9");
+    expect_allowed(&sample, &function);
+    function.function.backends->address = sample_address("8.8.8.8");
+    expect_refused(&sample, &function,
+                   "instance a has address 8.8.8.8, outside the ranges");
+    sample_done(&sample);
+}
+
 /* Each bound exactly, and one beyond it. */
 static void test_validate_bounds(void **state)
 {
@@ -214,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_validate_hosts),
+        cmocka_unit_test(test_validate_ranges),
         cmocka_unit_test(test_validate_bounds),
         cmocka_unit_test(test_validate_own_subnets),
         cmocka_unit_test(test_validate_functions),
