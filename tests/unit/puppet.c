@@ -27,7 +27,7 @@ static void sign(const struct support_keys *keys, uint64_t serial,
     uint8_t id[RECORD_ID_SIZE];
     struct reader reader;
 
-    fields->cluster = cluster;
+    fields->cluster = fields->cluster != NULL ? fields->cluster : cluster;
     fields->writer = keys->sign_public;
     fields->serial = serial;
     ret->size = record_build(fields, ret->bytes, sizeof(ret->bytes));
@@ -72,8 +72,8 @@ struct body_certificate puppet_body(const struct support_keys *keys,
         .subnets = {{.address = {4, {10, 70, (uint8_t)who}}, .len = 24}},
         .n_subnets = 1,
         .roles = BODY_ROLE_MEMBER | (who == 1 ? (uint32_t)BODY_ROLE_ISSUER : 0),
-        .functions = {"*"},
-        .n_functions = 1,
+        .functions = {"redis", "web-*"},
+        .n_functions = 2,
         .not_before_s = 1577836800,
         .not_after_s = 2208988800,
         .generation = 1,
@@ -96,7 +96,8 @@ void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,
                                    .key = key,
                                    .key_size = key_size,
                                    .body = body,
-                                   .body_size = body_size};
+                                   .body_size = body_size,
+                                   .cluster = puppets->cluster};
 
     if (from == PUPPET_ROOT) {
         sign(&puppets->root, 0, &fields, ret);
@@ -423,9 +424,10 @@ static void send_packet(struct puppets *puppets, unsigned from,
         .counter = ++puppets->counters[from],
         .payload = payload,
         .payload_size = size};
-    struct node_event event = {.type = NODE_EVENT_DATAGRAM,
-                               .from = endpoint_of(from),
-                               .bytes = datagram};
+    struct node_event event = {
+        .type = NODE_EVENT_DATAGRAM,
+        .from = endpoint_of(puppets->is_elsewhere ? PUPPET_MAX : from),
+        .bytes = datagram};
     struct packet_keys keys;
 
     assert_int_equal(packet_keys_derive(puppets->keys[from].exchange_secret,
@@ -434,6 +436,7 @@ static void send_packet(struct puppets *puppets, unsigned from,
                                         &keys),
                      0);
     event.size = packet_build(&header, &context, &keys, datagram);
+    datagram[event.size - 1] ^= puppets->has_no_key;
     puppets_step(puppets, &event);
 }
 

@@ -55,9 +55,12 @@ struct puppets {
     struct node *node;
     struct node_actions *actions;
     uint64_t now_ms;
-    bool holds_commits;   /* own records stay unanswered */
-    bool may_lack_memory; /* a step may say so */
-    bool trusts_all;      /* signatures are not looked at */
+    bool holds_commits;     /* own records stay unanswered */
+    bool may_lack_memory;   /* a step may say so */
+    bool trusts_all;        /* signatures are not looked at */
+    bool is_elsewhere;      /* puppets send from an address that nobody has */
+    bool has_no_key;        /* ... with a tag that is none */
+    const uint8_t *cluster; /* of the records they sign; NULL: the node's */
     struct record_order held[NODE_PENDING_MAX + 1];
     size_t n_held;
     struct puppet_seen *seen;
