@@ -27,6 +27,7 @@ struct token_request {
     uint64_t ttl_s;
     const char *functions[STORE_TOKEN_FUNCTIONS];
     size_t n_functions;
+    struct token_bounds bounds;
 };
 
 static void on_created(int error, const char *text, const struct token *token,
@@ -92,6 +93,58 @@ static bool bad_field(struct http_exchange *exchange, const char *what,
     return false;
 }
 
+/* The texts of a list; false when it has been answered. */
+static bool get_texts(struct http_exchange *exchange, const json_t *body,
+                      const char *field, size_t max, const char **texts,
+                      size_t *ret_n)
+{
+    const json_t *list = json_object_get(body, field);
+    size_t n = json_array_size(list);
+
+    if (list != NULL && (!json_is_array(list) || n > max)) {
+        return bad_field(exchange, "this is not a list of so few texts", field,
+                         "give a list of at most 4 addresses, 8 subnets");
+    }
+    for (size_t i = 0; i < n; i++) {
+        texts[i] = json_string_value(json_array_get(list, i));
+        if (texts[i] == NULL) {
+            return bad_field(exchange, "this is not a list of texts", field,
+                             "give a list of texts");
+        }
+    }
+    *ret_n = n;
+    return true;
+}
+
+static bool get_bounds(struct http_exchange *exchange, const json_t *body,
+                       struct token_bounds *ret)
+{
+    const json_t *name = json_object_get(body, "name");
+
+    if (name != NULL && !json_is_string(name)) {
+        return bad_field(exchange, "the name is not a text", "field name",
+                         "give a text");
+    }
+    ret->name = json_string_value(name);
+    return get_texts(exchange, body, "mesh", ARRAY_SIZE(ret->mesh), ret->mesh,
+                     &ret->n_mesh) &&
+           get_texts(exchange, body, "subnets", ARRAY_SIZE(ret->subnets),
+                     ret->subnets, &ret->n_subnets);
+}
+
+static bool is_field(const char *key)
+{
+    static const char *const fields[] = {"ttl_s", "functions", "name",
+                                         "mesh",  "subnets",   "schema"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        if (strcmp(key, fields[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* False when it has been answered. */
 static bool get_request(struct http_exchange *exchange, const json_t *body,
                         struct token_request *ret)
@@ -103,10 +156,10 @@ static bool get_request(struct http_exchange *exchange, const json_t *body,
     json_t *value;
 
     json_object_foreach ((json_t *)(uintptr_t)body, key, value) {
-        if (strcmp(key, "ttl_s") != 0 && strcmp(key, "functions") != 0 &&
-            strcmp(key, "schema") != 0) {
+        if (!is_field(key)) {
             return bad_field(exchange, "there is no such field", key,
-                             "the fields are ttl_s and functions");
+                             "the fields are ttl_s, functions, name, mesh and "
+                             "subnets");
         }
     }
     if (ttl != NULL && (!json_is_integer(ttl) || json_integer_value(ttl) < 0)) {
@@ -128,7 +181,7 @@ static bool get_request(struct http_exchange *exchange, const json_t *body,
     ret->n_functions = n;
     ret->ttl_s =
         ttl != NULL ? (uint64_t)json_integer_value(ttl) : TOKEN_TTL_DEFAULT_S;
-    return true;
+    return get_bounds(exchange, body, &ret->bounds);
 }
 
 void api_token_post(struct http_exchange *exchange, void *data)
@@ -155,7 +208,8 @@ void api_token_post(struct http_exchange *exchange, void *data)
     job->core = core;
     job->exchange = http_exchange_ref(exchange);
     if (join_token_create(core, request.functions, request.n_functions,
-                          request.ttl_s, on_created, job, &problem) != 0) {
+                          request.ttl_s, &request.bounds, on_created, job,
+                          &problem) != 0) {
         http_reply_problem(
             exchange, 422,
             &(struct http_problem){.what = problem != NULL ? problem

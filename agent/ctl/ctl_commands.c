@@ -47,6 +47,9 @@ static const struct args_option token_options[] = {
     {"--ttl", "D", "how long it may be used, 10m", 0},
     {"--function", "PATTERN", "what the node may offer, as redis or web-*; *",
      0, true},
+    {"--name", "NAME", "the one name the node may have", 0},
+    {"--mesh-address", "ADDRESS", "the mesh address it may have", 0, true},
+    {"--subnet", "SUBNET", "where its containers may be", 0, true},
     {0}};
 
 static const struct args_option freeze_options[] = {

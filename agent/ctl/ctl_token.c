@@ -6,6 +6,21 @@
 
 #include "agent/text/duration.h"
 
+/* The values of a repeated option as a list of the body, when there are any. */
+static void add_list(const struct ctl *ctl, const char *option,
+                     const char *field, json_t *body)
+{
+    const char *value;
+    size_t cursor = 0;
+
+    while ((value = args_next(&ctl->args, option, &cursor)) != NULL) {
+        if (json_object_get(body, field) == NULL) {
+            json_object_set_new(body, field, json_array());
+        }
+        json_array_append_new(json_object_get(body, field), json_string(value));
+    }
+}
+
 int ctl_token_create(struct ctl *ctl)
 {
     const char *ttl = args_get(&ctl->args, "--ttl");
@@ -21,6 +36,12 @@ int ctl_token_create(struct ctl *ctl)
     while ((pattern = args_next(&ctl->args, "--function", &cursor)) != NULL) {
         json_array_append_new(functions, json_string(pattern));
     }
+    if (args_get(&ctl->args, "--name") != NULL) {
+        json_object_set_new(body, "name",
+                            json_string(args_get(&ctl->args, "--name")));
+    }
+    add_list(ctl, "--mesh-address", "mesh", body);
+    add_list(ctl, "--subnet", "subnets", body);
     if (ttl != NULL) {
         if (duration_parse(ttl, &ttl_ms) != 0 || ttl_ms % 1000 != 0) {
             json_decref(body);

@@ -27,7 +27,10 @@ enum token_key {
     TOKEN_KEY_EXPIRES = 6,
     TOKEN_KEY_FUNCTIONS = 7,
     TOKEN_KEY_NAME = 8,
-    TOKEN_N_KEYS = 8,
+    TOKEN_KEY_HOLDER = 9,
+    TOKEN_KEY_MESH = 10,
+    TOKEN_KEY_SUBNETS = 11,
+    TOKEN_N_KEYS = 11,
 };
 
 static int fail(char **ret_problem, const char *format, ...) _printf_(2, 3);
@@ -75,6 +78,17 @@ static int pack_token(const struct token *token, uint8_t *buffer, size_t size,
         pack_text(&pack, token->functions[i]);
     }
     pack_key_text(&pack, TOKEN_KEY_NAME, token->cluster_name);
+    pack_key_text(&pack, TOKEN_KEY_HOLDER, token->name);
+    pack_key(&pack, TOKEN_KEY_MESH);
+    pack_array(&pack, token->n_mesh);
+    for (size_t i = 0; i < token->n_mesh; i++) {
+        pack_address(&pack, &token->mesh[i]);
+    }
+    pack_key(&pack, TOKEN_KEY_SUBNETS);
+    pack_array(&pack, token->n_subnets);
+    for (size_t i = 0; i < token->n_subnets; i++) {
+        pack_prefix(&pack, &token->subnets[i]);
+    }
     return pack_end(&pack, ret_size);
 }
 
@@ -92,6 +106,31 @@ int token_encode(const struct token *token, char text[TOKEN_TEXT_SIZE])
     }
     sodium_memzero(bytes, sizeof(bytes));
     return error;
+}
+
+/* Keys 9 to 11, each optional. */
+static void unpack_holder(struct unpack *unpack, struct token *ret)
+{
+    const msgpack_object *items;
+
+    if (unpack_key(unpack, TOKEN_KEY_HOLDER) != NULL) {
+        unpack_key_text(unpack, TOKEN_KEY_HOLDER, 0, ret->name,
+                        sizeof(ret->name));
+    }
+    if (unpack_key(unpack, TOKEN_KEY_MESH) != NULL) {
+        ret->n_mesh = unpack_key_array(unpack, TOKEN_KEY_MESH,
+                                       LIMIT_CERT_ADDRESSES, &items);
+        for (size_t i = 0; i < ret->n_mesh; i++) {
+            unpack_address(unpack, &items[i], &ret->mesh[i]);
+        }
+    }
+    if (unpack_key(unpack, TOKEN_KEY_SUBNETS) != NULL) {
+        ret->n_subnets = unpack_key_array(unpack, TOKEN_KEY_SUBNETS,
+                                          LIMIT_CERT_SUBNETS, &items);
+        for (size_t i = 0; i < ret->n_subnets; i++) {
+            unpack_prefix(unpack, &items[i], &ret->subnets[i]);
+        }
+    }
 }
 
 static int unpack_token(const uint8_t *bytes, size_t size, struct token *ret)
@@ -115,6 +154,7 @@ static int unpack_token(const uint8_t *bytes, size_t size, struct token *ret)
     }
     unpack_key_text(&unpack, TOKEN_KEY_NAME, 0, ret->cluster_name,
                     sizeof(ret->cluster_name));
+    unpack_holder(&unpack, ret);
     return unpack_end(&unpack);
 }
 
@@ -126,6 +166,12 @@ int token_parse(const char *text, struct token *ret, char **ret_problem)
     int error;
 
     *ret_problem = NULL;
+    if (strncmp(text, TOKEN_PREFIX_OLD, strlen(TOKEN_PREFIX_OLD)) == 0) {
+        return fail(ret_problem,
+                    "this is a token of an older release (formats 1); install "
+                    "the same release on both hosts, and make a new one with "
+                    "\"agentctl token create\"");
+    }
     if (strncmp(text, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0) {
         return fail(ret_problem,
                     "this is not a token: one begins with \"%s\"; copy what "
@@ -256,6 +302,82 @@ int token_new(const struct identity *identity, const char *const *functions,
     fill_stored(&token, ret_stored);
     *ret_token = token;
     token_wipe(&token);
+    return 0;
+}
+
+static int bind_mesh(const struct token_bounds *bounds,
+                     const struct body_charter *charter, struct token *token,
+                     char **ret_problem)
+{
+    for (size_t i = 0; i < bounds->n_mesh; i++) {
+        if (address_parse(bounds->mesh[i], &token->mesh[i]) != 0 ||
+            !address_is_host(&token->mesh[i])) {
+            return fail(ret_problem,
+                        "\"%s\" is not an address that a host can have; "
+                        "expected one such as 100.104.70.5",
+                        bounds->mesh[i]);
+        }
+        if (!body_charter_allows_mesh(charter, &token->mesh[i])) {
+            return fail(ret_problem,
+                        "mesh address %s is outside the mesh ranges of the "
+                        "cluster's charter; use one inside them",
+                        bounds->mesh[i]);
+        }
+    }
+    token->n_mesh = bounds->n_mesh;
+    return 0;
+}
+
+static int bind_subnets(const struct token_bounds *bounds,
+                        const struct body_charter *charter, struct token *token,
+                        char **ret_problem)
+{
+    for (size_t i = 0; i < bounds->n_subnets; i++) {
+        if (prefix_parse(bounds->subnets[i], &token->subnets[i]) != 0) {
+            return fail(ret_problem,
+                        "\"%s\" is not a subnet; expected one such as "
+                        "10.0.5.0/24, no bit set past its length",
+                        bounds->subnets[i]);
+        }
+        if (!body_charter_allows_subnet(charter, &token->subnets[i])) {
+            return fail(ret_problem,
+                        "subnet %s is outside the container ranges of the "
+                        "cluster's charter; use one inside them",
+                        bounds->subnets[i]);
+        }
+    }
+    token->n_subnets = bounds->n_subnets;
+    return 0;
+}
+
+int token_bind(const struct token_bounds *bounds,
+               const struct body_charter *charter, struct token *token,
+               struct store_token *stored, char **ret_problem)
+{
+    int error;
+
+    *ret_problem = NULL;
+    if (bounds->name != NULL && !body_name_valid(bounds->name)) {
+        return fail(ret_problem,
+                    "\"%s\" cannot name a node; expected 1 to 63 letters, "
+                    "digits, \"-\" and \"_\"",
+                    bounds->name);
+    }
+    if (bounds->name != NULL) {
+        (void)strcpy(token->name, bounds->name); /* a valid name fits */
+    }
+    error = bind_mesh(bounds, charter, token, ret_problem);
+    if (error == 0) {
+        error = bind_subnets(bounds, charter, token, ret_problem);
+    }
+    if (error != 0) {
+        return error;
+    }
+    memcpy(stored->name, token->name, sizeof(stored->name));
+    memcpy(stored->mesh, token->mesh, sizeof(stored->mesh));
+    stored->n_mesh = token->n_mesh;
+    memcpy(stored->subnets, token->subnets, sizeof(stored->subnets));
+    stored->n_subnets = token->n_subnets;
     return 0;
 }
 

@@ -452,6 +452,55 @@ static int judge_token(const struct join_issuer *issuer,
 
 /* The token is looked at before the request, so that who has none learns
  * nothing of what is given away. */
+/* What the token says of its holder decides, not the joiner.  JOIN_OK, or the
+ * status and a text. */
+static enum join_status judge_bounds(const struct join_request *request,
+                                     const struct store_token *token,
+                                     char text[JOIN_TEXT_SIZE])
+{
+    char given[PREFIX_TEXT_SIZE];
+
+    if (token->name[0] != '\0' && strcmp(token->name, request->name) != 0) {
+        (void)snprintf(text, JOIN_TEXT_SIZE,
+                       "this token is for a node named \"%s\", not \"%s\"; "
+                       "give --name %s",
+                       token->name, request->name, token->name);
+        return JOIN_NAME_REFUSED;
+    }
+    for (size_t i = 0; i < request->n_mesh && token->n_mesh > 0; i++) {
+        bool is_given = false;
+
+        for (size_t j = 0; j < token->n_mesh; j++) {
+            is_given |=
+                address_equal(&token->mesh[j], &request->mesh[i].address);
+        }
+        if (!is_given) {
+            (void)snprintf(text, JOIN_TEXT_SIZE,
+                           "this token is for the mesh address %s; set "
+                           "\"mesh.address\" in agent.yaml",
+                           address_text(&token->mesh[0], given));
+            return JOIN_ADDRESS_REFUSED;
+        }
+    }
+    for (size_t i = 0; i < request->n_subnets && token->n_subnets > 0; i++) {
+        bool is_given = false;
+
+        for (size_t j = 0; j < token->n_subnets; j++) {
+            is_given |= token->subnets[j].len <= request->subnets[i].len &&
+                        prefix_contains(&token->subnets[j],
+                                        &request->subnets[i].address);
+        }
+        if (!is_given) {
+            (void)snprintf(text, JOIN_TEXT_SIZE,
+                           "this token is for containers in %s; set "
+                           "\"subnets\" in agent.yaml",
+                           prefix_text(&token->subnets[0], given));
+            return JOIN_SUBNET_REFUSED;
+        }
+    }
+    return JOIN_OK;
+}
+
 static void on_token(int error, const struct store_token *token, void *data)
 {
     struct join_issuer *issuer = data;
@@ -467,8 +516,11 @@ static void on_token(int error, const struct store_token *token, void *data)
         refuse_token(issuer, error);
         return;
     }
-    status = join_judge(core->node, node_charter(core->node, NULL),
-                        &issuer->request, now_s, text);
+    status = judge_bounds(&issuer->request, token, text);
+    if (status == JOIN_OK) {
+        status = join_judge(core->node, node_charter(core->node, NULL),
+                            &issuer->request, now_s, text);
+    }
     if (status != JOIN_OK) {
         refuse(issuer, status, "%s", text);
         return;

@@ -38,7 +38,8 @@ static void join_token_stored(int error, void *data)
 }
 
 int join_token_create(struct core *core, const char *const *functions,
-                      size_t n_functions, uint64_t ttl_s, join_token_fn done,
+                      size_t n_functions, uint64_t ttl_s,
+                      const struct token_bounds *bounds, join_token_fn done,
                       void *data, char **ret_problem)
 {
     struct join_token *pending = calloc(1, sizeof(*pending));
@@ -54,6 +55,10 @@ int join_token_create(struct core *core, const char *const *functions,
     error = token_new(core->identity, functions, n_functions,
                       core_wall_ms(core) / 1000, ttl_s, &pending->token,
                       &stored, ret_problem);
+    if (error == 0) {
+        error = token_bind(bounds, node_charter(core->node, NULL),
+                           &pending->token, &stored, ret_problem);
+    }
     if (error == 0) {
         error = store_thread_put_token(core->store, &stored, join_token_stored,
                                        pending);

@@ -19,11 +19,13 @@ typedef void (*join_token_fn)(int error, const char *text,
                               const struct token *token, const char *warning,
                               void *data);
 
-/* token_new, committed by the store thread before `done` has it.  0: `done`
- * comes later.  Else as token_new, or -ENOMEM, and a malloc'd problem. */
+/* token_new and token_bind, committed by the store thread before `done` has it.
+ * 0: `done` comes later.  Else as token_new, or -ENOMEM, and a malloc'd
+ * problem. */
 _must_check_ int join_token_create(struct core *core,
                                    const char *const *functions,
                                    size_t n_functions, uint64_t ttl_s,
+                                   const struct token_bounds *bounds,
                                    join_token_fn done, void *data,
                                    char **ret_problem);
 

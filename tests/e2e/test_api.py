@@ -310,7 +310,7 @@ def test_tokens(nodes):
     token = nodes[0].json("token", "token", "create", "--ttl", "1h", "--function", "web-*")
     assert token["functions"] == ["web-*"] and token["warning"] is None
     done = nodes[0].ctl("token", "create")
-    assert re.fullmatch(r"snt1\.[\w-]+\n", done.out)
+    assert re.fullmatch(r"snt2\.[\w-]+\n", done.out)
     assert "warning" in done.err and "agent join 127.0.1.1:7720 --token" in done.err
     refused = nodes[1].ctl("token", "create", status=5)
     assert "on host1" in refused.err

@@ -40,7 +40,7 @@ def fields_of(token):
 def change_token(token, key, value):
     body = fields_of(token)
     body[key] = value
-    return "snt1." + base64.urlsafe_b64encode(msgpack.packb(body)).decode().rstrip("=")
+    return "snt2." + base64.urlsafe_b64encode(msgpack.packb(body)).decode().rstrip("=")
 
 
 def state_left(lab):
@@ -51,7 +51,7 @@ def test_wrong_token(lab):
     token = change_token(new_token(lab), 5, os.urandom(16))
     result = third_host_joins(lab, token)
     assert result.status == 1 and "token" in texts(result)
-    garbage = third_host_joins(lab, "snt1.garbage")
+    garbage = third_host_joins(lab, "snt2.garbage")
     assert garbage.status in (1, 2) and "token" in texts(garbage)
     assert "certificate" not in state_left(lab)
 
@@ -70,6 +70,17 @@ def test_expired_token(lab):
     lab.until(lambda: time.time() >= expires_s, what="the token's last second")
     result = third_host_joins(lab, token)
     assert result.status == 1 and "expired" in texts(result)
+
+
+def test_token_of_another_host(lab):
+    """A token says who its holder will be, and the charter what anybody can."""
+    token = new_token(lab, "--name", "host9", "--mesh-address", "100.104.70.9", "--subnet", "10.0.9.0/24")
+    assert fields_of(token)[9] == "host9"
+    result = third_host_joins(lab, token, number=7)
+    assert result.status == 1 and 'is for a node named "host9"' in texts(result)
+    assert "certificate" not in state_left(lab)
+    refused = lab.ctl("host1", "token", "create", "--subnet", "8.8.8.0/24", check=False)
+    assert refused.status != 0 and "outside the container ranges of the cluster's charter" in texts(refused)
 
 
 def test_used_token(lab):

@@ -270,8 +270,9 @@ static void set_flag(int error, void *data)
     *(bool *)data = true;
 }
 
-void join_fixture_token(struct join_fixture *fixture, uint64_t ttl_s,
-                        struct token *ret)
+void join_fixture_bound_token(struct join_fixture *fixture, uint64_t ttl_s,
+                              const struct token_bounds *bounds,
+                              struct token *ret)
 {
     const char *functions[] = {"redis", "db-*"};
     struct store_token stored;
@@ -280,7 +281,16 @@ void join_fixture_token(struct join_fixture *fixture, uint64_t ttl_s,
 
     assert(token_new(&fixture->identity, functions, 2, fixture->now_s, ttl_s,
                      ret, &stored, &problem) == 0);
+    assert(token_bind(bounds, &fixture->identity.charters.charter, ret, &stored,
+                      &problem) == 0);
     assert(store_thread_put_token(fixture->core.store, &stored, set_flag,
                                   &is_stored) == 0);
     join_fixture_run(fixture, &is_stored);
+}
+
+void join_fixture_token(struct join_fixture *fixture, uint64_t ttl_s,
+                        struct token *ret)
+{
+    join_fixture_bound_token(fixture, ttl_s, &(const struct token_bounds){0},
+                             ret);
 }

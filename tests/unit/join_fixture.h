@@ -38,5 +38,9 @@ void join_fixture_run(struct join_fixture *fixture, const bool *flag);
 /* A token of this issuer that its store knows. */
 void join_fixture_token(struct join_fixture *fixture, uint64_t ttl_s,
                         struct token *ret);
+/* One that says what its holder will be. */
+void join_fixture_bound_token(struct join_fixture *fixture, uint64_t ttl_s,
+                              const struct token_bounds *bounds,
+                              struct token *ret);
 
 #endif

@@ -162,9 +162,11 @@ int services_deregister(struct services *services, const char *function,
 }
 
 int join_token_create(struct core *to, const char *const *functions,
-                      size_t n_functions, uint64_t ttl_s, join_token_fn done,
+                      size_t n_functions, uint64_t ttl_s,
+                      const struct token_bounds *bounds, join_token_fn done,
                       void *data, char **ret_problem)
 {
+    (void)bounds;
     (void)to;
     (void)functions;
     (void)n_functions;

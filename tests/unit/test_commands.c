@@ -94,7 +94,7 @@ static void test_token_sources(void **state)
                       "name: host9\nmesh:\n  address: 127.0.0.1\n"
                       "state_dir: /nowhere/state\n");
     const char *file =
-        scratch_write(&scratch, "token", "snt1.fromfile \nnot this\n");
+        scratch_write(&scratch, "token", "snt2.fromfile \nnot this\n");
     const char *empty = scratch_write(&scratch, "empty", " \n");
     const struct program_run *run;
     char words[512];

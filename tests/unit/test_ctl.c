@@ -129,7 +129,7 @@ static void route_token(struct http_exchange *exchange, void *data)
 {
     (void)data;
     reply(exchange, 201,
-          "{\"schema\":1,\"token\":\"snt1.abc\",\"expires\":\"soon\","
+          "{\"schema\":1,\"token\":\"snt2.abc\",\"expires\":\"soon\","
           "\"functions\":[\"*\"],\"cluster\":\"c\",\"peer\":\"1.2.3.4:7720\","
           "\"warning\":\"it allows every function\"}");
 }
@@ -468,7 +468,7 @@ static void test_token(void **state)
 
     (void)state;
     assert_int_equal(run->status, CTL_EXIT_OK);
-    assert_string_equal(run->out, "snt1.abc\n");
+    assert_string_equal(run->out, "snt2.abc\n");
     assert_non_null(strstr(run->err, "agent join 1.2.3.4:7720 --token"));
     assert_non_null(strstr(run->err, "warning: it allows every function"));
     assert_string_equal(last_body, "{\"functions\":[\"redis\"],\"ttl_s\":600}");

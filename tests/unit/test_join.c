@@ -402,6 +402,40 @@ static void bad_tokens_are_refused(void **state)
     expect(fixture, &joiner, JOIN_OK, "welcome"); /* its last second */
 }
 
+/* A token for one host makes no other: name, address and subnets are those that
+ * it says, and a refusal leaves it unused. */
+static void a_bound_token_is_for_one_host(void **state)
+{
+    struct join_fixture *fixture = *state;
+    const struct token_bounds bounds = {.name = "host2",
+                                        .mesh = {"100.104.70.2"},
+                                        .n_mesh = 1,
+                                        .subnets = {"10.0.2.0/24"},
+                                        .n_subnets = 1};
+    struct token token;
+    struct joiner joiner;
+
+    join_fixture_bound_token(fixture, 600, &bounds, &token);
+    joiner = make_joiner(&token, 2);
+    strcpy(joiner.request.name, "other");
+    expect(fixture, &joiner, JOIN_NAME_REFUSED,
+           "is for a node named \"host2\", not \"other\"; give --name host2");
+    joiner = make_joiner(&token, 2);
+    joiner.request.mesh[0].address.bytes[3] = 9;
+    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+           "is for the mesh address 100.104.70.2");
+    joiner = make_joiner(&token, 2);
+    joiner.request.subnets[0].address.bytes[2] = 9;
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+           "is for containers in 10.0.2.0/24");
+    joiner = make_joiner(&token, 2);
+    joiner.request.subnets[0].len = 16;
+    joiner.request.subnets[0].address.bytes[2] = 0;
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "is for containers in");
+    joiner = make_joiner(&token, 2);
+    expect(fixture, &joiner, JOIN_OK, "welcome");
+}
+
 static void conflicts_are_named_and_keep_the_token(void **state)
 {
     struct join_fixture *fixture = *state;
@@ -794,6 +828,7 @@ int main(void)
         JOIN_TEST(tokens_admit_once),
         JOIN_TEST(same_key_gets_the_same_certificate_again),
         JOIN_TEST(bad_tokens_are_refused),
+        JOIN_TEST(a_bound_token_is_for_one_host),
         JOIN_TEST(conflicts_are_named_and_keep_the_token),
         JOIN_TEST(an_ended_certificate_takes_no_name),
         JOIN_TEST(who_left_blocks_nothing),

@@ -56,7 +56,7 @@ static void text_and_back(void **state)
     assert_string_equal(token.functions[2], "db-*");
     assert_int_equal(token.expires_s, 1600);
     assert_int_equal(token_encode(&token, text), 0);
-    assert_memory_equal(text, "snt1.", 5);
+    assert_memory_equal(text, "snt2.", 5);
     assert_int_equal(token_parse(text, &parsed, &problem), 0);
     assert_memory_equal(&parsed, &token, sizeof(token));
     /* Copied from a terminal, with its line end. */
@@ -220,9 +220,79 @@ static void damaged_text_is_refused(void **state)
     assert_int_equal(token_parse(text, &parsed, &problem), -EINVAL);
     assert_non_null(strstr(problem, "damaged or cut off"));
     free(problem);
-    assert_int_equal(token_parse("snt2.abc", &parsed, &problem), -EINVAL);
-    assert_non_null(strstr(problem, "begins with \"snt1.\""));
+    assert_int_equal(token_parse("snt1.abc", &parsed, &problem), -EINVAL);
+    assert_non_null(strstr(problem, "of an older release (formats 1)"));
     free(problem);
+    assert_int_equal(token_parse("snt3.abc", &parsed, &problem), -EINVAL);
+    assert_non_null(strstr(problem, "begins with \"snt2.\""));
+    free(problem);
+}
+
+static const struct body_charter charter = {
+    .containers = {{.address = {4, {10, 0}}, .len = 16}},
+    .n_containers = 1,
+    .mesh = {{.address = {4, {100, 104}}, .len = 16}},
+    .n_mesh = 1,
+};
+
+static void a_token_says_what_its_holder_will_be(void **state)
+{
+    const struct token_bounds bounds = {.name = "web1",
+                                        .mesh = {"100.104.70.5"},
+                                        .n_mesh = 1,
+                                        .subnets = {"10.0.5.0/24"},
+                                        .n_subnets = 1};
+    struct token token;
+    struct token parsed;
+    struct store_token stored;
+    char text[TOKEN_TEXT_SIZE];
+    char *problem = NULL;
+
+    (void)state;
+    make(NULL, 0, &token, &stored);
+    assert_int_equal(token_bind(&bounds, &charter, &token, &stored, &problem),
+                     0);
+    assert_string_equal(stored.name, "web1");
+    assert_int_equal(stored.n_mesh, 1);
+    assert_int_equal(stored.n_subnets, 1);
+    assert_int_equal(stored.subnets[0].len, 24);
+    assert_int_equal(token_encode(&token, text), 0);
+    assert_int_equal(token_parse(text, &parsed, &problem), 0);
+    assert_string_equal(parsed.name, "web1");
+    assert_int_equal(parsed.n_mesh, 1);
+    assert_int_equal(parsed.mesh[0].bytes[3], 5);
+    assert_int_equal(parsed.n_subnets, 1);
+    assert_int_equal(parsed.subnets[0].address.bytes[2], 5);
+}
+
+static void refuse_bounds(const struct token_bounds *bounds,
+                          const char *expected)
+{
+    struct token token;
+    struct store_token stored;
+    char *problem = NULL;
+
+    make(NULL, 0, &token, &stored);
+    assert_int_equal(token_bind(bounds, &charter, &token, &stored, &problem),
+                     -EINVAL);
+    assert_non_null(strstr(problem, expected));
+    free(problem);
+}
+
+static void bounds_are_the_charter_s(void **state)
+{
+    (void)state;
+    refuse_bounds(&(struct token_bounds){.name = "a b"}, "cannot name a node");
+    refuse_bounds(&(struct token_bounds){.mesh = {"x"}, .n_mesh = 1},
+                  "\"x\" is not an address");
+    refuse_bounds(&(struct token_bounds){.mesh = {"10.0.5.1"}, .n_mesh = 1},
+                  "10.0.5.1 is outside the mesh ranges");
+    refuse_bounds(
+        &(struct token_bounds){.subnets = {"10.0.5.1/24"}, .n_subnets = 1},
+        "is not a subnet");
+    refuse_bounds(
+        &(struct token_bounds){.subnets = {"8.8.8.0/24"}, .n_subnets = 1},
+        "8.8.8.0/24 is outside the container ranges");
 }
 
 int main(void)
@@ -236,6 +306,8 @@ int main(void)
         cmocka_unit_test(patterns_become_canonical),
         cmocka_unit_test(largest_token_fits),
         cmocka_unit_test(damaged_text_is_refused),
+        cmocka_unit_test(a_token_says_what_its_holder_will_be),
+        cmocka_unit_test(bounds_are_the_charter_s),
     };
 
     assert_true(sodium_init() >= 0);
