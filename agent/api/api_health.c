@@ -12,6 +12,7 @@
 #include "agent/catalog/catalog.h"
 #include "agent/config/config.h"
 #include "agent/core/core.h"
+#include "agent/core/poison.h"
 #include "agent/core/worker_link.h"
 #include "agent/identity/identity.h"
 #include "agent/services/services.h"
@@ -69,6 +70,23 @@ static void find_frozen_members(const struct core *core,
         add(problems, "warn", "frozen-member", text,
             "agentctl record evidence shows them; agentctl status there says "
             "what to do");
+    }
+}
+
+/* What core died on is not looked at again. */
+static void find_poison(const struct core *core, struct problems *problems)
+{
+    size_t n = poison_n_set_aside(core->poison);
+    char text[160];
+
+    if (n > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "this agent died three times on each of %zu packets or "
+                       "records: they are set aside, by their hash",
+                       n);
+        add(problems, "warn", "set-aside", text,
+            "report it with the log of agent run; after an upgrade, remove "
+            "poison in run_dir and restart");
     }
 }
 
@@ -358,6 +376,7 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     find_frozen(core, &problems);
     find_frozen_members(core, &problems);
     find_hold(core, &problems);
+    find_poison(core, &problems);
     find_certificate_problems(core, &problems);
     find_worker_problems(core, &problems);
     find_file_problems(api, &problems);

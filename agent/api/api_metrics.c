@@ -62,6 +62,7 @@ static const struct metric counter_metrics[] = {
     REFUSED(frozen),
     REFUSED(limit),
     REFUSED(expired),
+    REFUSED(quarantined),
     COUNTER("probes", NULL, probes),
     COUNTER("probes_failed", NULL, probes_failed),
     COUNTER("probes_indirect", NULL, probes_indirect),

@@ -146,11 +146,15 @@ static enum core_status core_make_node(struct core *core, struct store *store)
         .version = SOCKETNET_VERSION,
         .tuning = NODE_TUNING_DEFAULT,
         .verify = core_verify,
+        .examine = core_examine,
+        .examined = core_examined,
+        .examine_data = core,
     };
     enum core_status status = CORE_STATUS_OK;
     struct node_member self;
     int error;
 
+    core_load_poison(core);
     if (core->config->probe_interval_ms != 0) {
         config.tuning.probe_interval_ms = core->config->probe_interval_ms;
         config.tuning.probe_timeout_ms =
@@ -420,6 +424,7 @@ struct core *core_free(struct core *core)
     core->internal->builder = desired_builder_free(core->internal->builder);
     core->internal->actions = node_actions_free(core->internal->actions);
     core->node = node_free(core->node);
+    core_load_close(core);
     core->identity = identity_free(core->identity);
     free(core->store_problem);
     free(core->refusal);

@@ -63,6 +63,8 @@ enum core_status {
     CORE_STATUS_CONFIG = 2, /* a person must mend it */
 };
 
+struct poison;
+
 struct core {
     uv_loop_t *loop;
     struct config *config;
@@ -79,6 +81,7 @@ struct core {
     uint64_t floor_ms; /* the latest wall time seen: core_wall_ms */
     bool is_ready;     /* the node takes writes */
     bool is_stopping;
+    struct poison *poison;          /* what core died on; or NULL */
     char *store_problem;            /* why writes are refused now, or NULL */
     char *refusal;                  /* why core_new failed, or NULL */
     char *restart_keys;             /* changed in the configuration since the

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/core/events.h"
+#include "agent/core/poison.h"
 #include "agent/core/store_thread.h"
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
@@ -154,6 +155,10 @@ void core_step(struct core *core, struct node_event *event)
     int error;
 
     assert(!internal->is_stepping);
+    if (event->bytes != NULL &&
+        !poison_begin(core->poison, POISON_PACKET, event->bytes, event->size)) {
+        return; /* core has died on it */
+    }
     internal->is_stepping = true;
     event->now_ms = clock_now_ms();
     event->wall_ms = core_clock_step(core);
@@ -172,4 +177,5 @@ void core_step(struct core *core, struct node_event *event)
     core_note_trouble(core);
     core_carry_out(core);
     internal->is_stepping = false;
+    poison_end(core->poison, POISON_PACKET);
 }

@@ -136,6 +136,14 @@ _must_check_ int core_load_epoch(struct store *store,
 _must_check_ int core_load_records(struct store *store, struct node *node,
                                    uint64_t wall_ms);
 
+/* Opens the notes of what earlier lives died on; without them when that fails.
+ * core_load_close in any case. */
+void core_load_poison(struct core *core);
+void core_load_close(struct core *core);
+/* node_examine_fn and node_examined_fn, of core. */
+bool core_examine(const uint8_t *bytes, size_t size, void *data);
+void core_examined(void *data);
+
 /* core_write.c */
 
 /* NODE_ACTION_STORE of an own record. */

@@ -5,11 +5,14 @@
 #include "agent/core/core_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <sodium.h>
 
 #include "agent/core/store_thread.h"
+#include "agent/config/config.h"
+#include "agent/core/poison.h"
 #include "agent/system/log.h"
 #include "gossip/base/cursor.h"
 #include "store/store.h"
@@ -105,6 +108,38 @@ int core_load_epoch(struct store *store,
         *ret_epoch = (boot << 32) | randombytes_random();
     }
     return error;
+}
+
+bool core_examine(const uint8_t *bytes, size_t size, void *data)
+{
+    return poison_begin(((struct core *)data)->poison, POISON_RECORD, bytes,
+                        size);
+}
+
+void core_examined(void *data)
+{
+    poison_end(((struct core *)data)->poison, POISON_RECORD);
+}
+
+void core_load_poison(struct core *core)
+{
+    _cleanup_(free_pointer) char *path = NULL;
+    int error = -ENOMEM;
+
+    if (asprintf(&path, "%s/poison", core->config->run_dir) >= 0) {
+        error = poison_open(path, &core->poison);
+    } else {
+        path = NULL;
+    }
+    if (error != 0) {
+        log_warning("what kills this agent will not be noted: %s/poison: %s",
+                    core->config->run_dir, strerror(-error));
+    }
+}
+
+void core_load_close(struct core *core)
+{
+    core->poison = poison_close(core->poison);
 }
 
 /* One pass over the stored records. */

@@ -117,6 +117,9 @@ int node_new(const struct node_config *config, struct node **ret)
     node->tuning = config->tuning;
     node->verify = config->verify;
     node->verify_data = config->verify_data;
+    node->examine = config->examine;
+    node->examined = config->examined;
+    node->examine_data = config->examine_data;
     for (size_t i = 0; i < LIMIT_NAME_LEN && config->version != NULL &&
                        config->version[i] != '\0';
          i++) {

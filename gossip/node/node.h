@@ -52,6 +52,11 @@ extern const struct node_tuning NODE_TUNING_DEFAULT;
  * sign_verify; the simulator remembers results of that same function. */
 typedef int (*node_verify_fn)(const struct record *record, void *data);
 
+/* Asked before a record from outside, or from the store, is looked at, and told
+ * after.  False: it is to be refused unseen. */
+typedef bool (*node_examine_fn)(const uint8_t *bytes, size_t size, void *data);
+typedef void (*node_examined_fn)(void *data);
+
 /* Everything is copied. */
 struct node_config {
     uint8_t cluster[RECORD_CLUSTER_SIZE];
@@ -71,6 +76,9 @@ struct node_config {
     struct node_tuning tuning;
     node_verify_fn verify;
     void *verify_data;
+    node_examine_fn examine; /* both or none */
+    node_examined_fn examined;
+    void *examine_data;
 };
 
 enum node_member_state {
@@ -208,7 +216,8 @@ struct node_counters {
     uint64_t records_accepted, records_known, records_forwarded;
     uint64_t refused_size, refused_version, refused_reserved, refused_cluster,
         refused_writer, refused_signature, refused_body, refused_rights,
-        refused_old, refused_frozen, refused_limit, refused_expired;
+        refused_old, refused_frozen, refused_limit, refused_expired,
+        refused_quarantined;
     uint64_t probes, probes_failed, probes_indirect, suspicions, refutations,
         deaths, syncs_started, streams_opened;
 };

@@ -47,6 +47,9 @@ struct node {
     struct node_tuning tuning;
     node_verify_fn verify;
     void *verify_data;
+    node_examine_fn examine;
+    node_examined_fn examined;
+    void *examine_data;
     struct rng rng;
 
     uint64_t now_ms;  /* of the current step */

@@ -469,8 +469,8 @@ static int offer_record(struct node *node, const struct view_offer *offer,
     return result;
 }
 
-int view_offer(struct node *node, const struct view_offer *offer,
-               struct node_actions *actions)
+static int look_at(struct node *node, const struct view_offer *offer,
+                   struct node_actions *actions)
 {
     uint8_t id[RECORD_ID_SIZE];
     struct record record;
@@ -490,5 +490,21 @@ int view_offer(struct node *node, const struct view_offer *offer,
         record_id(&record, id);
         spread_note_refused(node, view_hash_of_id(id), offer->source);
     }
+    return result;
+}
+
+int view_offer(struct node *node, const struct view_offer *offer,
+               struct node_actions *actions)
+{
+    int result;
+
+    if (node->examine == NULL || offer->is_own) {
+        return look_at(node, offer, actions);
+    }
+    if (!node->examine(offer->bytes, offer->size, node->examine_data)) {
+        return refuse(&node->counters.refused_quarantined);
+    }
+    result = look_at(node, offer, actions);
+    node->examined(node->examine_data);
     return result;
 }

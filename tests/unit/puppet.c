@@ -551,6 +551,9 @@ int puppets_make_node(struct puppets *puppets)
         .version = "test",
         .tuning = NODE_TUNING_DEFAULT,
         .verify = puppets_verify,
+        .examine = puppets->examine,
+        .examined = puppets->examined,
+        .examine_data = puppets->examine_data,
         .verify_data = puppets,
     };
 

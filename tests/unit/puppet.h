@@ -48,7 +48,10 @@ struct puppets {
     struct support_keys keys[PUPPET_MAX];
     struct puppet_record *certificates; /* of each */
     uint64_t counters[PUPPET_MAX];
-    uint32_t roles[PUPPET_MAX];   /* at the next renewal, 0: as they were */
+    uint32_t roles[PUPPET_MAX]; /* at the next renewal, 0: as they were */
+    node_examine_fn examine;    /* of the node to be made */
+    node_examined_fn examined;
+    void *examine_data;
     uint64_t serials[PUPPET_MAX]; /* of certificates, 0: the number + 1 */
     uint64_t epoch;               /* of all but the node */
     uint64_t seq;

@@ -643,6 +643,58 @@ static void test_contradiction_without_memory(void **state)
     }
 }
 
+struct examiner {
+    const struct puppet_record *refused;
+    unsigned n_begun;
+    unsigned n_ended;
+};
+
+static bool examine(const uint8_t *bytes, size_t size, void *data)
+{
+    struct examiner *examiner = data;
+
+    if (examiner->refused != NULL && examiner->refused->size == size &&
+        memcmp(examiner->refused->bytes, bytes, size) == 0) {
+        return false;
+    }
+    examiner->n_begun++;
+    return true;
+}
+
+static void examined(void *data)
+{
+    ((struct examiner *)data)->n_ended++;
+}
+
+/* What its owner sets aside is not looked at, whoever sends it. */
+static void test_set_aside(void **state)
+{
+    struct puppets *puppets = *state;
+    struct node_event start = {.type = NODE_EVENT_START};
+    struct examiner examiner = {.refused = NULL};
+    struct puppet_record bad, good;
+
+    puppets_prepare(puppets, 4);
+    puppets->examine = examine;
+    puppets->examined = examined;
+    puppets->examine_data = &examiner;
+    assert_int_equal(puppets_make_node(puppets), 0);
+    assert_int_equal(examiner.n_begun, 5); /* the charter, certificates */
+    puppets_step(puppets, &start);
+    puppets_run(puppets, 2000);
+    puppet_hello(puppets, 2);
+    puppet_service(puppets, 2, "bad", PUPPET_WALL_MS, &bad);
+    puppet_service(puppets, 2, "good", PUPPET_WALL_MS, &good);
+    examiner.refused = &bad;
+    puppet_send_record(puppets, 2, &bad);
+    puppet_send_record(puppets, 2, &good);
+    assert_int_equal(puppets_counters(puppets)->refused_quarantined, 1);
+    assert_false(has_record(puppets, 2, RECORD_SERVICE, "redis/bad"));
+    assert_true(has_record(puppets, 2, RECORD_SERVICE, "redis/good"));
+    assert_int_equal(examiner.n_begun, examiner.n_ended);
+    puppets_end(puppets);
+}
+
 /* By its manifest, or as it leaves for good, a writer ends all services. */
 static void make_end(struct puppets *puppets, unsigned from, uint8_t kind,
                      struct puppet_record *ret)
@@ -735,6 +787,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_all_is_announced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_service, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rounds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_renewed_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relayed_answer, setup, teardown),
