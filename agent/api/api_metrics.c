@@ -47,6 +47,7 @@ static const struct metric counter_metrics[] = {
     DROPPED(stale_boot),
     DROPPED(source),
     DROPPED(message),
+    DROPPED(proof),
     COUNTER("records_accepted", NULL, records_accepted),
     COUNTER("records_known", NULL, records_known),
     COUNTER("records_forwarded", NULL, records_forwarded),

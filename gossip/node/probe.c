@@ -5,8 +5,14 @@
  * round-trip time a second one together with requests to helpers, then more
  * at doubling distances; whoever answers none has failed this probe.  What
  * follows from that is suspicion.c's.
+ *
+ * What a helper passes on proves itself: the target answers our challenge with
+ * the key that it has with us.  Without that any member could keep a dead one
+ * alive.
  */
 #include "gossip/node/node_internal.h"
+
+#include <sodium.h>
 
 #define PROBE_HEALTH_MAX 8
 /* Estimated round-trip times are kept within these. */
@@ -50,8 +56,27 @@ static uint16_t next_nonce(struct node *node)
     return node->probes.nonce;
 }
 
+/* Never the same, and not to be foreseen: who could have had an answer made
+ * beforehand could show it after the target's death. */
+static uint64_t next_challenge(struct node *node)
+{
+    uint8_t seed[16];
+    uint8_t hash[16];
+    struct writer writer = writer_init(seed, sizeof(seed));
+    struct reader reader = reader_init(hash, sizeof(hash));
+
+    writer_u64(&writer, node->own.epoch);
+    writer_u64(&writer, ++node->probes.n_challenges);
+    /* Cannot fail: the sizes are constants within BLAKE2b's range. */
+    (void)crypto_generichash(hash, sizeof(hash), seed, sizeof(seed),
+                             node->exchange_secret,
+                             sizeof(node->exchange_secret));
+    return reader_u64(&reader);
+}
+
+/* For us, or for the asker of `relay`. */
 static void send_ping(struct node *node, struct peer *peer, uint16_t nonce,
-                      struct node_actions *actions)
+                      const struct relay *relay, struct node_actions *actions)
 {
     const struct accusation *accusation = suspicion_accusation(peer);
     struct outgoing outgoing;
@@ -59,8 +84,13 @@ static void send_ping(struct node *node, struct peer *peer, uint16_t nonce,
     if (!outgoing_begin(&outgoing, node, peer, actions)) {
         return;
     }
-    message_put_ping(&outgoing.writer, MESSAGE_PING, nonce,
-                     node->view.fingerprint);
+    if (relay == NULL) {
+        message_put_ping(&outgoing.writer, MESSAGE_PING, nonce,
+                         node->view.fingerprint);
+    } else {
+        message_put_ping_for(&outgoing.writer, nonce, node->view.fingerprint,
+                             relay->asker->id, relay->challenge);
+    }
     /* Lifeguard's buddy: the suspected hears of it first. */
     if (accusation != NULL && peer->member.state != NODE_MEMBER_ALIVE) {
         message_put_record(&outgoing.writer, accusation->bytes,
@@ -73,7 +103,7 @@ static void send_ping(struct node *node, struct peer *peer, uint16_t nonce,
 static void send_requests(struct node *node, struct probe *probe,
                           struct node_actions *actions)
 {
-    struct peer *helpers[8];
+    struct peer *helpers[PROBE_HELPERS_MAX];
     size_t n =
         MIN_OF((size_t)node->tuning.indirect_probes, ARRAY_SIZE(helpers));
     struct outgoing outgoing;
@@ -82,9 +112,9 @@ static void send_requests(struct node *node, struct probe *probe,
     for (size_t i = 0; i < n; i++) {
         if (outgoing_begin(&outgoing, node, helpers[i], actions)) {
             message_put_ping_req(&outgoing.writer, probe->nonce,
-                                 probe->peer->id);
+                                 probe->peer->id, probe->challenge);
             outgoing_flush(&outgoing);
-            probe->n_asked++;
+            probe->helpers[probe->n_asked++] = helpers[i];
             node->counters.probes_indirect++;
         }
     }
@@ -102,6 +132,7 @@ static void begin(struct node *node, struct peer *peer,
         *probe = (struct probe){
             .peer = peer,
             .nonce = next_nonce(node),
+            .challenge = next_challenge(node),
             .incarnation = peer->member.incarnation,
             .started_ms = node->now_ms,
             .sent_ms = node->now_ms,
@@ -112,7 +143,7 @@ static void begin(struct node *node, struct peer *peer,
         peer->probe.is_probed = true;
         peer->probe.confirm_ms = NODE_NEVER;
         node->counters.probes++;
-        send_ping(node, peer, probe->nonce, actions);
+        send_ping(node, peer, probe->nonce, NULL, actions);
         return;
     }
 }
@@ -168,7 +199,7 @@ static void step_probe(struct node *node, struct probe *probe,
     if (node->now_ms < probe->next_ms) {
         return;
     }
-    send_ping(node, probe->peer, probe->nonce, actions);
+    send_ping(node, probe->peer, probe->nonce, NULL, actions);
     if (is_down(probe->peer)) {
         /* Two tries: nothing follows from another failure. */
         probe->next_ms = probe->end_ms;
@@ -318,17 +349,18 @@ void probe_start(struct node *node)
         node->now_ms + rng_below(&node->rng, down_interval(node));
 }
 
-/* Tells the asker what became of the ping made for it. */
-static void end_relay(struct node *node, struct relay *relay, bool is_answered,
-                      struct node_actions *actions)
+/* Tells the asker what became of the ping made for it: the target's proof, or
+ * NULL. */
+static void end_relay(struct node *node, struct relay *relay,
+                      const uint8_t *proof, struct node_actions *actions)
 {
     struct outgoing outgoing;
 
     if (outgoing_begin(&outgoing, node, relay->asker, actions)) {
-        if (is_answered) {
+        if (proof != NULL) {
             /* The fingerprint of a relayed answer is our own. */
-            message_put_ping(&outgoing.writer, MESSAGE_ACK, relay->asker_nonce,
-                             node->view.fingerprint);
+            message_put_proof(&outgoing.writer, relay->asker_nonce,
+                              node->view.fingerprint, proof);
         } else {
             message_put_nack(&outgoing.writer, relay->asker_nonce);
         }
@@ -348,7 +380,7 @@ void probe_tick(struct node *node, struct node_actions *actions)
         struct relay *relay = &node->probes.relays[i];
 
         if (relay->target != NULL && node->now_ms >= relay->end_ms) {
-            end_relay(node, relay, false, actions);
+            end_relay(node, relay, NULL, actions);
         }
     }
     if (node->now_ms >= node->probes.confirm_ms) {
@@ -421,14 +453,38 @@ static void note_answer(struct node *node, struct peer *peer, uint64_t sent_ms)
     note_rtt(&node->probes.rtt, sample);
 }
 
+/* The answer to a ping made for another is of use to that one alone, and only
+ * with a proof for it; without the asker's key there is none. */
+static bool prove(struct node *node, const struct message *message,
+                  uint8_t ret[PACKET_PROOF_SIZE])
+{
+    struct peer *asker = peers_find_id(node, message->asker_id);
+    struct packet_context context = {.cluster = node->cluster,
+                                     .source = node->self->key};
+
+    if (!message->has_asker || asker == NULL || asker->is_self ||
+        !peers_need_keys(node, asker)) {
+        return false;
+    }
+    context.destination = asker->key;
+    packet_prove(&context, &asker->link.keys, message->challenge, ret);
+    return true;
+}
+
 void probe_on_ping(struct node *node, struct peer *peer,
                    const struct message *message, struct node_actions *actions)
 {
+    uint8_t proof[PACKET_PROOF_SIZE];
     struct outgoing outgoing;
 
     if (outgoing_begin(&outgoing, node, peer, actions)) {
-        message_put_ping(&outgoing.writer, MESSAGE_ACK, message->nonce,
-                         node->view.fingerprint);
+        if (prove(node, message, proof)) {
+            message_put_proof(&outgoing.writer, message->nonce,
+                              node->view.fingerprint, proof);
+        } else {
+            message_put_ping(&outgoing.writer, MESSAGE_ACK, message->nonce,
+                             node->view.fingerprint);
+        }
         spread_piggyback(&outgoing);
         outgoing_flush(&outgoing);
     }
@@ -449,6 +505,37 @@ void probe_on_ping(struct node *node, struct peer *peer,
     sync_on_fingerprint(node, peer, message->fingerprint, actions);
 }
 
+/* Whether the peer was asked for this probe and has not answered yet: where in
+ * the helpers, or NULL. */
+static struct peer **helper_of(struct probe *probe, const struct peer *peer,
+                               const struct message *message)
+{
+    for (size_t i = 0; i < probe->n_asked && probe->peer != NULL; i++) {
+        if (probe->helpers[i] == peer && probe->nonce == message->nonce) {
+            return &probe->helpers[i];
+        }
+    }
+    return NULL;
+}
+
+/* A relayed answer counts when the target itself has answered our challenge;
+ * whoever passes it on proves nothing. */
+static bool is_proved(struct node *node, const struct probe *probe,
+                      const uint8_t *proof)
+{
+    struct packet_context context = {.cluster = node->cluster,
+                                     .source = probe->peer->key,
+                                     .destination = node->self->key};
+
+    if (proof == NULL || !peers_need_keys(node, probe->peer) ||
+        packet_check_proof(&context, &probe->peer->link.keys, probe->challenge,
+                           proof) != 0) {
+        node->counters.dropped_proof++;
+        return false;
+    }
+    return true;
+}
+
 void probe_on_ack(struct node *node, struct peer *peer,
                   const struct message *message, struct node_actions *actions)
 {
@@ -467,16 +554,16 @@ void probe_on_ack(struct node *node, struct peer *peer,
     for (size_t i = 0; i < LIMIT_RELAYS; i++) {
         struct relay *relay = &node->probes.relays[i];
 
-        if (relay->target == peer && relay->nonce == message->nonce) {
-            end_relay(node, relay, true, actions);
+        if (relay->target == peer && relay->nonce == message->nonce &&
+            message->proof != NULL) {
+            end_relay(node, relay, message->proof, actions);
         }
     }
-    /* A relayed answer comes from the helper, with the probe's nonce. */
     for (size_t i = 0; i < LIMIT_PROBES; i++) {
         struct probe *probe = &node->probes.probes[i];
 
-        if (probe->peer != NULL && probe->peer != peer && probe->n_asked > 0 &&
-            probe->nonce == message->nonce) {
+        if (helper_of(probe, peer, message) != NULL &&
+            is_proved(node, probe, message->proof)) {
             end(node, probe, PROBE_INDIRECT, actions);
         }
     }
@@ -488,9 +575,10 @@ void probe_on_nack(struct node *node, struct peer *peer,
 {
     for (size_t i = 0; i < LIMIT_PROBES; i++) {
         struct probe *probe = &node->probes.probes[i];
+        struct peer **helper = helper_of(probe, peer, message);
 
-        if (probe->peer != NULL && probe->peer != peer &&
-            probe->nonce == message->nonce) {
+        if (helper != NULL) {
+            *helper = NULL;
             probe->n_nacks++;
         }
     }
@@ -514,11 +602,12 @@ void probe_on_request(struct node *node, struct peer *peer,
                 .asker = peer,
                 .asker_nonce = message->nonce,
                 .nonce = next_nonce(node),
+                .challenge = message->challenge,
                 .end_ms =
                     node->now_ms + (uint64_t)node->tuning.probe_timeout_ms *
                                        PROBE_NACK_PERCENT / 100,
             };
-            send_ping(node, target, relay->nonce, actions);
+            send_ping(node, target, relay->nonce, relay, actions);
             return;
         }
     }

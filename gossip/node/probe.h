@@ -29,15 +29,20 @@ struct probe_peer {
     struct rtt rtt;
 };
 
+/* Helpers asked for one probe, at most. */
+#define PROBE_HELPERS_MAX 8
+
 struct probe {
     struct peer *peer; /* NULL: free */
     uint16_t nonce;
+    uint64_t challenge;              /* only the peer's proof for it counts */
     struct record_order incarnation; /* of the peer at its start */
     uint64_t started_ms;
     uint64_t sent_ms; /* of the first direct ping */
     uint64_t next_ms; /* next stage */
     uint64_t end_ms;
-    unsigned stage; /* pings sent so far */
+    unsigned stage;                          /* pings sent so far */
+    struct peer *helpers[PROBE_HELPERS_MAX]; /* NULL: has answered */
     unsigned n_asked;
     unsigned n_nacks;
 };
@@ -47,6 +52,7 @@ struct relay {
     struct peer *asker;
     uint16_t asker_nonce;
     uint16_t nonce;
+    uint64_t challenge; /* of the asker */
     uint64_t end_ms;
 };
 
@@ -61,6 +67,7 @@ struct probes {
     struct probe probes[LIMIT_PROBES];
     struct relay relays[LIMIT_RELAYS];
     uint16_t nonce;
+    uint64_t n_challenges;
     struct rtt rtt;  /* over all peers */
     unsigned health; /* Lifeguard's local health multiplier, 0..8 */
 };

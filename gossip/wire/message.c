@@ -8,7 +8,11 @@
 
 #include "gossip/base/limits.h"
 
-#define MESSAGE_HASH_SIZE 8
+#define MESSAGE_HASH_SIZE     8
+#define MESSAGE_PING_SIZE     10
+#define MESSAGE_PING_FOR_SIZE (MESSAGE_PING_SIZE + 16)
+#define MESSAGE_PROOF_SIZE    (MESSAGE_PING_SIZE + PACKET_PROOF_SIZE)
+#define MESSAGE_PING_REQ_SIZE 18
 
 static bool size_is_list(size_t size, size_t head_size, size_t item_size)
 {
@@ -20,9 +24,11 @@ static bool size_fits(uint8_t type, size_t size)
 {
     switch (type) {
     case MESSAGE_PING:
+        return size == MESSAGE_PING_SIZE || size == MESSAGE_PING_FOR_SIZE;
     case MESSAGE_ACK:
+        return size == MESSAGE_PING_SIZE || size == MESSAGE_PROOF_SIZE;
     case MESSAGE_PING_REQ:
-        return size == 10;
+        return size == MESSAGE_PING_REQ_SIZE;
     case MESSAGE_NACK:
         return size == 2;
     case MESSAGE_RECORD:
@@ -56,9 +62,20 @@ static void read_fields(struct reader *reader, struct message *message)
 {
     switch (message->type) {
     case MESSAGE_PING:
+        message->nonce = reader_u16(reader);
+        message->fingerprint = reader_u64(reader);
+        message->has_asker = reader_left(reader) > 0;
+        if (message->has_asker) {
+            message->asker_id = reader_u64(reader);
+            message->challenge = reader_u64(reader);
+        }
+        break;
     case MESSAGE_ACK:
         message->nonce = reader_u16(reader);
         message->fingerprint = reader_u64(reader);
+        if (reader_left(reader) > 0) {
+            message->proof = reader_take(reader, PACKET_PROOF_SIZE);
+        }
         break;
     case MESSAGE_NACK:
         message->nonce = reader_u16(reader);
@@ -66,6 +83,7 @@ static void read_fields(struct reader *reader, struct message *message)
     case MESSAGE_PING_REQ:
         message->nonce = reader_u16(reader);
         message->target_id = reader_u64(reader);
+        message->challenge = reader_u64(reader);
         break;
     case MESSAGE_IHAVE:
     case MESSAGE_WANT:
@@ -164,10 +182,35 @@ static struct writer begin_message(struct writer *writer, uint8_t type,
 void message_put_ping(struct writer *writer, uint8_t type, uint16_t nonce,
                       uint64_t fingerprint)
 {
-    struct writer message = begin_message(writer, type, 10);
+    struct writer message = begin_message(writer, type, MESSAGE_PING_SIZE);
 
     writer_u16(&message, nonce);
     writer_u64(&message, fingerprint);
+}
+
+void message_put_ping_for(struct writer *writer, uint16_t nonce,
+                          uint64_t fingerprint, uint64_t asker_id,
+                          uint64_t challenge)
+{
+    struct writer message =
+        begin_message(writer, MESSAGE_PING, MESSAGE_PING_FOR_SIZE);
+
+    writer_u16(&message, nonce);
+    writer_u64(&message, fingerprint);
+    writer_u64(&message, asker_id);
+    writer_u64(&message, challenge);
+}
+
+void message_put_proof(struct writer *writer, uint16_t nonce,
+                       uint64_t fingerprint,
+                       const uint8_t proof[PACKET_PROOF_SIZE])
+{
+    struct writer message =
+        begin_message(writer, MESSAGE_ACK, MESSAGE_PROOF_SIZE);
+
+    writer_u16(&message, nonce);
+    writer_u64(&message, fingerprint);
+    writer_put(&message, proof, PACKET_PROOF_SIZE);
 }
 
 void message_put_nack(struct writer *writer, uint16_t nonce)
@@ -178,12 +221,14 @@ void message_put_nack(struct writer *writer, uint16_t nonce)
 }
 
 void message_put_ping_req(struct writer *writer, uint16_t nonce,
-                          uint64_t target_id)
+                          uint64_t target_id, uint64_t challenge)
 {
-    struct writer message = begin_message(writer, MESSAGE_PING_REQ, 10);
+    struct writer message =
+        begin_message(writer, MESSAGE_PING_REQ, MESSAGE_PING_REQ_SIZE);
 
     writer_u16(&message, nonce);
     writer_u64(&message, target_id);
+    writer_u64(&message, challenge);
 }
 
 void message_put_record(struct writer *writer, const uint8_t *bytes,

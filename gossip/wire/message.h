@@ -4,10 +4,12 @@
  * Types above 127 may be skipped by those who do not know them; an unknown
  * lower type ends the processing of the packet.  Byte layout: docs/WIRE.md.
  *
- *  1 PING       u16 nonce, u64 fingerprint
- *  2 ACK        u16 nonce, u64 fingerprint
+ *  1 PING       u16 nonce, u64 fingerprint; made for another, also
+ *               u64 asker's node id, u64 challenge of the asker
+ *  2 ACK        u16 nonce, u64 fingerprint; to a ping made for another,
+ *               also the target's proof (packet.h) for the asker
  *  3 NACK       u16 nonce
- *  4 PING_REQ   u16 nonce, u64 target node id
+ *  4 PING_REQ   u16 nonce, u64 target node id, u64 challenge
  *  5 RECORD     one whole record
  *  6 IHAVE      n x (u64 first 8 bytes of a record id)
  *  7 WANT       n x (u64 first 8 bytes of a record id)
@@ -28,11 +30,13 @@
 #ifndef SOCKETNET_GOSSIP_WIRE_MESSAGE_H
 #define SOCKETNET_GOSSIP_WIRE_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "gossip/base/cursor.h"
 #include "gossip/base/macros.h"
+#include "gossip/wire/packet.h"
 #include "gossip/wire/record.h"
 
 #define MESSAGE_HEADER_SIZE     3
@@ -72,6 +76,11 @@ struct message {
     uint16_t nonce;           /* PING, ACK, NACK, PING_REQ */
     uint64_t fingerprint;     /* PING, ACK */
     uint64_t target_id;       /* PING_REQ */
+    bool has_asker;           /* PING made for another */
+    uint64_t asker_id;        /* ... for this one */
+    uint64_t challenge;       /* of the asker: such a PING, PING_REQ */
+    const uint8_t *proof;     /* ACK: PACKET_PROOF_SIZE bytes, borrowed; NULL:
+                                 none */
     const uint8_t *bytes;     /* RECORD: the record; IHAVE, WANT, HEADS, HAVE:
                                  the items; borrowed */
     size_t size;              /* of bytes */
@@ -94,9 +103,17 @@ struct message_head message_head_at(const struct message *message,
 /* Writers append one message; the writer fails when there is no room. */
 void message_put_ping(struct writer *writer, uint8_t type, uint16_t nonce,
                       uint64_t fingerprint);
+/* A ping made for `asker_id`. */
+void message_put_ping_for(struct writer *writer, uint16_t nonce,
+                          uint64_t fingerprint, uint64_t asker_id,
+                          uint64_t challenge);
+/* The answer to one, and the answer passed on. */
+void message_put_proof(struct writer *writer, uint16_t nonce,
+                       uint64_t fingerprint,
+                       const uint8_t proof[PACKET_PROOF_SIZE]);
 void message_put_nack(struct writer *writer, uint16_t nonce);
 void message_put_ping_req(struct writer *writer, uint16_t nonce,
-                          uint64_t target_id);
+                          uint64_t target_id, uint64_t challenge);
 void message_put_record(struct writer *writer, const uint8_t *bytes,
                         size_t size);
 /* type is MESSAGE_IHAVE or MESSAGE_WANT. */

@@ -17,9 +17,11 @@
 #define PACKET_OVERHEAD      (PACKET_HEADER_SIZE + PACKET_TAG_SIZE)
 #define PACKET_HELLO_ANSWER  0x01
 
-static const char packet_tag_domain[] = "socketnet/v1/packet"; /* with NUL */
-static const char packet_pair_domain[] = "socketnet/v1/pair";  /* without */
+static const char packet_tag_domain[] = "socketnet/v1/packet";  /* with NUL */
+static const char packet_alive_domain[] = "socketnet/v1/alive"; /* with NUL */
+static const char packet_pair_domain[] = "socketnet/v1/pair";   /* without */
 
+_Static_assert(PACKET_PROOF_SIZE == PACKET_TAG_SIZE, "one keyed hash");
 _Static_assert(PACKET_HELLO_RECORDS_SIZE ==
                    PACKET_HELLO_PAYLOAD - PACKET_HELLO_FIXED,
                "as packet.h says");
@@ -89,17 +91,18 @@ int packet_parse(const uint8_t *bytes, size_t size, struct packet_header *ret)
     return 0;
 }
 
-/* Tag over `size` bytes, header and payload. */
-static void packet_tag(const uint8_t *bytes, size_t size,
+/* BLAKE2b over the domain, who talks to whom, and `size` bytes. */
+static void keyed_hash(const char *domain, size_t domain_size,
+                       const uint8_t *bytes, size_t size,
                        const struct packet_context *context,
-                       const uint8_t key[32], uint8_t ret_tag[PACKET_TAG_SIZE])
+                       const uint8_t key[32], uint8_t ret[PACKET_TAG_SIZE])
 {
     crypto_generichash_state state;
 
     /* None of these can fail: the sizes are constants within the range. */
     (void)crypto_generichash_init(&state, key, 32, PACKET_TAG_SIZE);
-    (void)crypto_generichash_update(&state, (const uint8_t *)packet_tag_domain,
-                                    sizeof(packet_tag_domain));
+    (void)crypto_generichash_update(&state, (const uint8_t *)domain,
+                                    domain_size);
     (void)crypto_generichash_update(&state, context->cluster,
                                     RECORD_CLUSTER_SIZE);
     (void)crypto_generichash_update(&state, context->destination,
@@ -107,8 +110,47 @@ static void packet_tag(const uint8_t *bytes, size_t size,
     (void)crypto_generichash_update(&state, context->source,
                                     RECORD_WRITER_SIZE);
     (void)crypto_generichash_update(&state, bytes, size);
-    (void)crypto_generichash_final(&state, ret_tag, PACKET_TAG_SIZE);
+    (void)crypto_generichash_final(&state, ret, PACKET_TAG_SIZE);
     sodium_memzero(&state, sizeof(state)); /* holds the key */
+}
+
+/* Tag over `size` bytes, header and payload. */
+static void packet_tag(const uint8_t *bytes, size_t size,
+                       const struct packet_context *context,
+                       const uint8_t key[32], uint8_t ret_tag[PACKET_TAG_SIZE])
+{
+    keyed_hash(packet_tag_domain, sizeof(packet_tag_domain), bytes, size,
+               context, key, ret_tag);
+}
+
+static void packet_proof(const struct packet_context *context,
+                         const uint8_t key[32], uint64_t challenge,
+                         uint8_t ret[PACKET_PROOF_SIZE])
+{
+    uint8_t bytes[sizeof(challenge)];
+    struct writer writer = writer_init(bytes, sizeof(bytes));
+
+    writer_u64(&writer, challenge);
+    keyed_hash(packet_alive_domain, sizeof(packet_alive_domain), bytes,
+               sizeof(bytes), context, key, ret);
+}
+
+void packet_prove(const struct packet_context *context,
+                  const struct packet_keys *keys, uint64_t challenge,
+                  uint8_t ret[PACKET_PROOF_SIZE])
+{
+    packet_proof(context, keys->send, challenge, ret);
+}
+
+int packet_check_proof(const struct packet_context *context,
+                       const struct packet_keys *keys, uint64_t challenge,
+                       const uint8_t proof[PACKET_PROOF_SIZE])
+{
+    uint8_t expected[PACKET_PROOF_SIZE];
+
+    packet_proof(context, keys->receive, challenge, expected);
+    return sodium_memcmp(expected, proof, sizeof(expected)) == 0 ? 0
+                                                                 : PACKET_E_TAG;
 }
 
 int packet_verify(const uint8_t *bytes, size_t size,

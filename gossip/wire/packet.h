@@ -24,6 +24,10 @@
  *     bytes 0..31 serve lower -> higher, 32..63 higher -> lower, as the
  *     byte order of the two public keys.
  *
+ * Proof of life, which a third node may carry (a relayed answer to a probe):
+ * BLAKE2b-128, key k, over "socketnet/v1/alive" NUL, cluster (16), receiver's
+ * signing key (32), sender's signing key (32), the receiver's challenge (8).
+ *
  * Hello payload (padded with zeros so that a packet is PACKET_HELLO_SIZE
  * bytes: an answer is never larger than the question):
  *     1 flags: bit 0 = this is an answer
@@ -53,6 +57,7 @@
 #define PACKET_VERSION     2
 #define PACKET_HEADER_SIZE 24
 #define PACKET_TAG_SIZE    16
+#define PACKET_PROOF_SIZE  16
 #define PACKET_HELLO_SIZE  1152
 #define PACKET_PAYLOAD_MAX                                                     \
     (LIMIT_DATAGRAM_SIZE - PACKET_HEADER_SIZE - PACKET_TAG_SIZE)
@@ -133,6 +138,17 @@ _must_check_ int packet_parse(const uint8_t *bytes, size_t size,
 _must_check_ int packet_verify(const uint8_t *bytes, size_t size,
                                const struct packet_context *context,
                                const struct packet_keys *keys);
+
+/* Proof that the holder of keys->send was there when it saw the challenge of
+ * `context->destination`. */
+void packet_prove(const struct packet_context *context,
+                  const struct packet_keys *keys, uint64_t challenge,
+                  uint8_t ret[PACKET_PROOF_SIZE]);
+/* Constant-time check with keys->receive.  0 or PACKET_E_TAG. */
+_must_check_ int packet_check_proof(const struct packet_context *context,
+                                    const struct packet_keys *keys,
+                                    uint64_t challenge,
+                                    const uint8_t proof[PACKET_PROOF_SIZE]);
 
 /*
  * Writes header, payload and tag into `buffer` of LIMIT_DATAGRAM_SIZE bytes.

@@ -28,14 +28,23 @@ static void put_message(struct writer *writer, const struct message *message)
     switch ((enum message_type)message->type) {
     case MESSAGE_PING:
     case MESSAGE_ACK:
-        message_put_ping(writer, message->type, message->nonce,
-                         message->fingerprint);
+        if (message->has_asker) {
+            message_put_ping_for(writer, message->nonce, message->fingerprint,
+                                 message->asker_id, message->challenge);
+        } else if (message->proof != NULL) {
+            message_put_proof(writer, message->nonce, message->fingerprint,
+                              message->proof);
+        } else {
+            message_put_ping(writer, message->type, message->nonce,
+                             message->fingerprint);
+        }
         break;
     case MESSAGE_NACK:
         message_put_nack(writer, message->nonce);
         break;
     case MESSAGE_PING_REQ:
-        message_put_ping_req(writer, message->nonce, message->target_id);
+        message_put_ping_req(writer, message->nonce, message->target_id,
+                             message->challenge);
         break;
     case MESSAGE_RECORD:
         message_put_record(writer, message->bytes, message->size);

@@ -328,7 +328,7 @@ static void write_message_packets(void)
     START();
     message_put_ping(&w, MESSAGE_ACK, 1, 2);
     message_put_nack(&w, 3);
-    message_put_ping_req(&w, 4, 5);
+    message_put_ping_req(&w, 4, 5, 6);
     write_messages("ack-nack-ping-req", &w);
     START();
     message_put_hashes(&w, MESSAGE_IHAVE, hashes, 2);

@@ -271,6 +271,10 @@ static void see_message(struct puppets *puppets, unsigned to,
         memcpy(seen->bytes, message->bytes, message->size);
         seen->message.bytes = seen->bytes;
     }
+    if (message->proof != NULL) {
+        memcpy(seen->bytes, message->proof, PACKET_PROOF_SIZE);
+        seen->message.proof = seen->bytes;
+    }
 }
 
 static void see_messages(struct puppets *puppets, unsigned to,
@@ -494,6 +498,31 @@ void puppet_hello_as(struct puppets *puppets, unsigned from,
                      const struct puppet_record *certificate)
 {
     send_hello(puppets, from, record_node_id(source), certificate, NULL, NULL);
+}
+
+void puppet_prove(const struct puppets *puppets, unsigned from, unsigned asker,
+                  uint64_t challenge, uint8_t ret[PACKET_PROOF_SIZE])
+{
+    struct packet_context context = {cluster, puppets->keys[from].sign_public,
+                                     puppets->keys[asker].sign_public};
+    struct packet_keys keys;
+
+    assert_int_equal(packet_keys_derive(puppets->keys[from].exchange_secret,
+                                        puppets->keys[from].exchange_public,
+                                        puppets->keys[asker].exchange_public,
+                                        &keys),
+                     0);
+    packet_prove(&context, &keys, challenge, ret);
+}
+
+void puppet_send_proof(struct puppets *puppets, unsigned from, uint16_t nonce,
+                       const uint8_t proof[PACKET_PROOF_SIZE])
+{
+    uint8_t payload[PACKET_PAYLOAD_MAX];
+    struct writer writer = writer_init(payload, sizeof(payload));
+
+    message_put_proof(&writer, nonce, node_fingerprint(puppets->node), proof);
+    puppet_send(puppets, from, &writer);
 }
 
 void puppet_send_record(struct puppets *puppets, unsigned from,

@@ -118,6 +118,12 @@ void puppet_hello_with(struct puppets *puppets, unsigned from,
 void puppet_hello_as(struct puppets *puppets, unsigned from,
                      const uint8_t source[32],
                      const struct puppet_record *certificate);
+/* The proof that `from` lives, for `asker` (0: the node). */
+void puppet_prove(const struct puppets *puppets, unsigned from, unsigned asker,
+                  uint64_t challenge, uint8_t ret[PACKET_PROOF_SIZE]);
+/* Passes a proof on, or makes one up, as ACK. */
+void puppet_send_proof(struct puppets *puppets, unsigned from, uint16_t nonce,
+                       const uint8_t proof[PACKET_PROOF_SIZE]);
 /* Signs a record with the next number of the puppet's, made at wall clock
  * `wall_ms`. */
 void puppet_sign(struct puppets *puppets, unsigned from, uint8_t kind,

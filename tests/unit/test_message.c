@@ -58,11 +58,12 @@ static void test_fixed(void **state)
     assert_int_equal(message.nonce, 0xa1a2);
 
     writer = writer_init(buffer, sizeof(buffer));
-    message_put_ping_req(&writer, 5, UINT64_C(0xfedcba9876543210));
+    message_put_ping_req(&writer, 5, UINT64_C(0xfedcba9876543210), 77);
     message = next(&writer);
     assert_int_equal(message.type, MESSAGE_PING_REQ);
     assert_int_equal(message.nonce, 5);
     assert_true(message.target_id == UINT64_C(0xfedcba9876543210));
+    assert_true(message.challenge == 77);
 
     writer = writer_init(buffer, sizeof(buffer));
     message_put_done(&writer);
@@ -70,6 +71,44 @@ static void test_fixed(void **state)
     assert_memory_equal(buffer, done, sizeof(done));
     message = next(&writer);
     assert_int_equal(message.type, MESSAGE_DONE);
+}
+
+/* What goes through a helper: the ping that it makes, and the answer that it
+ * passes on. */
+static void test_made_for_another(void **state)
+{
+    static const uint8_t ping[] = {1, 0, 26, 0xa1, 0xa2, 1, 2, 3, 4, 5,
+                                   6, 7, 8,  0,    0,    0, 0, 0, 0, 0,
+                                   9, 0, 0,  0,    0,    0, 0, 0, 10};
+    static const uint8_t proof[PACKET_PROOF_SIZE] = {0xb1, 0xb2};
+    uint8_t buffer[64];
+    struct writer writer = writer_init(buffer, sizeof(buffer));
+    struct message message;
+
+    (void)state;
+    message_put_ping_for(&writer, 0xa1a2, UINT64_C(0x0102030405060708), 9, 10);
+    assert_int_equal(writer_size(&writer), sizeof(ping));
+    assert_memory_equal(buffer, ping, sizeof(ping));
+    message = next(&writer);
+    assert_int_equal(message.type, MESSAGE_PING);
+    assert_true(message.fingerprint == UINT64_C(0x0102030405060708));
+    assert_true(message.has_asker);
+    assert_true(message.asker_id == 9);
+    assert_true(message.challenge == 10);
+
+    writer = writer_init(buffer, sizeof(buffer));
+    message_put_proof(&writer, 7, 8, proof);
+    message = next(&writer);
+    assert_int_equal(message.type, MESSAGE_ACK);
+    assert_int_equal(message.nonce, 7);
+    assert_true(message.fingerprint == 8);
+    assert_memory_equal(message.proof, proof, sizeof(proof));
+
+    writer = writer_init(buffer, sizeof(buffer));
+    message_put_ping(&writer, MESSAGE_ACK, 7, 8);
+    message = next(&writer);
+    assert_null(message.proof);
+    assert_false(message.has_asker);
 }
 
 static void test_record(void **state)
@@ -233,8 +272,10 @@ static void test_sizes(void **state)
             switch ((enum message_type)type) {
             case MESSAGE_PING:
             case MESSAGE_ACK:
+                fits = size == 10 || size == 26;
+                break;
             case MESSAGE_PING_REQ:
-                fits = size == 10;
+                fits = size == 18;
                 break;
             case MESSAGE_NACK:
                 fits = size == 2;
@@ -308,11 +349,17 @@ static void test_no_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fixed),    cmocka_unit_test(test_record),
-        cmocka_unit_test(test_hashes),   cmocka_unit_test(test_heads),
-        cmocka_unit_test(test_have),     cmocka_unit_test(test_sequence),
-        cmocka_unit_test(test_optional), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_made_for_another),
+        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_hashes),
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_have),
+        cmocka_unit_test(test_sequence),
+        cmocka_unit_test(test_optional),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_no_room),
     };
 

@@ -299,7 +299,10 @@ static void test_indirect_answers(void **state)
         }
         seen = puppet_seen(puppets, 2, MESSAGE_PING_REQ, 0);
         if (seen != NULL && has_answered) {
-            answer(puppets, 2, seen->message.nonce);
+            uint8_t proof[PACKET_PROOF_SIZE];
+
+            puppet_prove(puppets, 1, 0, seen->message.challenge, proof);
+            puppet_send_proof(puppets, 2, seen->message.nonce, proof);
             n_indirect++;
         }
     }
@@ -455,7 +458,8 @@ static void request(struct puppets *puppets, unsigned from, uint16_t nonce)
     struct writer writer = writer_init(payload, sizeof(payload));
 
     message_put_ping_req(&writer, nonce,
-                         record_node_id(puppets->keys[2].sign_public));
+                         record_node_id(puppets->keys[2].sign_public),
+                         100u + from);
     puppet_send(puppets, from, &writer);
 }
 
@@ -495,10 +499,13 @@ static void test_rounds(void **state)
     puppets_end(puppets);
 }
 
-/* An answer goes to the one who asked for it, and only of the target. */
+/* An answer goes to the one who asked for it, and only of the target, with
+ * its proof. */
 static void test_relayed_answer(void **state)
 {
     struct puppets *puppets = *state;
+    const unsigned askers[] = {1, 3};
+    uint8_t proofs[2][PACKET_PROOF_SIZE];
     uint16_t nonces[2];
 
     puppets_start(puppets, 5);
@@ -506,22 +513,32 @@ static void test_relayed_answer(void **state)
     request(puppets, 3, 600);
     assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_PING), 2);
     for (size_t i = 0; i < ARRAY_SIZE(nonces); i++) {
-        nonces[i] = puppet_seen(puppets, 2, MESSAGE_PING, i)->message.nonce;
+        const struct message *message =
+            &puppet_seen(puppets, 2, MESSAGE_PING, i)->message;
+
+        nonces[i] = message->nonce;
+        assert_int_equal(message->asker_id,
+                         record_node_id(puppets->keys[askers[i]].sign_public));
+        assert_int_equal(message->challenge, 100 + askers[i]);
+        puppet_prove(puppets, 2, askers[i], message->challenge, proofs[i]);
     }
-    answer(puppets, 4, nonces[0]); /* it was not asked */
+    puppet_send_proof(puppets, 4, nonces[0], proofs[0]); /* not asked */
+    answer(puppets, 2, nonces[0]);                       /* proves nothing */
     assert_int_equal(puppet_n_seen(puppets, 1, MESSAGE_ACK), 0);
-    answer(puppets, 2, nonces[1]);
+    puppet_send_proof(puppets, 2, nonces[1], proofs[1]);
     assert_int_equal(puppet_n_seen(puppets, 1, MESSAGE_ACK), 0);
     assert_int_equal(puppet_n_seen(puppets, 3, MESSAGE_ACK), 1);
     assert_int_equal(puppet_seen(puppets, 3, MESSAGE_ACK, 0)->message.nonce,
                      600);
-    answer(puppets, 2, nonces[0]);
+    assert_memory_equal(puppet_seen(puppets, 3, MESSAGE_ACK, 0)->message.proof,
+                        proofs[1], sizeof(proofs[1]));
+    puppet_send_proof(puppets, 2, nonces[0], proofs[0]);
     assert_int_equal(puppet_n_seen(puppets, 1, MESSAGE_ACK), 1);
     assert_int_equal(puppet_seen(puppets, 1, MESSAGE_ACK, 0)->message.nonce,
                      500);
     /* Once. */
-    answer(puppets, 2, nonces[0]);
-    answer(puppets, 2, nonces[1]);
+    puppet_send_proof(puppets, 2, nonces[0], proofs[0]);
+    puppet_send_proof(puppets, 2, nonces[1], proofs[1]);
     assert_int_equal(puppet_n_seen(puppets, 1, MESSAGE_ACK), 1);
     assert_int_equal(puppet_n_seen(puppets, 3, MESSAGE_ACK), 1);
     puppets_end(puppets);

@@ -65,7 +65,7 @@ static void request(struct puppets *puppets, unsigned from, uint16_t nonce)
     struct writer writer = writer_init(payload, sizeof(payload));
 
     message_put_ping_req(&writer, nonce,
-                         record_node_id(puppets->keys[2].sign_public));
+                         record_node_id(puppets->keys[2].sign_public), 1);
     puppet_send(puppets, from, &writer);
 }
 

@@ -124,6 +124,41 @@ static void test_layout(void **state)
     assert_int_equal(header.payload_size, 3);
 }
 
+/* docs/WIRE.md: the proof that a third node may carry, of A for B. */
+static void test_proof(void **state)
+{
+    struct packet_context context = context_a_to_b();
+    struct packet_context other = {cluster, keys_b.sign_public,
+                                   keys_a.sign_public};
+    uint8_t input[128];
+    uint8_t expected[PACKET_PROOF_SIZE];
+    uint8_t proof[PACKET_PROOF_SIZE];
+
+    (void)state;
+    memcpy(input, "socketnet/v1/alive", 19);
+    memcpy(input + 19, cluster, 16);
+    memcpy(input + 35, keys_b.sign_public, 32);
+    memcpy(input + 67, keys_a.sign_public, 32);
+    memcpy(input + 99, "\x01\x02\x03\x04\x05\x06\x07\x08", 8);
+    assert_int_equal(
+        crypto_generichash(expected, 16, input, 107, a_to_b.send, 32), 0);
+    packet_prove(&context, &a_to_b, UINT64_C(0x0102030405060708), proof);
+    assert_memory_equal(proof, expected, sizeof(proof));
+    assert_int_equal(packet_check_proof(&context, &b_to_a,
+                                        UINT64_C(0x0102030405060708), proof),
+                     0);
+    /* Another challenge, the other direction, one bit. */
+    assert_int_equal(packet_check_proof(&context, &b_to_a, 1, proof),
+                     PACKET_E_TAG);
+    assert_int_equal(packet_check_proof(&other, &a_to_b,
+                                        UINT64_C(0x0102030405060708), proof),
+                     PACKET_E_TAG);
+    proof[15] ^= 1;
+    assert_int_equal(packet_check_proof(&context, &b_to_a,
+                                        UINT64_C(0x0102030405060708), proof),
+                     PACKET_E_TAG);
+}
+
 /* The payload may be written where it will be sent from. */
 static void test_build_in_place(void **state)
 {
@@ -443,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_keys_refused),
         cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_proof),
         cmocka_unit_test(test_build_in_place),
         cmocka_unit_test(test_empty_payload),
         cmocka_unit_test(test_parse_refused),
