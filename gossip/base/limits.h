@@ -65,8 +65,10 @@
 /* What others say about us makes us probe: at most so many probes at once,
  * later ones wait for the next interval. */
 #define LIMIT_PROBES 16
-/* Pings made for others at once; more requests are ignored. */
-#define LIMIT_RELAYS 64
+/* Pings made for others at once, of all and of one asker; more requests are
+ * ignored. */
+#define LIMIT_RELAYS          64
+#define LIMIT_RELAYS_PER_PEER 16
 /* News waiting to be passed on; past it the oldest are dropped (anti-entropy
  * carries them then). */
 #define LIMIT_NEWS 1024
@@ -78,6 +80,38 @@
 /* Packets that one received packet may cause at once, whatever is in it; what
  * is left goes by stream or is asked for again. */
 #define LIMIT_BURST_PACKETS 8
+/*
+ * Rates: so much a second, and a burst of so much at once (base/budget.h).
+ * What is past them is dropped and counted; anti-entropy brings it when there
+ * is room again, so that no view lacks it for good.
+ */
+/* Bytes that a peer's packets and frames may have; each packet counts so much
+ * more than its size, which is its work. */
+#define LIMIT_PEER_RATE    (4u << 20)
+#define LIMIT_PEER_BURST   (16u << 20)
+#define LIMIT_PACKET_EXTRA 256
+/* Bytes of answers in packets to one peer, beyond what it sent itself: an
+ * answer is larger than its request only within this. */
+#define LIMIT_ANSWER_RATE  (128u << 10)
+#define LIMIT_ANSWER_BURST (512u << 10)
+/* Bytes of answers in streams to one peer. */
+#define LIMIT_STREAM_RATE  (2u << 20)
+#define LIMIT_STREAM_BURST (16u << 20)
+/* New records of one writer.  Certificates and what else only issuers write
+ * do not count. */
+#define LIMIT_WRITER_RATE  128
+#define LIMIT_WRITER_BURST 2048
+/* ... of which so many are left for its member record alone. */
+#define LIMIT_WRITER_RESERVE 64
+/* Records with a bad signature from one peer; past it no record of that peer
+ * is looked at that would cost a signature check. */
+#define LIMIT_FORGED_RATE  16
+#define LIMIT_FORGED_BURST 64
+/* Certificates of strangers looked at, of one source address; addresses share
+ * so many places. */
+#define LIMIT_STRANGER_RATE      5
+#define LIMIT_STRANGER_BURST     16
+#define LIMIT_STRANGER_ADDRESSES 256
 /* A record's clock (HLC) this far ahead of ours is not followed; the record is
  * taken. */
 #define LIMIT_CLOCK_AHEAD_MS 10000
@@ -94,8 +128,10 @@
 
 /* A frame of a TCP stream, plaintext.  Larger ones end the stream. */
 #define LIMIT_FRAME_SIZE 32768
-/* Bulk synchronisation: streams served at once, bytes and time of each. */
+/* Bulk synchronisation: streams served at once, of all; streams of our own at
+ * once, which those do not keep us from; bytes and time of each. */
 #define LIMIT_SYNC_STREAMS      16
+#define LIMIT_SYNC_OWN_STREAMS  8
 #define LIMIT_SYNC_STREAM_BYTES (8u << 20)
 #define LIMIT_SYNC_STREAM_MS    30000u
 

@@ -212,12 +212,13 @@ struct node_counters {
     uint64_t datagrams_in, datagrams_out, bytes_in, bytes_out;
     uint64_t dropped_size, dropped_version, dropped_type, dropped_unknown_peer,
         dropped_tag, dropped_replay, dropped_stale_boot, dropped_source,
-        dropped_message, dropped_proof;
+        dropped_message, dropped_proof, dropped_rate;
     uint64_t records_accepted, records_known, records_forwarded;
     uint64_t refused_size, refused_version, refused_reserved, refused_cluster,
         refused_writer, refused_signature, refused_body, refused_rights,
         refused_old, refused_frozen, refused_limit, refused_expired,
-        refused_quarantined;
+        refused_quarantined, refused_rate;
+    uint64_t signatures_checked, answers_limited;
     uint64_t probes, probes_failed, probes_indirect, suspicions, refutations,
         deaths, syncs_started, streams_opened;
 };

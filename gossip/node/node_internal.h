@@ -56,6 +56,8 @@ struct node {
     uint64_t wall_ms; /* of the current step */
     bool is_starved;  /* the last step lacked memory: soon again */
     unsigned n_burst; /* packets that the one being handled may still cause */
+    struct answering answering;
+    struct strangers strangers;
     struct node_counters counters;
 
     struct peer *self;

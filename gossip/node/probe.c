@@ -356,6 +356,9 @@ static void end_relay(struct node *node, struct relay *relay,
 {
     struct outgoing outgoing;
 
+    if (proof == NULL) {
+        transport_answer(node, relay->asker, 0);
+    }
     if (outgoing_begin(&outgoing, node, relay->asker, actions)) {
         if (proof != NULL) {
             /* The fingerprint of a relayed answer is our own. */
@@ -365,6 +368,9 @@ static void end_relay(struct node *node, struct relay *relay,
             message_put_nack(&outgoing.writer, relay->asker_nonce);
         }
         outgoing_flush(&outgoing);
+    }
+    if (proof == NULL) {
+        transport_answer(node, NULL, 0);
     }
     relay->target = NULL;
 }
@@ -584,13 +590,25 @@ void probe_on_nack(struct node *node, struct peer *peer,
     }
 }
 
+static size_t n_relays_of(const struct node *node, const struct peer *asker)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < LIMIT_RELAYS; i++) {
+        n += node->probes.relays[i].target != NULL &&
+             node->probes.relays[i].asker == asker;
+    }
+    return n;
+}
+
 void probe_on_request(struct node *node, struct peer *peer,
                       const struct message *message,
                       struct node_actions *actions)
 {
     struct peer *target = peers_find_id(node, message->target_id);
 
-    if (target == NULL || target->is_self || target == peer) {
+    if (target == NULL || target->is_self || target == peer ||
+        n_relays_of(node, peer) >= LIMIT_RELAYS_PER_PEER) {
         return;
     }
     for (size_t i = 0; i < LIMIT_RELAYS; i++) {

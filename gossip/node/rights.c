@@ -148,6 +148,12 @@ enum rights_class rights_class(const struct record *record)
                : RIGHTS_COUNTED;
 }
 
+bool rights_is_admission(uint8_t kind)
+{
+    return kind == RECORD_CERTIFICATE || kind == RECORD_REVOCATION ||
+           kind == RECORD_FUNCTION || kind == RECORD_CHARTER;
+}
+
 static enum rights_verdict judge_body(bool is_ok)
 {
     return is_ok ? RIGHTS_OK : RIGHTS_BODY;

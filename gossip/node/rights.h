@@ -35,6 +35,8 @@ enum rights_class {
     RIGHTS_EXEMPT,
 };
 enum rights_class rights_class(const struct record *record);
+/* Kinds that only issuers write. */
+bool rights_is_admission(uint8_t kind);
 /* The kind whose place this record takes: a tombstone's target, else its
  * own.  The body must have been checked. */
 uint8_t rights_slot_kind(const struct record *record);

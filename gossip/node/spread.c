@@ -28,14 +28,6 @@
 /* Packets of one burst to one peer, for each of the two budgets. */
 #define SPREAD_BUDGET (LIMIT_BURST_PACKETS / 2)
 
-/* What a packet holds besides: a ping, or its answer, and an accusation. */
-#define SPREAD_BESIDES                                                         \
-    (MESSAGE_HEADER_SIZE + 10 + MESSAGE_HEADER_SIZE +                          \
-     sizeof(((struct accusation *)NULL)->bytes))
-_Static_assert(SPREAD_BESIDES + MESSAGE_HEADER_SIZE + 8 * SPREAD_PIGGYBACK <=
-                   PACKET_PAYLOAD_MAX,
-               "announcements have room beside a ping");
-
 static struct news *news_at(const struct node *node, size_t index)
 {
     return &node->spread.news[(node->spread.news_first + index) % LIMIT_NEWS];
@@ -239,9 +231,12 @@ void spread_piggyback(struct outgoing *outgoing)
 {
     struct node *node = outgoing->node;
     uint64_t hashes[SPREAD_PIGGYBACK];
-    size_t n = 0;
+    size_t room = writer_left(&outgoing->writer), n = 0;
 
-    for (size_t i = 0; i < node->spread.n_news && n < ARRAY_SIZE(hashes); i++) {
+    /* Little in an answer when the asker's budget is used up. */
+    room = room < MESSAGE_HEADER_SIZE ? 0 : (room - MESSAGE_HEADER_SIZE) / 8;
+    room = MIN_OF(room, ARRAY_SIZE(hashes));
+    for (size_t i = 0; i < node->spread.n_news && n < room; i++) {
         struct news *news = news_at(node, i);
 
         if (!news->is_fresh && news->copies_left > 0 &&
@@ -261,7 +256,7 @@ void spread_piggyback(struct outgoing *outgoing)
 static struct wanted *find_wanted(struct node *node, uint64_t hash)
 {
     for (size_t i = 0; i < LIMIT_WANTED; i++) {
-        if (node->spread.wanted[i].peer != NULL &&
+        if (node->spread.wanted[i].n_holders > 0 &&
             node->spread.wanted[i].hash == hash) {
             return &node->spread.wanted[i];
         }
@@ -274,22 +269,39 @@ static struct wanted *add_wanted(struct node *node, uint64_t hash,
 {
     struct wanted *wanted = &node->spread.wanted[node->spread.wanted_next];
 
-    *wanted = (struct wanted){.hash = hash, .peer = peer, .again_ms = again_ms};
+    *wanted = (struct wanted){
+        .hash = hash, .holders = {peer}, .n_holders = 1, .again_ms = again_ms};
     node->spread.wanted_next = (node->spread.wanted_next + 1) % LIMIT_WANTED;
     node->spread.want_ms = MIN_OF(node->spread.want_ms, again_ms);
     return wanted;
+}
+
+/* Its place among the holders, or n_holders. */
+static unsigned find_holder(const struct wanted *wanted,
+                            const struct peer *peer)
+{
+    unsigned i = 0;
+
+    while (i < wanted->n_holders && wanted->holders[i] != peer) {
+        i++;
+    }
+    return i;
 }
 
 bool spread_note_wanted(struct node *node, uint64_t hash, struct peer *peer)
 {
     struct wanted *wanted = find_wanted(node, hash);
 
-    if (wanted != NULL) {
-        wanted->peer = peer; /* asked next time */
-        return false;
+    if (wanted == NULL) {
+        (void)add_wanted(node, hash, peer, node->now_ms + SPREAD_WANT_MS);
+        return true;
     }
-    (void)add_wanted(node, hash, peer, node->now_ms + SPREAD_WANT_MS);
-    return true;
+    if (wanted->n_holders < SPREAD_HOLDERS_MAX &&
+        find_holder(wanted, peer) == wanted->n_holders) {
+        wanted->next = wanted->n_holders; /* asked next time */
+        wanted->holders[wanted->n_holders++] = peer;
+    }
+    return false;
 }
 
 void spread_note_refused(struct node *node, uint64_t hash, struct peer *peer)
@@ -304,6 +316,22 @@ void spread_note_refused(struct node *node, uint64_t hash, struct peer *peer)
     wanted->n_again = SPREAD_WANT_AGAIN; /* that is, never */
 }
 
+void spread_note_forged(struct node *node, uint64_t hash, struct peer *peer)
+{
+    struct wanted *wanted = find_wanted(node, hash);
+    unsigned i = wanted == NULL ? 0 : find_holder(wanted, peer);
+
+    if (wanted == NULL || i == wanted->n_holders) {
+        return;
+    }
+    wanted->holders[i] = wanted->holders[--wanted->n_holders];
+    wanted->next = 0;
+    if (wanted->n_holders > 0 && wanted->n_again < SPREAD_WANT_AGAIN) {
+        wanted->again_ms = node->now_ms;
+        node->spread.want_ms = node->now_ms;
+    }
+}
+
 static void want(struct node *node, struct peer *peer, const uint64_t *hashes,
                  size_t n, struct node_actions *actions)
 {
@@ -315,29 +343,54 @@ static void want(struct node *node, struct peer *peer, const uint64_t *hashes,
     }
 }
 
-/* Asks again for what has not come, the last who announced it; not for
- * ever, since it may be something that we refuse. */
+/* Whether it is time to ask for this once more, and of whom; not for ever,
+ * since it may be something that we refuse. */
+static struct peer *holder_due(struct node *node, struct wanted *wanted)
+{
+    if (wanted->n_holders == 0 || node->now_ms < wanted->again_ms) {
+        return NULL;
+    }
+    if (wanted->n_again == SPREAD_WANT_AGAIN ||
+        view_find_hash(node, wanted->hash) != NULL ||
+        spread_find(node, wanted->hash) != NULL) {
+        wanted->n_holders = 0;
+        return NULL;
+    }
+    return wanted->holders[wanted->next % wanted->n_holders];
+}
+
+/* Asks again for what has not come: all that one peer is to be asked for in
+ * one packet. */
 static void want_again(struct node *node, struct node_actions *actions)
 {
+    uint64_t hashes[LIMIT_ANNOUNCED];
+
+    for (size_t i = 0; i < LIMIT_WANTED; i++) {
+        struct peer *peer = holder_due(node, &node->spread.wanted[i]);
+        size_t n = 0;
+
+        for (size_t j = i; j < LIMIT_WANTED && peer != NULL; j++) {
+            struct wanted *wanted = &node->spread.wanted[j];
+
+            if (n < ARRAY_SIZE(hashes) && holder_due(node, wanted) == peer) {
+                hashes[n++] = wanted->hash;
+                wanted->next++;
+                wanted->n_again++;
+                wanted->again_ms = node->now_ms + SPREAD_WANT_MS;
+            }
+        }
+        if (peer != NULL) {
+            transport_answer(node, peer, 0);
+            want(node, peer, hashes, n, actions);
+            transport_answer(node, NULL, 0);
+        }
+    }
     node->spread.want_ms = NODE_NEVER;
     for (size_t i = 0; i < LIMIT_WANTED; i++) {
-        struct wanted *wanted = &node->spread.wanted[i];
-
-        if (wanted->peer == NULL) {
-            continue;
+        if (node->spread.wanted[i].n_holders > 0) {
+            node->spread.want_ms =
+                MIN_OF(node->spread.want_ms, node->spread.wanted[i].again_ms);
         }
-        if (node->now_ms >= wanted->again_ms) {
-            if (wanted->n_again == SPREAD_WANT_AGAIN ||
-                view_find_hash(node, wanted->hash) != NULL ||
-                spread_find(node, wanted->hash) != NULL) {
-                wanted->peer = NULL;
-                continue;
-            }
-            wanted->n_again++;
-            wanted->again_ms = node->now_ms + SPREAD_WANT_MS;
-            want(node, wanted->peer, &wanted->hash, 1, actions);
-        }
-        node->spread.want_ms = MIN_OF(node->spread.want_ms, wanted->again_ms);
     }
 }
 

@@ -26,9 +26,15 @@ struct news {
     unsigned copies_left; /* announcements still to be made */
 };
 
+/* Who says that it has a record is asked in turn: so many of them, so that one
+ * who says so of everything, and sends nothing, hides nothing. */
+#define SPREAD_HOLDERS_MAX 3
+
 struct wanted {
     uint64_t hash;
-    struct peer *peer; /* who has it; NULL: free */
+    struct peer *holders[SPREAD_HOLDERS_MAX];
+    unsigned n_holders; /* 0: free */
+    unsigned next;      /* who is asked next */
     uint64_t again_ms;
     unsigned n_again;
 };
@@ -67,6 +73,9 @@ void spread_on_want(struct node *node, struct peer *peer,
 bool spread_note_wanted(struct node *node, uint64_t hash, struct peer *peer);
 /* The peer sent a record that was refused: not to be asked for at once. */
 void spread_note_refused(struct node *node, uint64_t hash, struct peer *peer);
+/* The peer sent something that is not what its writer signed, though it has
+ * the same hash: another is asked, at once. */
+void spread_note_forged(struct node *node, uint64_t hash, struct peer *peer);
 const struct news *spread_find(const struct node *node, uint64_t hash);
 void spread_done(struct node *node);
 

@@ -379,8 +379,11 @@ static void tell_refutation(struct node *node, const struct peer *accused,
 }
 
 int suspicion_on_accusation(struct node *node, const struct record *record,
-                            struct peer *source, struct node_actions *actions)
+                            const struct view_offer *offer,
+                            struct node_actions *actions)
 {
+    struct peer *source = offer->source;
+    int result;
     struct peer *accuser = peers_find(node, record->writer);
     struct peer *accused;
     struct body_accusation body;
@@ -419,9 +422,9 @@ int suspicion_on_accusation(struct node *node, const struct record *record,
         node->counters.records_known++;
         return VIEW_KNOWN;
     }
-    if (node->verify(record, node->verify_data) != 0) {
-        node->counters.refused_signature++;
-        return VIEW_REFUSED;
+    result = view_check_signature(node, accuser, offer, record);
+    if (result != VIEW_ACCEPTED) {
+        return result;
     }
     if (prepare(accused, accuser, actions, &prepared) != 0) {
         return -ENOMEM;

@@ -14,6 +14,7 @@
 #include "gossip/wire/record.h"
 
 struct peer;
+struct view_offer;
 
 /* A signed claim that a member does not answer. */
 struct accusation {
@@ -62,9 +63,11 @@ void suspicion_removed(struct node *node, struct peer *peer,
 void suspicion_on_member(struct node *node, struct peer *peer,
                          const struct record *record,
                          struct node_actions *actions);
-/* An accusation record, parsed.  enum view_result or -ENOMEM. */
+/* The accusation record that was offered, parsed.  enum view_result or
+ * -ENOMEM. */
 int suspicion_on_accusation(struct node *node, const struct record *record,
-                            struct peer *source, struct node_actions *actions);
+                            const struct view_offer *offer,
+                            struct node_actions *actions);
 /* Our probe of the peer ended: answered by itself, through a helper only, or
  * not at all. */
 enum probe_result {

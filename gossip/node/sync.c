@@ -23,6 +23,9 @@
  * arriving. */
 #define SYNC_PATIENCE_MS 5000
 
+static const struct budget_rate stream_rate = {LIMIT_STREAM_RATE,
+                                               LIMIT_STREAM_BURST};
+
 bool sync_channel_open(struct sync_channel *channel, struct node *node,
                        struct peer *peer, struct sync_stream *stream,
                        struct node_actions *actions)
@@ -64,6 +67,11 @@ struct writer *sync_channel_room(struct sync_channel *channel, size_t size)
     if (channel->stream != NULL) {
         if (channel->stream->n_bytes > LIMIT_SYNC_STREAM_BYTES ||
             size > LIMIT_FRAME_SIZE) {
+            return NULL;
+        }
+        if (!budget_take(&channel->peer->link.streams, stream_rate,
+                         channel->node->now_ms, size)) {
+            channel->node->counters.answers_limited++;
             return NULL;
         }
         if (writer_left(&channel->writer) < size) {

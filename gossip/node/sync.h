@@ -29,8 +29,10 @@ struct sync_stream {
     uint64_t n_bytes;
 };
 
+#define SYNC_STREAMS_MAX (LIMIT_SYNC_STREAMS + LIMIT_SYNC_OWN_STREAMS)
+
 struct sync {
-    struct sync_stream streams[LIMIT_SYNC_STREAMS];
+    struct sync_stream streams[SYNC_STREAMS_MAX];
 };
 
 /* A peer told its fingerprint. */

@@ -15,7 +15,7 @@
 
 struct sync_stream *sync_find_stream(struct node *node, uint32_t stream)
 {
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS && stream != 0; i++) {
+    for (size_t i = 0; i < SYNC_STREAMS_MAX && stream != 0; i++) {
         if (node->sync.streams[i].stream == stream) {
             return &node->sync.streams[i];
         }
@@ -23,21 +23,31 @@ struct sync_stream *sync_find_stream(struct node *node, uint32_t stream)
     return NULL;
 }
 
+/* Streams that we opened, or that others did. */
+static size_t n_streams(const struct node *node, bool is_initiator)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < SYNC_STREAMS_MAX; i++) {
+        n += node->sync.streams[i].stream != 0 &&
+             node->sync.streams[i].is_initiator == is_initiator;
+    }
+    return n;
+}
+
 void sync_ask_stream(struct node *node, struct peer *peer,
                      struct node_actions *actions)
 {
     struct node_action *action;
     struct endpoint endpoint;
-    size_t n_streams = 0;
 
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
-        n_streams += node->sync.streams[i].stream != 0;
+    for (size_t i = 0; i < SYNC_STREAMS_MAX; i++) {
         if (node->sync.streams[i].stream != 0 &&
             node->sync.streams[i].peer == peer) {
             return;
         }
     }
-    if (n_streams == LIMIT_SYNC_STREAMS ||
+    if (n_streams(node, true) >= LIMIT_SYNC_OWN_STREAMS ||
         !transport_endpoint(peer, &endpoint) ||
         (peer->sync.stream_ms != 0 &&
          node->now_ms - peer->sync.stream_ms < SYNC_STREAM_AGAIN_MS)) {
@@ -56,12 +66,15 @@ static void on_opened(struct node *node, const struct node_event *event,
                       struct node_actions *actions)
 {
     struct peer *peer = peers_find(node, event->peer);
+    bool has_room =
+        n_streams(node, event->is_initiator) <
+        (event->is_initiator ? LIMIT_SYNC_OWN_STREAMS : LIMIT_SYNC_STREAMS);
     struct node_action *action;
 
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS && peer != NULL; i++) {
+    for (size_t i = 0; i < SYNC_STREAMS_MAX && peer != NULL; i++) {
         struct sync_stream *stream = &node->sync.streams[i];
 
-        if (stream->stream == 0) {
+        if (stream->stream == 0 && has_room) {
             *stream = (struct sync_stream){
                 .stream = event->stream,
                 .peer = peer,
@@ -97,6 +110,9 @@ static int on_frame(struct node *node, const struct node_event *event,
     stream->active_ms = node->now_ms;
     stream->n_bytes += event->size;
     peers_heard(node, stream->peer);
+    if (!transport_may_receive(node, stream->peer, event->size)) {
+        return 0;
+    }
     if (!sync_channel_open(&channel, node, stream->peer, stream, actions)) {
         return -ENOMEM;
     }
@@ -171,7 +187,7 @@ static void end_stream(struct node *node, struct sync_stream *stream,
 
 void sync_tick(struct node *node, struct node_actions *actions)
 {
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
+    for (size_t i = 0; i < SYNC_STREAMS_MAX; i++) {
         struct sync_stream *stream = &node->sync.streams[i];
 
         if (stream->stream != 0 &&
@@ -186,7 +202,7 @@ uint64_t sync_deadline(const struct node *node)
 {
     uint64_t deadline = NODE_NEVER;
 
-    for (size_t i = 0; i < LIMIT_SYNC_STREAMS; i++) {
+    for (size_t i = 0; i < SYNC_STREAMS_MAX; i++) {
         if (node->sync.streams[i].stream != 0) {
             deadline = MIN_OF(deadline, stream_end(&node->sync.streams[i]));
         }

@@ -2,7 +2,8 @@
  * Packets: building them for a peer, and judging what arrives.  Nothing here
  * answers a stranger: an answer goes only to a certified mesh address, after
  * the tag held.  That to a hello is not larger than the hello; a member's
- * other packets cause at most LIMIT_BURST_PACKETS each.
+ * other packets cause at most LIMIT_BURST_PACKETS each, and these are larger
+ * than what they answer only within the member's budget.
  */
 #include "gossip/node/node_internal.h"
 
@@ -141,9 +142,58 @@ void transport_hello(struct node *node, struct peer *peer, bool is_answer,
 /* --- Building --------------------------------------------------------------
  */
 
+static const struct budget_rate answer_rate = {LIMIT_ANSWER_RATE,
+                                               LIMIT_ANSWER_BURST};
+static const struct budget_rate peer_rate = {LIMIT_PEER_RATE, LIMIT_PEER_BURST};
+static const struct budget_rate stranger_rate = {LIMIT_STRANGER_RATE,
+                                                 LIMIT_STRANGER_BURST};
+
+void transport_answer(struct node *node, struct peer *peer, size_t free)
+{
+    node->answering = (struct answering){peer, free};
+}
+
+bool transport_may_receive(struct node *node, struct peer *peer, size_t size)
+{
+    if (!budget_take(&peer->link.received, peer_rate, node->now_ms,
+                     size + LIMIT_PACKET_EXTRA)) {
+        node->counters.dropped_rate++;
+        return false;
+    }
+    return true;
+}
+
+/* The size of the largest packet that may leave now. */
+static size_t packet_room(const struct node *node)
+{
+    const struct answering *answering = &node->answering;
+
+    if (answering->peer == NULL) {
+        return LIMIT_DATAGRAM_SIZE;
+    }
+    return MIN_OF((size_t)LIMIT_DATAGRAM_SIZE,
+                  answering->free + budget_left(&answering->peer->link.answers,
+                                                answer_rate, node->now_ms));
+}
+
+static void charge(struct node *node, size_t size)
+{
+    struct answering *answering = &node->answering;
+    size_t paid = MIN_OF(answering->free, size);
+
+    if (answering->peer != NULL) {
+        answering->free -= paid;
+        budget_spend(&answering->peer->link.answers, answer_rate, node->now_ms,
+                     size - paid);
+    }
+}
+
 static void start_payload(struct outgoing *outgoing)
 {
-    outgoing->writer = writer_init(outgoing->buffer, PACKET_PAYLOAD_MAX);
+    size_t room = packet_room(outgoing->node);
+
+    outgoing->writer = writer_init(
+        outgoing->buffer, room - MIN_OF(room, (size_t)PACKET_OVERHEAD));
 }
 
 bool outgoing_begin(struct outgoing *outgoing, struct node *node,
@@ -161,6 +211,10 @@ bool outgoing_begin(struct outgoing *outgoing, struct node *node,
     outgoing->actions = actions;
     outgoing->n_packets = 0;
     start_payload(outgoing);
+    if (writer_left(&outgoing->writer) == 0) {
+        node->counters.answers_limited++;
+        return false;
+    }
     return true;
 }
 
@@ -173,6 +227,9 @@ void outgoing_flush(struct outgoing *outgoing)
                     outgoing->buffer, size, outgoing->actions);
         outgoing->n_packets++;
         outgoing->node->n_burst--;
+        charge(outgoing->node, size + PACKET_OVERHEAD);
+    } else if (outgoing->writer.failed) {
+        outgoing->node->counters.answers_limited++;
     }
     start_payload(outgoing);
 }
@@ -187,6 +244,10 @@ bool outgoing_reserve(struct outgoing *outgoing, size_t size, unsigned budget)
             return false;
         }
         outgoing_flush(outgoing);
+        if (writer_left(&outgoing->writer) < size) {
+            outgoing->node->counters.answers_limited++;
+            return false;
+        }
     }
     return true;
 }
@@ -196,16 +257,38 @@ bool outgoing_reserve(struct outgoing *outgoing, size_t size, unsigned budget)
 
 /* The source must be an address that the sender's certificate names; its
  * port may differ. */
-static bool is_certified_source(const struct peer *peer,
+static bool is_certified_source(struct node *node,
+                                const struct body_certificate *certificate,
                                 const struct endpoint *from)
 {
-    for (size_t i = 0; i < peer->certificate->n_mesh; i++) {
-        if (address_equal(&peer->certificate->mesh[i].address,
-                          &from->address)) {
+    for (size_t i = 0; i < certificate->n_mesh; i++) {
+        if (address_equal(&certificate->mesh[i].address, &from->address)) {
             return true;
         }
     }
+    node->counters.dropped_source++;
     return false;
+}
+
+/* Whether one more certificate not seen before is looked at of this address.
+ * Which addresses share a place only we know. */
+static bool may_introduce(struct node *node, const struct address *from)
+{
+    struct reader secret = reader_init(node->exchange_secret, 8);
+    struct rng place = rng_init(reader_u64(&secret));
+
+    for (size_t i = 0; i < sizeof(from->bytes); i += 8) {
+        struct reader part = reader_init(&from->bytes[i], 8);
+
+        place = rng_init(rng_next(&place) ^ reader_u64(&part));
+    }
+    if (!budget_take(&node->strangers
+                          .budgets[rng_below(&place, LIMIT_STRANGER_ADDRESSES)],
+                     stranger_rate, node->now_ms, 1)) {
+        node->counters.dropped_rate++;
+        return false;
+    }
+    return true;
 }
 
 static bool is_authentic(struct node *node, struct peer *peer,
@@ -294,6 +377,8 @@ static void receive_messages(struct node *node, struct peer *peer,
 
     /* However many messages are in it. */
     node->n_burst = LIMIT_BURST_PACKETS;
+    transport_answer(node, peer,
+                     header->payload_size + (size_t)PACKET_OVERHEAD);
     while (reader_left(&reader) > 0) {
         if (message_next(&reader, &message) != 0) {
             node->counters.dropped_message++;
@@ -302,6 +387,7 @@ static void receive_messages(struct node *node, struct peer *peer,
         receive_message(node, peer, &message, actions);
     }
     node->n_burst = UINT_MAX;
+    transport_answer(node, NULL, 0);
 }
 
 /* A sender whose disk was set back to an earlier state starts with a boot, or
@@ -341,11 +427,63 @@ static void receive_records(struct node *node, struct peer *peer,
     }
 }
 
+static bool is_in_force(const struct peer *peer, const struct record *record)
+{
+    return peer != NULL && peer->certificate != NULL &&
+           peer->certificate_entry != NULL &&
+           peer->certificate_entry->record.size == record->size &&
+           memcmp(peer->certificate_entry->bytes, record->bytes,
+                  record->size) == 0;
+}
+
+/*
+ * Makes the sender of a hello a peer by the certificate in it.  What costs
+ * nothing comes first, and a certificate that we hold already costs nothing; a
+ * signature is checked of those that come from an address of their own, and
+ * not of many.  0, -ENOMEM, or 1 when the hello ends here.
+ */
+static int introduce(struct node *node, const struct node_event *event,
+                     const struct packet_header *header,
+                     const struct record *record, struct node_actions *actions)
+{
+    struct view_offer offer = {.bytes = record->bytes, .size = record->size};
+    struct peer *peer = peers_find(node, record->key);
+    struct body_certificate body;
+    int result;
+
+    if (record_node_id(record->key) != header->source_id) {
+        node->counters.dropped_unknown_peer++;
+        return 1;
+    }
+    if (is_in_force(peer, record)) {
+        return 0;
+    }
+    if (body_get_certificate(record, &body) != 0) {
+        node->counters.dropped_message++;
+        return 1;
+    }
+    if (!is_certified_source(node, &body, &event->from)) {
+        return 1;
+    }
+    if (peer != NULL && peer->certificate != NULL &&
+        memcmp(peer->certificate->exchange_public, body.exchange_public, 32) ==
+            0) {
+        /* Who renewed its certificate shows that it is the one we know. */
+        if (!is_authentic(node, peer, event)) {
+            return 1;
+        }
+        offer.source = peer;
+    } else if (!may_introduce(node, &event->from.address)) {
+        return 1;
+    }
+    result = view_offer(node, &offer, actions);
+    return MIN_OF(result, 0);
+}
+
 static int receive_hello(struct node *node, const struct node_event *event,
                          const struct packet_header *header,
                          struct node_actions *actions)
 {
-    struct view_offer offer = {.source = NULL};
     struct packet_hello hello;
     struct record record;
     struct peer *peer;
@@ -358,23 +496,18 @@ static int receive_hello(struct node *node, const struct node_event *event,
         node->counters.dropped_message++;
         return 0;
     }
-    offer.bytes = hello.certificate;
-    offer.size = hello.certificate_size;
-    result = view_offer(node, &offer, actions);
-    if (result < 0) {
-        return result;
+    result = introduce(node, event, header, &record, actions);
+    if (result != 0) {
+        return MIN_OF(result, 0);
     }
     peer = peers_find(node, record.key);
-    if (peer == NULL || !peers_is_certified(peer) || peer->is_self ||
-        peer->id != header->source_id) {
+    if (peer == NULL || !peers_is_certified(peer) || peer->is_self) {
         node->counters.dropped_unknown_peer++;
         return 0;
     }
-    if (!is_certified_source(peer, &event->from)) {
-        node->counters.dropped_source++;
-        return 0;
-    }
-    if (!is_authentic(node, peer, event)) {
+    if (!is_certified_source(node, peer->certificate, &event->from) ||
+        !is_authentic(node, peer, event) ||
+        !transport_may_receive(node, peer, event->size)) {
         return 0;
     }
     is_first = peer->link.boot == 0;
@@ -423,11 +556,9 @@ int transport_receive(struct node *node, const struct node_event *event,
         node->counters.dropped_unknown_peer++;
         return 0;
     }
-    if (!is_certified_source(peer, &event->from)) {
-        node->counters.dropped_source++;
-        return 0;
-    }
-    if (!is_authentic(node, peer, event)) {
+    if (!is_certified_source(node, peer->certificate, &event->from) ||
+        !is_authentic(node, peer, event) ||
+        !transport_may_receive(node, peer, event->size)) {
         return 0;
     }
     if (header.destination_boot != own_boot(node)) {

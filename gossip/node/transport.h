@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gossip/base/budget.h"
 #include "gossip/base/cursor.h"
 #include "gossip/base/limits.h"
 #include "gossip/node/node.h"
@@ -27,6 +28,22 @@ struct transport_peer {
     uint64_t counter;  /* of our last packet */
     uint64_t hello_ms; /* last hello sent, 0: never */
     uint64_t last_heard_ms;
+    struct budget received; /* LIMIT_PEER_* */
+    struct budget answers;  /* LIMIT_ANSWER_* */
+    struct budget streams;  /* LIMIT_STREAM_* */
+    struct budget forged;   /* LIMIT_FORGED_* */
+};
+
+/* What answers are charged to while one packet is handled: the peer that sent
+ * it, and what is free of that, its own size. */
+struct answering {
+    struct peer *peer; /* NULL: nothing is answered */
+    size_t free;
+};
+
+/* Sources of certificates not seen before. */
+struct strangers {
+    struct budget budgets[LIMIT_STRANGER_ADDRESSES];
 };
 
 /* A packet to a peer under construction; messages go to `writer`. */
@@ -39,8 +56,14 @@ struct outgoing {
     unsigned n_packets; /* finished so far */
 };
 
-/* False when no packet can be made now: no certificate, or its boot is not
- * known; a hello is on its way then. */
+/* From here on packets are answers to this peer, of which `free` bytes are
+ * paid for; NULL ends it. */
+void transport_answer(struct node *node, struct peer *peer, size_t free);
+/* Whether the peer may send so much more; counted when not. */
+bool transport_may_receive(struct node *node, struct peer *peer, size_t size);
+
+/* False when no packet can be made now: no certificate, nothing left of what
+ * may be answered, or its boot is not known; a hello is on its way then. */
 bool outgoing_begin(struct outgoing *outgoing, struct node *node,
                     struct peer *peer, struct node_actions *actions);
 /* Sends what was written, if anything, and starts the next packet. */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gossip/base/budget.h"
 #include "gossip/base/limits.h"
 #include "gossip/node/hash.h"
 #include "gossip/node/node.h"
@@ -44,6 +45,7 @@ struct view_writer {
     struct entry *member_entry;
     struct entry *manifest_entry;
     struct entry *evidence_entry; /* it contradicted itself: it is frozen */
+    struct budget written;        /* LIMIT_WRITER_* */
 };
 
 struct view {
@@ -59,6 +61,7 @@ enum view_result {
     VIEW_ACCEPTED = 0,
     VIEW_KNOWN = 1,
     VIEW_REFUSED = 2,
+    VIEW_FORGED = 3, /* refused, for its signature; never of view_offer */
 };
 
 struct view_offer {
@@ -73,6 +76,11 @@ struct view_offer {
  * not taken then, and nothing told or stored of it. */
 int view_offer(struct node *node, const struct view_offer *offer,
                struct node_actions *actions);
+/* What its writer and its sender may still send, and the signature.  enum
+ * view_result. */
+int view_check_signature(struct node *node, struct peer *writer,
+                         const struct view_offer *offer,
+                         const struct record *record);
 struct entry *view_find_hash(const struct node *node, uint64_t hash);
 struct entry *view_find(const struct node *node, const struct peer *writer,
                         uint8_t kind, const uint8_t *key, size_t key_size);

@@ -238,6 +238,49 @@ static int judge_two(struct node *node, const struct view_offer *offer,
     return check_frozen(node, offer, in);
 }
 
+static const struct budget_rate forged_rate = {LIMIT_FORGED_RATE,
+                                               LIMIT_FORGED_BURST};
+static const struct budget_rate writer_rate = {LIMIT_WRITER_RATE,
+                                               LIMIT_WRITER_BURST};
+
+/* What may be left of a writer's burst when it writes one more. */
+static uint64_t reserve_of(uint8_t kind)
+{
+    return kind == RECORD_MEMBER ? 0 : LIMIT_WRITER_RESERVE;
+}
+
+/* A record that does not verify is its sender's fault, not its writer's: it
+ * takes nothing of what the writer may write. */
+int view_check_signature(struct node *node, struct peer *writer,
+                         const struct view_offer *offer,
+                         const struct record *record)
+{
+    bool is_rated = !offer->is_loaded && !rights_is_admission(record->kind);
+
+    if (is_rated && budget_left(&writer->records.written, writer_rate,
+                                node->now_ms) <= reserve_of(record->kind)) {
+        return refuse(&node->counters.refused_rate);
+    }
+    if (offer->source != NULL && budget_left(&offer->source->link.forged,
+                                             forged_rate, node->now_ms) == 0) {
+        (void)refuse(&node->counters.refused_rate);
+        return VIEW_FORGED; /* presumably */
+    }
+    node->counters.signatures_checked++;
+    if (node->verify(record, node->verify_data) != 0) {
+        if (offer->source != NULL) {
+            budget_spend(&offer->source->link.forged, forged_rate, node->now_ms,
+                         1);
+        }
+        (void)refuse(&node->counters.refused_signature);
+        return VIEW_FORGED;
+    }
+    if (is_rated) {
+        budget_spend(&writer->records.written, writer_rate, node->now_ms, 1);
+    }
+    return VIEW_ACCEPTED;
+}
+
 /* Everything but the effects.  enum view_result, or -ENOMEM. */
 static int check(struct node *node, const struct view_offer *offer,
                  struct incoming *in, struct node_actions *actions)
@@ -268,8 +311,11 @@ static int check(struct node *node, const struct view_offer *offer,
     if (result != VIEW_ACCEPTED) {
         return result;
     }
-    if (!offer->is_own && node->verify(&in->record, node->verify_data) != 0) {
-        return refuse(&node->counters.refused_signature);
+    if (!offer->is_own) {
+        result = view_check_signature(node, in->writer, offer, &in->record);
+    }
+    if (result != VIEW_ACCEPTED) {
+        return result;
     }
     /* Only a signed contradiction counts, so this comes after the check. */
     other = find_contradiction(in->writer, &in->record, in->id);
@@ -480,13 +526,20 @@ static int look_at(struct node *node, const struct view_offer *offer,
     if (!is_parsed || record.kind != RECORD_ACCUSATION) {
         result = offer_record(node, offer, actions);
     } else {
-        result = offer->is_loaded ? VIEW_REFUSED
-                                  : suspicion_on_accusation(
-                                        node, &record, offer->source, actions);
+        result = offer->is_loaded
+                     ? VIEW_REFUSED
+                     : suspicion_on_accusation(node, &record, offer, actions);
+    }
+    if (!is_parsed || offer->source == NULL) {
+        return result == VIEW_FORGED ? VIEW_REFUSED : result;
+    }
+    if (result == VIEW_FORGED) {
+        record_id(&record, id);
+        spread_note_forged(node, view_hash_of_id(id), offer->source);
+        return VIEW_REFUSED;
     }
     /* Without its writer's certificate it may be wanted again soon. */
-    if (result == VIEW_REFUSED && is_parsed && offer->source != NULL &&
-        peers_find(node, record.writer) != NULL) {
+    if (result == VIEW_REFUSED && peers_find(node, record.writer) != NULL) {
         record_id(&record, id);
         spread_note_refused(node, view_hash_of_id(id), offer->source);
     }

@@ -14,7 +14,6 @@
 #define PACKET_COUNTER_MAX   ((UINT64_C(1) << 48) - 1)
 #define PACKET_HELLO_PAYLOAD (PACKET_HELLO_SIZE - PACKET_OVERHEAD)
 #define PACKET_HELLO_FIXED   18 /* flags to epoch, sizes */
-#define PACKET_OVERHEAD      (PACKET_HEADER_SIZE + PACKET_TAG_SIZE)
 #define PACKET_HELLO_ANSWER  0x01
 
 static const char packet_tag_domain[] = "socketnet/v1/packet";  /* with NUL */

@@ -350,6 +350,7 @@ void puppets_step(struct puppets *puppets, struct node_event *event)
         } else if (action->type == NODE_ACTION_STREAM_SEND) {
             assert_true(action->size <= LIMIT_FRAME_SIZE);
             puppets->n_frames++;
+            puppets->n_stream_bytes += action->size;
             see_messages(puppets, PUPPET_STREAM(action->stream), action->bytes,
                          action->size);
         } else if (action->type == NODE_ACTION_STREAM_OPEN) {
@@ -430,7 +431,9 @@ static void send_packet(struct puppets *puppets, unsigned from,
         .payload_size = size};
     struct node_event event = {
         .type = NODE_EVENT_DATAGRAM,
-        .from = endpoint_of(puppets->is_elsewhere ? PUPPET_MAX : from),
+        .from = endpoint_of(puppets->is_elsewhere      ? PUPPET_MAX
+                            : puppets->address_of != 0 ? puppets->address_of
+                                                       : from),
         .bytes = datagram};
     struct packet_keys keys;
 

@@ -81,6 +81,8 @@ struct puppets {
     unsigned n_frames;
     size_t n_closed; /* streams; the last one, and when */
     uint32_t closed;
+    unsigned address_of;   /* whose address packets come from; 0: their own */
+    size_t n_stream_bytes; /* sent in streams */
     uint64_t closed_ms;
     size_t n_ready;   /* it said so */
     size_t n_erased;  /* from the store */

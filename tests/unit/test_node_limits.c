@@ -69,18 +69,23 @@ static void request(struct puppets *puppets, unsigned from, uint16_t nonce)
     puppet_send(puppets, from, &writer);
 }
 
-/* LIMIT_RELAYS */
+/* LIMIT_RELAYS and LIMIT_RELAYS_PER_PEER */
 static void test_relays(void **state)
 {
     struct puppets *puppets = *state;
     size_t n_before = puppet_n_seen(puppets, 2, MESSAGE_PING);
+    unsigned n = 0;
 
-    for (unsigned i = 0; i < LIMIT_RELAYS; i++) {
-        request(puppets, 1, (uint16_t)i);
+    for (unsigned who = 3; n < LIMIT_RELAYS; who++) {
+        for (unsigned i = 0; i < LIMIT_RELAYS_PER_PEER; i++) {
+            request(puppets, who, (uint16_t)i);
+        }
+        n += LIMIT_RELAYS_PER_PEER;
+        assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_PING) - n_before, n);
+        request(puppets, who, LIMIT_RELAYS_PER_PEER);
+        assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_PING) - n_before, n);
     }
-    assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_PING) - n_before,
-                     LIMIT_RELAYS);
-    request(puppets, 1, LIMIT_RELAYS);
+    request(puppets, 1, 1);
     assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_PING) - n_before,
                      LIMIT_RELAYS);
 }
@@ -306,7 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_probes, setup_many, teardown),
-        cmocka_unit_test_setup_teardown(test_relays, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_relays, setup_many, teardown),
         cmocka_unit_test_setup_teardown(test_news, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wanted, setup, teardown),

@@ -120,23 +120,18 @@ static void test_refused(void **state)
     start_quiet(puppets, 4);
     for (unsigned i = 0; i < 2; i++) {
         struct puppet_record record;
-        struct record parsed;
-        struct reader reader;
-        uint8_t id[RECORD_ID_SIZE];
         uint64_t hash;
 
-        puppet_service(puppets, 2, "a", PUPPET_WALL_MS, &record);
-        record.bytes[record.size - 1] ^= 1;
-        assert_int_equal(record_parse(record.bytes, record.size, &parsed), 0);
-        record_id(&parsed, id);
-        reader = reader_init(id, 8);
-        hash = reader_u64(&reader);
+        /* Puppet 2 is no issuer. */
+        puppet_sign(puppets, 2, RECORD_FUNCTION, "x", 1,
+                    (const uint8_t *)"\x80", 1, PUPPET_WALL_MS, &record);
+        hash = record.hash;
         if (i == 1) {
             puppet_send_hashes(puppets, 1, MESSAGE_IHAVE, &hash, 1);
             puppets_clear(puppets);
         }
         puppet_send_record(puppets, 1, &record);
-        assert_int_equal(puppets_counters(puppets)->refused_signature, i + 1);
+        assert_int_equal(puppets_counters(puppets)->refused_rights, i + 1);
         puppets_run(puppets, 1999);
         puppet_send_hashes(puppets, 1, MESSAGE_IHAVE, &hash, 1);
         puppets_run(puppets, 2000);

@@ -407,7 +407,7 @@ static void request(struct puppets *puppets, unsigned from, uint16_t nonce,
     uint8_t payload[64];
     struct writer writer = writer_init(payload, sizeof(payload));
 
-    message_put_ping_req(&writer, nonce, target_id);
+    message_put_ping_req(&writer, nonce, target_id, 99);
     puppets_clear(puppets);
     puppet_send(puppets, from, &writer);
 }
@@ -442,12 +442,14 @@ static void test_nack(void **state)
 static void test_no_nack_after_ack(void **state)
 {
     struct puppets *puppets = *state;
+    uint8_t proof[PACKET_PROOF_SIZE];
     const struct puppet_seen *seen;
 
     puppets_start(puppets, 4);
     request(puppets, 1, 777, id_of(puppets, 2));
     seen = puppet_seen(puppets, 2, MESSAGE_PING, 0);
-    ack(puppets, 2, seen->message.nonce);
+    puppet_prove(puppets, 2, 1, 99, proof);
+    puppet_send_proof(puppets, 2, seen->message.nonce, proof);
     seen = puppet_seen(puppets, 1, MESSAGE_ACK, 0);
     assert_non_null(seen);
     assert_int_equal(seen->message.nonce, 777);

@@ -753,6 +753,7 @@ static void test_stream_bytes(void **state)
     assert_int_equal(puppets_counters(puppets)->dropped_message, n_dropped + 1);
     assert_int_equal(puppets->n_frames, 0);
     assert_int_equal(puppets->n_closed, 1);
+    puppets->now_ms += 10000; /* LIMIT_PEER_BURST is there again */
     open_stream(puppets, 2, false);
     on_stream(puppets, NODE_EVENT_STREAM_FRAME, 2, false, frame + 64,
               LIMIT_SYNC_STREAM_BYTES - 64);
@@ -760,6 +761,7 @@ static void test_stream_bytes(void **state)
     assert_int_equal(puppets->n_closed, 1);
     on_stream(puppets, NODE_EVENT_STREAM_FRAME, 2, false, frame + 64, 1);
     assert_int_equal(puppets->n_closed, 2);
+    puppets->now_ms += 10000;
     open_stream(puppets, 3, false);
     on_stream(puppets, NODE_EVENT_STREAM_FRAME, 3, false, frame,
               LIMIT_SYNC_STREAM_BYTES);
@@ -843,15 +845,17 @@ static void test_stream_is_asked_for(void **state)
     assert_int_equal(puppets->n_streams, 4);
 }
 
-/* With other peers there may be as many as are served. */
+/* With other peers there may be LIMIT_SYNC_OWN_STREAMS; those that others
+ * opened do not count. */
 static void test_no_stream_is_left(void **state)
 {
     struct puppets *puppets = *state;
 
     add_services(puppets, 2, 140);
-    for (uint32_t i = 1; i <= LIMIT_SYNC_STREAMS; i++) {
+    for (uint32_t i = 1; i <= LIMIT_SYNC_OWN_STREAMS; i++) {
         struct node_event event = {.type = NODE_EVENT_STREAM_OPENED,
-                                   .stream = i};
+                                   .stream = i,
+                                   .is_initiator = true};
 
         memcpy(event.peer, puppets->keys[2].sign_public, 32);
         puppets_step(puppets, &event);
