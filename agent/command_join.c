@@ -213,6 +213,12 @@ static int prepare(struct join *join, const char *peer, const char *token,
     return error;
 }
 
+static void say(const char *text, void *data)
+{
+    (void)data;
+    (void)fprintf(stderr, "agent join: %s\n", text);
+}
+
 static int run(struct join *join, const char *peer, const char *token,
                const char *name)
 {
@@ -224,7 +230,7 @@ static int run(struct join *join, const char *peer, const char *token,
         return fail(problem, strerror(-error));
     }
     error = join_client_run(peer, &join->token, &join->identity, &join->request,
-                            &join->result, &problem);
+                            say, NULL, &join->result, &problem);
     if (error != 0) {
         if (error != JOIN_E_LOST) {
             clean_up(join, error);

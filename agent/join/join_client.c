@@ -22,6 +22,11 @@
 #include "gossip/wire/stream.h"
 
 #define JOIN_ENDPOINTS_MAX 8
+/* Who was told that the peer is busy asks again after this, and as much more
+ * at most, by chance: not all at once. */
+#define JOIN_AGAIN_MS 1000u
+/* A connection that ended when it was our turn is made again so often. */
+#define JOIN_AGAIN_MAX 3
 
 struct client {
     const struct token *token;
@@ -30,6 +35,12 @@ struct client {
     char peer_text[ENDPOINT_TEXT_SIZE];
     int fd;
     uint64_t deadline_ms;
+    uint64_t wait_until_ms;
+    unsigned n_before;
+    unsigned n_again;
+    bool is_again; /* what failed may go well the next time */
+    join_say_fn say;
+    void *say_data;
     struct stream *stream;
     bool is_request_sent;
     bool is_answered;
@@ -205,10 +216,33 @@ static const char *refusal_text(uint8_t reason)
     }
 }
 
+/* How many come first, when that has changed. */
+static void say_before(struct client *client)
+{
+    unsigned n_before = stream_n_before(client->stream);
+    char text[160];
+
+    if (n_before == client->n_before) {
+        return;
+    }
+    client->n_before = n_before;
+    client->deadline_ms =
+        n_before > 0 ? client->wait_until_ms : clock_now_ms() + JOIN_TIMEOUT_MS;
+    if (n_before > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "%s admits other hosts first, %u before this one; "
+                       "waiting for this one's turn",
+                       client->peer_text, n_before);
+        client->say(text, client->say_data);
+    }
+}
+
 /* Whether the request had left matters for what the caller may do next. */
 static int fail_stream(struct client *client, int error)
 {
     if (error == STREAM_E_REFUSED) {
+        client->is_again =
+            stream_refusal_reason(client->stream) == STREAM_REFUSED_BUSY;
         return fail(client, JOIN_E_UNREACHED, "%s refuses: %s",
                     client->peer_text,
                     refusal_text(stream_refusal_reason(client->stream)));
@@ -220,6 +254,8 @@ static int fail_stream(struct client *client, int error)
                     client->peer_text,
                     error < 0 ? strerror(-error) : "the connection ended");
     }
+    client->is_again = !client->is_answered && error == -ECONNRESET &&
+                       client->n_again++ < JOIN_AGAIN_MAX;
     return fail(client, JOIN_E_LOST,
                 "the connection to %s ended before the whole answer was here "
                 "(%s); run the same command again: the token stays good for "
@@ -372,6 +408,7 @@ static int receive(struct client *client)
         return fail_stream(client, -ECONNRESET);
     }
     error = stream_receive(client->stream, chunk, (size_t)n);
+    say_before(client);
     return error != 0 ? fail_stream(client, error) : take_frames(client);
 }
 
@@ -384,6 +421,8 @@ static int converse(struct client *client, const uint8_t sign_secret[64])
                     strerror(-error));
     }
     client->deadline_ms = clock_now_ms() + JOIN_TIMEOUT_MS;
+    client->n_before = 0;
+    client->is_request_sent = false;
     error = send_request(client, sign_secret);
     while (error == 0 && !client->is_done) {
         error = write_output(client);
@@ -398,10 +437,34 @@ static int converse(struct client *client, const uint8_t sign_secret[64])
     return error;
 }
 
+/* One connection, from its opening to its end. */
+static int attempt(struct client *client, const uint8_t sign_secret[64])
+{
+    int error;
+
+    client->is_again = false;
+    error = connect_peer(client);
+    if (error == 0) {
+        error = converse(client, sign_secret);
+        (void)close(client->fd); /* all that matters has been read */
+    }
+    client->stream = stream_free(client->stream);
+    return error;
+}
+
+/* A while, so that not all who were told the same ask again at once. */
+static void pause_before_again(struct client *client)
+{
+    client->say("the peer is busy admitting other hosts; asking again",
+                client->say_data);
+    (void)poll(NULL, 0,
+               (int)(JOIN_AGAIN_MS + randombytes_uniform(JOIN_AGAIN_MS)));
+}
+
 int join_client_run(const char *peer, const struct token *token,
                     const struct identity *identity,
-                    const struct join_request *request, struct join_result *ret,
-                    char **ret_error)
+                    const struct join_request *request, join_say_fn say,
+                    void *data, struct join_result *ret, char **ret_error)
 {
     struct join_request filled = *request;
     struct join_result result = {0};
@@ -410,6 +473,9 @@ int join_client_run(const char *peer, const struct token *token,
         .request = &filled,
         .peer = peer,
         .fd = -1,
+        .wait_until_ms = clock_now_ms() + JOIN_WAIT_MS,
+        .say = say,
+        .say_data = data,
         .result = &result,
         .ret_error = ret_error,
     };
@@ -420,12 +486,12 @@ int join_client_run(const char *peer, const struct token *token,
     memcpy(filled.secret, token->secret, sizeof(filled.secret));
     memcpy(filled.sign_public, identity->sign_public, 32);
     memcpy(filled.exchange_public, identity->exchange_public, 32);
-    error = connect_peer(&client);
-    if (error == 0) {
-        error = converse(&client, identity->sign_secret);
-        (void)close(client.fd); /* all that matters has been read */
+    error = attempt(&client, identity->sign_secret);
+    while (error != 0 && client.is_again &&
+           clock_now_ms() < client.wait_until_ms) {
+        pause_before_again(&client);
+        error = attempt(&client, identity->sign_secret);
     }
-    stream_free(client.stream);
     if (error == 0) {
         error = join_verify(token, &filled, &result, ret_error);
     }

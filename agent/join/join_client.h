@@ -16,9 +16,11 @@
 #include "gossip/base/address.h"
 #include "gossip/base/macros.h"
 
-/* For a connection, and for the whole conversation on it. */
+/* For a connection, for the conversation on it once it is our turn, and for
+ * all of it, waiting included. */
 #define JOIN_CONNECT_MS 5000u
 #define JOIN_TIMEOUT_MS 20000u
+#define JOIN_WAIT_MS    180000u
 
 enum join_client_error {
     /* The issuer said no: nothing changed there or here. */
@@ -46,14 +48,19 @@ struct join_result {
 /* Frees what join_client_run put into it; also when that failed. */
 void join_result_done(struct join_result *result);
 
+/* Hears what a person shall know while it goes on: that others come first. */
+typedef void (*join_say_fn)(const char *text, void *data);
+
 /*
  * `peer` is ADDRESS, NAME, each with :PORT or not.  Fills token fields and
  * keys of the request itself.  0; JOIN_E_* or negative errno with a malloc'd
- * text: what, where, why, what to do.
+ * text: what, where, why, what to do.  Waits while others are admitted first,
+ * and says so.
  */
 _must_check_ int join_client_run(const char *peer, const struct token *token,
                                  const struct identity *identity,
                                  const struct join_request *request,
+                                 join_say_fn say, void *data,
                                  struct join_result *ret, char **ret_error);
 
 /* Endpoints of a peer as given, names resolved by c-ares.  Returns how many

@@ -75,13 +75,19 @@ static void net_tick(uv_timer_t *timer)
     for (struct net_connection *connection = net->connections;
          connection != NULL; connection = next) {
         next = connection->next;
-        if (now_ms >= connection->deadline_ms && !connection->is_closing) {
-            if (connection->role != NET_ENDING) {
-                net->counters.connections_failed++;
-            }
-            net_connection_close(connection);
+        if (now_ms < connection->deadline_ms || connection->is_closing) {
+            continue;
         }
+        if (connection->role == NET_WAITING || connection->role == NET_QUEUED) {
+            net_connection_refuse(connection, STREAM_REFUSED_BUSY);
+            continue;
+        }
+        if (connection->role != NET_ENDING) {
+            net->counters.connections_failed++;
+        }
+        net_connection_close(connection);
     }
+    net_next(net);
     if (net->connections == NULL) {
         (void)uv_timer_stop(timer); /* never fails */
     }
@@ -237,7 +243,7 @@ size_t net_count(const struct net *net, enum net_role role)
 
     for (const struct net_connection *connection = net->connections;
          connection != NULL; connection = connection->next) {
-        n += connection->role == role && !connection->is_closing ? 1 : 0;
+        n += connection->role == role && !connection->is_closing;
     }
     return n;
 }

@@ -6,6 +6,7 @@
  *   net_stream.c  one connection: reading, writing, deadlines, the end
  *   net_sync.c    bulk synchronisation: frames to and from the node
  *   net_join.c    joining: as the issuer, or relaying to it
+ *   net_wait.c    whose turn it is
  */
 #ifndef SOCKETNET_AGENT_NET_NET_H
 #define SOCKETNET_AGENT_NET_NET_H

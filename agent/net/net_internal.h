@@ -13,8 +13,8 @@
 #include "gossip/base/limits.h"
 #include "gossip/wire/stream.h"
 
-/* Until the opening is there whole, or a connection is established. */
-#define NET_OPENING_MS 5000
+/* Until a connection of our own is established. */
+#define NET_CONNECT_MS 5000
 /* For the peer to read the end of what we sent. */
 #define NET_LINGER_MS 2000
 /* What a joiner may send through a relay.  The answer is larger: it holds
@@ -27,6 +27,8 @@
 
 enum net_role {
     NET_OPENING = 0, /* incoming, and we do not know yet what it wants */
+    NET_QUEUED,      /* incoming, not read yet: others come first */
+    NET_WAITING,     /* a join whose turn has not come */
     NET_SYNC,
     NET_JOIN,  /* we are the issuer */
     NET_RELAY, /* one of the two connections of a relayed join */
@@ -48,6 +50,7 @@ struct net_connection {
     bool is_initiator;
     bool is_sync;     /* was one: the node is told of its end */
     bool is_opened;   /* the node knows it */
+    bool is_proved;   /* its first frame decrypted */
     bool is_closing;  /* uv_close was called */
     bool is_shutdown; /* uv_shutdown was called */
     bool is_at_end;   /* the peer ended its direction */
@@ -57,6 +60,7 @@ struct net_connection {
     struct net_connection *other; /* RELAY */
     uint8_t *opening;             /* as received, while it is needed */
     size_t opening_size;
+    int told_before; /* WAITING: how many are first, as told; -1: nothing */
     size_t bytes_in;
     size_t bytes_in_max;
     size_t bytes_out;
@@ -101,6 +105,22 @@ void net_connection_write(struct net_connection *connection,
 void net_connection_flush(struct net_connection *connection);
 /* Connections of this role. */
 size_t net_count(const struct net *net, enum net_role role);
+
+/* Whose turn has come, among those that wait. */
+void net_next(struct net *net);
+/* A place has become free: net_next, in the next turn of the loop. */
+void net_soon(struct net *net);
+/* Waits for its turn to join, or is refused. */
+void net_wait_join(struct net_connection *connection);
+/* Accepted: it is read, waits unread, or is refused. */
+void net_wait_opening(struct net_connection *connection);
+/* The turn of a join has come. */
+void net_join_begin(struct net_connection *connection);
+/* Whether another join may be served or relayed now. */
+bool net_join_has_room(const struct net *net);
+/* What came behind the opening belongs to the stream. */
+void net_connection_rest(struct net_connection *connection,
+                         size_t opening_size);
 
 /* Each takes over a connection whose opening is whole and for this cluster. */
 void net_sync_accept(struct net_connection *connection,

@@ -14,13 +14,11 @@
 #include "agent/core/core.h"
 #include "agent/identity/identity.h"
 #include "agent/join/join_issuer.h"
+#include "agent/system/clock.h"
 #include "agent/system/log.h"
 
-/* Joins under way; a relay is two connections. */
-static size_t net_count_joins(const struct net *net)
-{
-    return net_count(net, NET_JOIN) + (net_count(net, NET_RELAY) + 1) / 2;
-}
+/* A relayed join may wait at the issuer too. */
+#define NET_RELAY_MS (LIMIT_WAITING_MS + LIMIT_SYNC_STREAM_MS)
 
 static void net_join_send(const uint8_t *frame, size_t size, bool is_last,
                           void *data)
@@ -77,6 +75,7 @@ static void net_join_serve(struct net_connection *connection,
         return;
     }
     connection->role = NET_JOIN;
+    connection->deadline_ms = clock_now_ms() + LIMIT_PROOF_MS;
     connection->bytes_in_max = NET_RELAY_BYTES;
     net_connection_flush(connection);
 }
@@ -176,6 +175,8 @@ static void net_join_relay(struct net_connection *connection,
     connection->bytes_in_max = NET_RELAY_BYTES;
     /* Nothing more is read before there is somewhere to send it. */
     (void)uv_read_stop((uv_stream_t *)&connection->tcp); /* never fails */
+    connection->deadline_ms = clock_now_ms() + NET_RELAY_MS;
+    other->is_initiator = true;
     other->deadline_ms = connection->deadline_ms;
     if (net_connection_connect(other, &issuer->certificate->mesh[0],
                                net_relay_connected) != 0) {
@@ -187,18 +188,15 @@ static void net_join_relay(struct net_connection *connection,
     other->other = connection;
 }
 
-void net_join_accept(struct net_connection *connection,
-                     const struct stream_opening *opening)
+/* The opening is one that net_join_accept took. */
+static void net_join_start(struct net_connection *connection,
+                           const struct stream_opening *opening)
 {
     struct core *core = connection->net->core;
     bool is_own =
         memcmp(opening->responder, core->identity->sign_public, 32) == 0;
     struct node_member issuer;
 
-    if (net_count_joins(connection->net) >= LIMIT_JOINS) {
-        net_connection_refuse(connection, STREAM_REFUSED_BUSY);
-        return;
-    }
     if (!node_member_find(core->node, opening->responder, &issuer) ||
         (issuer.certificate->roles & BODY_ROLE_ISSUER) == 0 ||
         issuer.certificate->n_mesh == 0 || issuer.state == NODE_MEMBER_LEFT) {
@@ -210,4 +208,31 @@ void net_join_accept(struct net_connection *connection,
     } else {
         net_join_relay(connection, &issuer);
     }
+}
+
+void net_join_accept(struct net_connection *connection,
+                     const struct stream_opening *opening)
+{
+    if (net_join_has_room(connection->net) &&
+        net_count(connection->net, NET_WAITING) == 0) {
+        net_join_start(connection, opening);
+        return;
+    }
+    net_wait_join(connection);
+    net_next(connection->net);
+}
+
+void net_join_begin(struct net_connection *connection)
+{
+    struct stream_opening opening;
+
+    /* It parsed before it had to wait. */
+    if (stream_parse_opening(connection->opening, connection->opening_size,
+                             &opening) != 0) {
+        net_connection_close(connection);
+        return;
+    }
+    connection->role = NET_OPENING;
+    net_join_start(connection, &opening);
+    net_connection_rest(connection, opening.size);
 }

@@ -40,7 +40,8 @@ struct net_connection *net_connection_new(struct net *net, enum net_role role)
     connection->role = role;
     connection->is_sync = role == NET_SYNC;
     connection->bytes_in_max = LIMIT_SYNC_STREAM_BYTES;
-    connection->deadline_ms = clock_now_ms() + NET_OPENING_MS;
+    connection->deadline_ms = clock_now_ms() + NET_CONNECT_MS;
+    connection->told_before = -1;
     net->last_id = net->last_id == UINT32_MAX ? 1 : net->last_id + 1;
     connection->id = net->last_id;
     /* Only fails for a loop that is not one. */
@@ -73,7 +74,15 @@ static void net_connection_closed(uv_handle_t *handle)
     net->n_handles--;
     if (net->n_handles == 0) {
         free(net);
+    } else if (!net->is_closing) {
+        net_soon(net);
     }
+}
+
+void net_soon(struct net *net)
+{
+    (void)uv_timer_start(&net->timer, net->timer_fn, 0,
+                         NET_TICK_MS); /* fails only when closing */
 }
 
 void net_connection_close(struct net_connection *connection)
@@ -107,6 +116,7 @@ void net_connection_finish(struct net_connection *connection)
         return;
     }
     connection->role = NET_ENDING;
+    net_soon(connection->net);
     connection->deadline_ms = clock_now_ms() + NET_LINGER_MS;
     if (!uv_is_writable((uv_stream_t *)&connection->tcp) ||
         (!connection->is_shutdown &&
@@ -213,7 +223,6 @@ static void net_connection_opened(struct net_connection *connection,
         net_connection_refuse(connection, STREAM_REFUSED_CLUSTER);
         return;
     }
-    connection->deadline_ms = clock_now_ms() + LIMIT_SYNC_STREAM_MS;
     if (opening->purpose == STREAM_JOIN) {
         net_join_accept(connection, opening);
     } else {
@@ -239,6 +248,11 @@ static void net_connection_frames(struct net_connection *connection)
         if (error != 0) {
             net_connection_fail(connection);
             return;
+        }
+        if (!connection->is_proved) {
+            connection->is_proved = true;
+            net_soon(connection->net);
+            connection->deadline_ms = clock_now_ms() + LIMIT_SYNC_STREAM_MS;
         }
         if (connection->role == NET_JOIN) {
             net_join_frame(connection, bytes, size);
@@ -275,7 +289,6 @@ static void net_connection_opening(struct net_connection *connection,
     struct stream_opening opening;
     uint8_t *grown =
         realloc(connection->opening, connection->opening_size + size);
-    size_t rest;
     int error;
 
     if (grown == NULL) {
@@ -295,13 +308,23 @@ static void net_connection_opening(struct net_connection *connection,
         return;
     }
     net_connection_opened(connection, &opening);
-    if (connection->is_closing || connection->role == NET_ENDING ||
-        connection->role == NET_RELAY) {
-        return; /* a relay sends the whole buffer on */
+    net_connection_rest(connection, opening.size);
+}
+
+void net_connection_rest(struct net_connection *connection, size_t opening_size)
+{
+    size_t rest;
+
+    /* A relay sends the whole buffer on, who waits keeps it for its turn, and
+     * whose turn came at once has none any more. */
+    if (connection->is_closing || connection->opening == NULL ||
+        (connection->role != NET_SYNC && connection->role != NET_JOIN)) {
+        return;
     }
-    rest = connection->opening_size - opening.size;
+    rest = connection->opening_size - opening_size;
     if (rest > 0) {
-        net_connection_stream(connection, grown + opening.size, rest);
+        net_connection_stream(connection, connection->opening + opening_size,
+                              rest);
     }
     free(connection->opening);
     connection->opening = NULL;
@@ -327,6 +350,10 @@ static void net_connection_received(struct net_connection *connection,
     case NET_RELAY:
         net_relay_bytes(connection, bytes, size);
         break;
+    case NET_WAITING:
+        net_connection_fail(connection); /* it has nothing to say yet */
+        break;
+    case NET_QUEUED: /* not read */
     case NET_ENDING:
     default:
         break;
@@ -382,21 +409,6 @@ void net_connection_read(struct net_connection *connection)
     }
 }
 
-static size_t net_count_openings_of(const struct net *net,
-                                    const struct address *address)
-{
-    size_t n = 0;
-
-    for (const struct net_connection *connection = net->connections;
-         connection != NULL; connection = connection->next) {
-        n += connection->role == NET_OPENING && !connection->is_closing &&
-                     address_equal(&connection->from, address)
-                 ? 1
-                 : 0;
-    }
-    return n;
-}
-
 int net_connection_accept(int fd, void *data)
 {
     struct net *net = data;
@@ -418,15 +430,13 @@ int net_connection_accept(int fd, void *data)
     }
     (void)uv_tcp_nodelay(&connection->tcp, 1); /* only costs time if it fails */
     if (!sockaddr_get((const struct sockaddr *)&address, &from) ||
-        net_count(net, NET_OPENING) > LIMIT_OPENINGS ||
-        net_count_openings_of(net, &from.address) >=
-            LIMIT_OPENINGS_PER_ADDRESS) {
+        net->n_handles > LIMIT_CONNECTIONS) {
         net->counters.connections_refused++;
         net_connection_close(connection);
         return 0;
     }
     connection->from = from.address;
-    net_connection_read(connection);
+    net_wait_opening(connection);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
  * Streams of purpose sync: between two certified nodes, for the node's own
- * frames.  The certificate is checked before anything is computed with its
- * keys; the peer has shown that it holds them once its first frame opens.
+ * frames.  A certificate is public: it counts from an address that it names,
+ * is checked before anything is computed with its keys, and its holder has a
+ * place among the streams once its first frame opens.
  */
 #include "agent/net/net_internal.h"
 
@@ -33,6 +34,70 @@ static struct stream_config net_sync_config(const struct identity *identity,
         .ephemeral_secret = ephemeral};
 }
 
+/* Streams served to others that have proved themselves, beside this one: of
+ * one key, or all. */
+static size_t count_served(const struct net_connection *beside,
+                           const uint8_t *key)
+{
+    size_t n = 0;
+
+    for (const struct net_connection *connection = beside->net->connections;
+         connection != NULL; connection = connection->next) {
+        n += connection != beside && connection->role == NET_SYNC &&
+             connection->is_proved && !connection->is_initiator &&
+             !connection->is_closing &&
+             (key == NULL ||
+              memcmp(connection->peer, key, sizeof(connection->peer)) == 0);
+    }
+    return n;
+}
+
+/* Whether the initiator is a member, and this one of its addresses. */
+static bool is_from_member(const struct net_connection *connection,
+                           const struct stream_opening *opening)
+{
+    struct node_member member;
+
+    if (!node_member_find(connection->net->core->node, opening->initiator,
+                          &member)) {
+        return false;
+    }
+    for (size_t i = 0; i < member.certificate->n_mesh; i++) {
+        if (address_equal(&member.certificate->mesh[i].address,
+                          &connection->from)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The peer has proved itself: an older stream of its key ends, being what it
+ * left behind.  False when there is no place, and the stream has ended. */
+static bool net_sync_proved(struct net_connection *connection)
+{
+    size_t n_of_address = 0;
+
+    for (struct net_connection *other = connection->net->connections;
+         other != NULL; other = other->next) {
+        if (other == connection || other->role != NET_SYNC ||
+            !other->is_proved || other->is_initiator || other->is_closing) {
+            continue;
+        }
+        if (memcmp(other->peer, connection->peer, sizeof(other->peer)) == 0) {
+            net_connection_close(other);
+        } else {
+            n_of_address += address_equal(&other->from, &connection->from);
+        }
+    }
+    if (n_of_address >= LIMIT_SYNC_STREAMS_PER_ADDRESS ||
+        count_served(connection, NULL) >= LIMIT_SYNC_STREAMS) {
+        connection->net->counters.connections_refused++;
+        net_connection_finish(connection);
+        return false;
+    }
+    return true;
+}
+
 void net_sync_accept(struct net_connection *connection,
                      const struct stream_opening *opening)
 {
@@ -46,7 +111,12 @@ void net_sync_accept(struct net_connection *connection,
         net_connection_refuse(connection, STREAM_REFUSED_UNKNOWN_RESPONDER);
         return;
     }
-    if (net_count(connection->net, NET_SYNC) >= LIMIT_SYNC_STREAMS) {
+    if (!is_from_member(connection, opening)) {
+        net_connection_refuse(connection, STREAM_REFUSED_CERTIFICATE);
+        return;
+    }
+    if (count_served(connection, NULL) >= LIMIT_SYNC_STREAMS &&
+        count_served(connection, opening->initiator) == 0) {
         net_connection_refuse(connection, STREAM_REFUSED_BUSY);
         return;
     }
@@ -98,6 +168,9 @@ void net_sync_frame(struct net_connection *connection, const uint8_t *bytes,
                     size_t size)
 {
     if (!connection->is_opened) {
+        if (!connection->is_initiator && !net_sync_proved(connection)) {
+            return;
+        }
         net_sync_established(connection);
     }
     if (size > 0 && connection->role == NET_SYNC) {
@@ -136,12 +209,18 @@ static int net_sync_start(struct net_connection *connection,
     struct node_member member;
     struct stream_config config;
     uint8_t ephemeral[32];
+    size_t n_own = 0;
     int error;
 
     if (!node_member_find(core->node, connection->peer, &member)) {
         return -ENOENT;
     }
-    if (net_count(connection->net, NET_SYNC) > LIMIT_SYNC_STREAMS) {
+    for (const struct net_connection *other = connection->net->connections;
+         other != NULL; other = other->next) {
+        n_own += other->role == NET_SYNC && other->is_initiator &&
+                 !other->is_closing;
+    }
+    if (n_own > LIMIT_SYNC_OWN_STREAMS) { /* this one among them */
         return -EBUSY;
     }
     randombytes_buf(ephemeral, sizeof(ephemeral));

@@ -138,12 +138,24 @@
 /* What a stream keeps for its socket, in bytes: a sync's own limit is larger,
  * so its sender waits for the socket to drain. */
 #define LIMIT_STREAM_OUTPUT (4u << 20)
-/* Connections whose opening has not come yet, of all and of one address; more
- * are closed and counted. */
+/* Connections whose peer has not proved itself yet, by a first frame that
+ * decrypts within this time, of all and of one address; more wait. */
 #define LIMIT_OPENINGS             16
 #define LIMIT_OPENINGS_PER_ADDRESS 4
+#define LIMIT_PROOF_MS             2000u
+/* Connections that wait: for a place among those, or for their join's turn
+ * (they are told how many are before them), of all and of one address; more
+ * are told that we are busy.  A join waits no longer than this. */
+#define LIMIT_WAITING             64
+#define LIMIT_WAITING_PER_ADDRESS 40
+#define LIMIT_WAITING_MS          60000u
+/* Connections of any kind; more are closed at once. */
+#define LIMIT_CONNECTIONS 256
+/* Proved sync streams served at once, of one address; a second one of the same
+ * key ends the first. */
+#define LIMIT_SYNC_STREAMS_PER_ADDRESS 2
 
-/* Joins served or relayed at once; later ones are told that we are busy. */
+/* Joins served or relayed at once; later ones wait. */
 #define LIMIT_JOINS 8
 /* A join request; longer ones are malformed. */
 #define LIMIT_JOIN_REQUEST_SIZE 1024

@@ -249,6 +249,11 @@ bool stream_is_established(const struct stream *stream)
     return stream->has_send && stream->has_receive && stream->failed == 0;
 }
 
+uint16_t stream_n_before(const struct stream *stream)
+{
+    return stream->n_before;
+}
+
 uint8_t stream_refusal_reason(const struct stream *stream)
 {
     return stream->refusal;

@@ -16,7 +16,8 @@
  * 120   2 size of the certificate record that follows (0 when joining)
  * Answer:
  *   0   4 magic, 4 1 version chosen (0: refused), 5 1 reason (enum
- *         stream_refusal), 6 2 reserved 0
+ *         stream_refusal), 6 2 reserved 0; with reason STREAM_WAIT how many
+ *         are served before this one: another answer follows it (joins only)
  *   8  32 responder's ephemeral key
  *  40  24 secretstream header, responder to initiator
  * then the initiator's 24-byte secretstream header and its first frame.
@@ -59,6 +60,7 @@ enum stream_refusal {
     STREAM_REFUSED_BUSY = 3,
     STREAM_REFUSED_UNKNOWN_RESPONDER = 4, /* no such issuer here */
     STREAM_REFUSED_CERTIFICATE = 5,
+    STREAM_WAIT = 6, /* no refusal: it is not its turn yet */
 };
 
 enum stream_error {
@@ -109,6 +111,10 @@ _must_check_ int stream_parse_opening(const uint8_t *bytes, size_t size,
 /* Fills an answer that refuses, to be sent before closing. */
 void stream_build_refusal(uint8_t reason, uint8_t answer[STREAM_ANSWER_SIZE]);
 
+/* Fills an answer that says how many are served first; the answer itself is
+ * to follow.  For joins. */
+void stream_build_wait(uint16_t n_before, uint8_t answer[STREAM_ANSWER_SIZE]);
+
 /* An initiator: its opening is then in stream_output.  0 or -ENOMEM,
  * -EINVAL. */
 _must_check_ int stream_new_initiator(const struct stream_config *config,
@@ -149,6 +155,9 @@ void stream_output(const struct stream *stream, const uint8_t **ret_bytes,
 void stream_consume_output(struct stream *stream, size_t size);
 /* Both directions have keys.  The peer is proved by its first frame. */
 bool stream_is_established(const struct stream *stream);
+/* How many are served first, as the responder said last; 0 when it is our
+ * turn, or nothing was said. */
+uint16_t stream_n_before(const struct stream *stream);
 /* enum stream_refusal after STREAM_E_REFUSED. */
 uint8_t stream_refusal_reason(const struct stream *stream);
 

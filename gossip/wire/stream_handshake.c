@@ -81,6 +81,13 @@ void stream_build_refusal(uint8_t reason, uint8_t answer[STREAM_ANSWER_SIZE])
     answer[5] = reason;
 }
 
+void stream_build_wait(uint16_t n_before, uint8_t answer[STREAM_ANSWER_SIZE])
+{
+    stream_build_refusal(STREAM_WAIT, answer);
+    answer[6] = (uint8_t)(n_before >> 8);
+    answer[7] = (uint8_t)n_before;
+}
+
 /* Lays out the initiator's opening in the handshake. */
 static int build_opening(struct stream_handshake *handshake,
                          const struct stream_config *config)
@@ -323,11 +330,18 @@ int stream_new_responder(const struct stream_config *config,
 static int accept_answer(struct stream *stream, const uint8_t *answer)
 {
     uint8_t header[STREAM_HEADER_SIZE];
+    uint16_t n_before = (uint16_t)(answer[6] << 8 | answer[7]);
     int error;
 
+    stream->is_waiting =
+        answer[4] == 0 && answer[5] == STREAM_WAIT && !stream->is_sync;
+    stream->n_before = stream->is_waiting ? n_before : 0;
     if (memcmp(answer, stream_magic, sizeof(stream_magic)) != 0 ||
-        answer[6] != 0 || answer[7] != 0) {
+        n_before != stream->n_before) {
         return STREAM_E_PROTOCOL;
+    }
+    if (stream->is_waiting) {
+        return 0;
     }
     if (answer[4] == 0) {
         stream->refusal = answer[5];
@@ -351,17 +365,20 @@ int stream_handshake_advance(struct stream *stream)
 {
     size_t need =
         stream->is_initiator ? STREAM_ANSWER_SIZE : STREAM_HEADER_SIZE;
-    const uint8_t *bytes = stream->input.data + stream->input.start;
-    int error;
+    int error = 0;
 
-    if (stream_buffer_size(&stream->input) < need) {
-        return 0;
-    }
-    error = stream->is_initiator ? accept_answer(stream, bytes)
-                                 : start_receiving(stream, bytes);
-    if (error == 0) {
-        stream_buffer_consume(&stream->input, need);
-        error = stream_flush_pending(stream);
+    while (error == 0 && !stream->has_receive &&
+           stream_buffer_size(&stream->input) >= need) {
+        const uint8_t *bytes = stream->input.data + stream->input.start;
+
+        error = stream->is_initiator ? accept_answer(stream, bytes)
+                                     : start_receiving(stream, bytes);
+        if (error == 0) {
+            stream_buffer_consume(&stream->input, need);
+        }
+        if (error == 0 && stream->has_receive) {
+            error = stream_flush_pending(stream);
+        }
     }
     return error;
 }

@@ -36,6 +36,8 @@ struct stream {
     bool is_sent;     /* our last frame was given to us */
     bool is_ended;    /* the peer's last frame was taken */
     uint8_t refusal;
+    bool is_waiting; /* the answer just taken was STREAM_WAIT */
+    uint16_t n_before;
     int failed; /* what ended the stream: enum stream_error or -ENOMEM */
     struct stream_handshake handshake;
     uint8_t send_key[32];
