@@ -53,7 +53,7 @@ def read_table():
 
 def failed_tests(output):
     """Names of the cmocka tests that failed, and of the one that did not end."""
-    names = set(re.findall(r"\[  FAILED  \] (test_\w+)", output))
+    names = set(re.findall(r"\[  FAILED  \] ([a-z]\w+)", output))
     began = re.findall(r"\[ RUN      \] (\w+)", output)
     ended = set(re.findall(r"\[       OK \] (\w+)", output)) | names
     return names | {name for name in began[-1:] if name not in ended}
