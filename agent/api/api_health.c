@@ -185,7 +185,7 @@ static bool needs_tunnel(const struct core *core)
     struct node_member member;
 
     for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        if (!member.is_self && member.state != NODE_MEMBER_LEFT &&
+        if (!member.is_self && !node_member_is_gone(&member) &&
             member.certificate != NULL && member.certificate->n_subnets > 0) {
             return true;
         }

@@ -59,7 +59,7 @@ void api_node_name(const struct core *core, const uint8_t key[32],
 
 /* What a member is called: its state, or "not-heard" when it is alive by the
  * store alone and has not spoken to this node since it started. */
-#define API_MEMBER_STATES 7
+#define API_MEMBER_STATES 8
 const char *api_member_state_name(size_t index); /* of one of those states */
 const char *api_member_state(const struct node_member *member);
 void api_members_count(const struct node *node,

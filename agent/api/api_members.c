@@ -12,7 +12,7 @@
 
 #define API_MEMBER_NOT_HEARD (API_MEMBER_STATES - 1)
 
-static_assert(NODE_MEMBER_LEFT + 1 == API_MEMBER_NOT_HEARD,
+static_assert(NODE_MEMBER_REMOVED + 1 == API_MEMBER_NOT_HEARD,
               "every state of a member, and one more");
 
 static size_t state_index(const struct node_member *member)
@@ -156,12 +156,12 @@ static void mark_replaced(struct listed *first, struct listed *end)
 
     for (const struct listed *at = first; at < end; at++) {
         last_s =
-            MAX_OF(last_s, at->member.state == NODE_MEMBER_LEFT
+            MAX_OF(last_s, node_member_is_gone(&at->member)
                                ? (uint64_t)at->member.certificate->not_after_s
                                : UINT64_MAX);
     }
     for (struct listed *at = first; at < end; at++) {
-        at->is_replaced = at->member.state == NODE_MEMBER_LEFT &&
+        at->is_replaced = node_member_is_gone(&at->member) &&
                           at->member.certificate->not_after_s < last_s;
     }
 }

@@ -65,7 +65,7 @@ bool catalog_state_carries(enum catalog_state state)
 /* Members that left have no address any more; dead ones may come back. */
 static bool catalog_is_named(const struct node_member *member)
 {
-    return member->state != NODE_MEMBER_LEFT && member->certificate->n_mesh > 0;
+    return !node_member_is_gone(member) && member->certificate->n_mesh > 0;
 }
 
 /* The next one that is named, as catalog_node has it. */

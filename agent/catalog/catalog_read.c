@@ -66,8 +66,7 @@ static int catalog_grow(void **array, size_t *capacity, size_t n, size_t size)
 static enum catalog_state catalog_judge(const struct node_member *member,
                                         const struct catalog_service *service)
 {
-    if (member->state == NODE_MEMBER_DEAD ||
-        member->state == NODE_MEMBER_LEFT) {
+    if (member->state == NODE_MEMBER_DEAD || node_member_is_gone(member)) {
         return CATALOG_NODE_DOWN;
     }
     if (member->is_frozen) {

@@ -230,7 +230,7 @@ static int desired_builder_put_hosts(const struct node *node,
         struct desired_item item = {.type = DESIRED_HOST};
 
         /* A dead member's routes harm nobody and are ready when it returns. */
-        if (member.state == NODE_MEMBER_LEFT || certificate->n_mesh == 0) {
+        if (node_member_is_gone(&member) || certificate->n_mesh == 0) {
             continue;
         }
         item.host.id = member.id;

@@ -81,7 +81,7 @@ static bool desired_builder_drains(struct desired_builder_known *known,
         return false;
     }
     if (!node_member_find(node, known->writer, &member) ||
-        member.state == NODE_MEMBER_DEAD || member.state == NODE_MEMBER_LEFT) {
+        member.state == NODE_MEMBER_DEAD || node_member_is_gone(&member)) {
         return false;
     }
     if (function != NULL && function->address.family != 0) {

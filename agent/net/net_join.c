@@ -199,7 +199,7 @@ static void net_join_start(struct net_connection *connection,
 
     if (!node_member_find(core->node, opening->responder, &issuer) ||
         (issuer.certificate->roles & BODY_ROLE_ISSUER) == 0 ||
-        issuer.certificate->n_mesh == 0 || issuer.state == NODE_MEMBER_LEFT) {
+        issuer.certificate->n_mesh == 0 || node_member_is_gone(&issuer)) {
         net_connection_refuse(connection, STREAM_REFUSED_UNKNOWN_RESPONDER);
         return;
     }

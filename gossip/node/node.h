@@ -117,6 +117,13 @@ struct node_member {
     uint64_t state_since_ms; /* monotonic */
 };
 
+/* It left, or was removed: nothing of it is used any more. */
+static inline bool node_member_is_gone(const struct node_member *member)
+{
+    return member->state == NODE_MEMBER_LEFT ||
+           member->state == NODE_MEMBER_REMOVED;
+}
+
 /* Every event is given once, whatever node_step answers. */
 enum node_event_type {
     NODE_EVENT_START = 1, /* once, after node_load calls */

@@ -430,8 +430,8 @@ bool node_is_root(const struct node *node, const uint8_t key[32])
 
 const char *node_member_state_name(enum node_member_state state)
 {
-    static const char *const names[] = {"unknown", "alive",  "suspect",
-                                        "dead",    "paused", "left"};
+    static const char *const names[] = {"unknown", "alive", "suspect", "dead",
+                                        "paused",  "left",  "removed"};
 
     return (size_t)state < ARRAY_SIZE(names) ? names[state] : "?";
 }

@@ -381,9 +381,10 @@ static void test_not_heard(void **state)
 {
     json_auto_t *root = ask_json("/api/v1/members");
     json_auto_t *status = ask_json("/api/v1/status");
-    json_auto_t *counts = json_pack(
-        "{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "unknown", 0, "alive", 3,
-        "suspect", 0, "dead", 0, "paused", 0, "left", 4, "not-heard", 1);
+    json_auto_t *counts =
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "unknown", 0,
+                  "alive", 3, "suspect", 0, "dead", 0, "paused", 0, "left", 4,
+                  "removed", 0, "not-heard", 1);
     const json_t *host4 = json_array_get(json_object_get(root, "members"), 4);
     static char metrics[1u << 16];
 

@@ -401,6 +401,8 @@ static void test_states(void **state)
     assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
     member->state = NODE_MEMBER_LEFT;
     assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
+    member->state = NODE_MEMBER_REMOVED;
+    assert_int_equal(state_of(&world), CATALOG_NODE_DOWN);
     member->state = NODE_MEMBER_ALIVE;
     assert_int_equal(state_of(&world), CATALOG_UNREACHABLE);
     service.health = BODY_HEALTH_CRITICAL;

@@ -176,6 +176,13 @@ static void test_hosts(void **state)
     world->members[3]->state = NODE_MEMBER_LEFT;
     build(world);
     assert_int_equal(count(world, DESIRED_HOST), 3);
+    /* Nor one that is certified no more. */
+    world->members[3]->state = NODE_MEMBER_ALIVE;
+    build(world);
+    assert_int_equal(count(world, DESIRED_HOST), 4);
+    world->members[3]->state = NODE_MEMBER_REMOVED;
+    build(world);
+    assert_int_equal(count(world, DESIRED_HOST), 3);
 }
 
 static void test_function(void **state)
