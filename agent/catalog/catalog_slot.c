@@ -110,24 +110,25 @@ static void catalog_claim_init(struct catalog_claim *claim,
  * address that its slot has.  Returns how many. */
 static size_t catalog_collect_claimed(const struct catalog *catalog,
                                       struct catalog_function *function,
-                                      const struct catalog_wish *wishes,
-                                      size_t n_wishes,
+                                      const struct catalog_content *content,
+                                      size_t first, size_t n_wishes,
                                       struct catalog_claim *claims)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < n_wishes; i++) {
+    for (size_t i = first; i < first + n_wishes; i++) {
+        const struct catalog_wish *wish = &content->wishes[i];
         struct catalog_claim *claim = &claims[n];
 
-        if (!wishes[i].is_claim) {
+        if (!wish->is_claim) {
             continue;
         }
-        catalog_claim_init(claim, function, wishes[i].slot);
-        catalog_slot_address(catalog, function->name, wishes[i].slot,
+        catalog_claim_init(claim, function, wish->slot);
+        catalog_slot_address(catalog, function->name, wish->slot,
                              &claim->address);
-        if (address_equal(&claim->address, &wishes[i].address)) {
+        if (address_equal(&claim->address, &wish->address)) {
             claim->ground = CATALOG_CLAIMED;
-            claim->wish = &wishes[i];
+            claim->wish = wish;
             n++;
         }
     }
@@ -182,8 +183,8 @@ static size_t catalog_collect_claims(const struct catalog *catalog,
             claims[n].ground = CATALOG_DECLARED;
             n++;
         } else {
-            n_own = catalog_collect_claimed(
-                catalog, function, &content->wishes[at], n_wishes, &claims[n]);
+            n_own = catalog_collect_claimed(catalog, function, content, at,
+                                            n_wishes, &claims[n]);
             n += n_own > 0
                      ? n_own
                      : catalog_collect_carried(catalog, function, &claims[n]);
