@@ -40,6 +40,7 @@ static const struct http_route api_routes[] = {
     {HTTP_VERB_POST, true, API "leave", api_leave_post},
     {HTTP_VERB_POST, true, API "cluster/freeze", api_freeze_post},
     {HTTP_VERB_POST, true, API "cluster/release", api_release_post},
+    {HTTP_VERB_POST, true, API "nodes/:name/remove", api_node_remove_post},
     {HTTP_VERB_POST, true, API "backup", api_backup_post},
     {HTTP_VERB_GET, false, API "health", api_health_get},
     {HTTP_VERB_GET, false, API "ready", api_ready_get},

@@ -108,6 +108,7 @@ void api_records_verify_get(struct http_exchange *exchange, void *data);
 void api_evidence_get(struct http_exchange *exchange, void *data);
 void api_freeze_post(struct http_exchange *exchange, void *data);
 void api_release_post(struct http_exchange *exchange, void *data);
+void api_node_remove_post(struct http_exchange *exchange, void *data);
 void api_events_get(struct http_exchange *exchange, void *data);
 void api_token_post(struct http_exchange *exchange, void *data);
 void api_backup_post(struct http_exchange *exchange, void *data);

@@ -55,6 +55,12 @@ static const struct args_option token_options[] = {
 static const struct args_option freeze_options[] = {
     {"--reason", "TEXT", "what for, as all hosts' status says", 0}, {0}};
 
+static const struct args_option remove_options[] = {
+    {"--force", NULL, "also when it is alive: its key is in the wrong hands",
+     0},
+    {"--reason", "TEXT", "kept with the revocation", 0},
+    {0}};
+
 /* What stands in the table for ctl_NAME. */
 #define RUN(name)                                                              \
     static int run_##name(const struct program_call *call)                     \
@@ -78,6 +84,7 @@ RUN(record_verify)
 RUN(record_evidence)
 RUN(cluster_freeze)
 RUN(cluster_release)
+RUN(node_remove)
 RUN(events)
 RUN(token_create)
 RUN(backup)
@@ -128,6 +135,12 @@ static const struct program_command commands[] = {
      freeze_options, 0, 0, run_cluster_freeze},
     {"cluster release", NULL, "have them apply what is new again",
      "Whoever froze it.  For issuers.", NULL, 0, 0, run_cluster_release},
+    {"node remove", "NAME [--force] [--reason TEXT]",
+     "take a node out of the cluster for good, without its help",
+     "Its key is revoked: nothing of it counts any more, its name and\n"
+     "addresses are free.  A host that comes back joins with a new token.\n"
+     "For issuers.",
+     remove_options, 1, 1, run_node_remove},
     {"token create", "[--ttl D] [--function PATTERN]...",
      "a single-use token that lets one node join",
      "Prints the token and nothing else on standard output.", token_options, 0,

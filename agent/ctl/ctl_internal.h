@@ -98,6 +98,7 @@ int ctl_record_verify(struct ctl *ctl);
 int ctl_record_evidence(struct ctl *ctl);
 int ctl_cluster_freeze(struct ctl *ctl);
 int ctl_cluster_release(struct ctl *ctl);
+int ctl_node_remove(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_token_create(struct ctl *ctl);
 int ctl_backup(struct ctl *ctl);
