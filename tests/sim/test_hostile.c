@@ -306,6 +306,54 @@ static void test_clone(void **state)
     scenario_end(&scenario);
 }
 
+static uint64_t n_over_rate(const struct cluster *cluster, uint32_t node)
+{
+    return node_counters_get(cluster->nodes[node].node)->refused_rate;
+}
+
+/* A writer that writes faster than it may, and tells each of two members
+ * another half: they drop what is past its rate, each something else.  When it
+ * is quiet, anti-entropy brings all of them the newest of everything. */
+static void test_too_fast(void **state)
+{
+    enum { SLOTS = 50, RECORDS = 3 * LIMIT_WRITER_BURST, EVIL = 4 };
+    struct scenario scenario;
+    struct cluster *cluster;
+    struct record record;
+    const struct simkeys *evil;
+
+    (void)state;
+    scenario_begin(&scenario, EVIL + 1, 1);
+    cluster = scenario.cluster;
+    evil = &cluster->nodes[EVIL].keys;
+    scenario_settle(&scenario, 5000);
+    cluster_crash(cluster, EVIL);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        struct record_order order = {(uint64_t)ATTACKER_BOOT << 32, i + 2};
+        struct simkeys_record one;
+        char instance[8];
+
+        (void)snprintf(instance, sizeof(instance), "i%u", i % SLOTS); /* fits */
+        attacker_service(cluster, evil, evil, EVIL, order, instance,
+                         (uint16_t)(1 + i / SLOTS), &one);
+        check_allow(&cluster->check, one.bytes, one.size);
+        attacker_send(cluster, EVIL, i % 2, i + 1, &one);
+        if (i % 64 == 63) {
+            cluster_run_for(cluster, 5);
+        }
+    }
+    assert_true(n_over_rate(cluster, 0) > 0);
+    assert_true(n_over_rate(cluster, 1) > 0);
+    cluster_run_for(cluster, 60000);
+    assert_true(views_are_equal(cluster));
+    for (uint32_t node = 0; node < EVIL; node++) {
+        assert_true(node_record_find(cluster->nodes[node].node,
+                                     evil->sign_public, RECORD_SERVICE,
+                                     (const uint8_t *)"redis/i0", 8, &record));
+    }
+    scenario_end(&scenario);
+}
+
 /* More records than one writer may have. */
 static void test_too_many_records(void **state)
 {
@@ -436,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_rights),
         cmocka_unit_test(test_clone),
         cmocka_unit_test(test_too_many_records),
+        cmocka_unit_test(test_too_fast),
         cmocka_unit_test(test_replay),
     };
 
