@@ -4,38 +4,16 @@
  */
 #include "agent/api/api_internal.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/core/core.h"
 #include "agent/identity/identity.h"
-#include "gossip/base/text.h"
 
-/* A record on its way to the disk. */
-struct hold_job {
-    struct core *core;
-    struct http_exchange *exchange;
-};
-
-static void on_written(struct core *core, int error, struct record_order order,
-                       void *data)
+static json_t *answer(const struct core *core, const uint8_t key[32])
 {
-    struct hold_job *job = data;
-
-    (void)order;
-    if (error != 0) {
-        api_problem(job->exchange, error == -ENOSPC ? 507 : 503,
-                    core->store_problem,
-                    "make room on the disk of state_dir, then try again",
-                    "the record could not be written");
-    } else {
-        api_reply(job->exchange, 200,
-                  json_pack("{s:i, s:b}", "schema", API_SCHEMA, "frozen",
-                            node_holds(core->node, NULL, 0) > 0));
-    }
-    job->exchange = http_exchange_unref(job->exchange);
-    free(job);
+    (void)key;
+    return json_pack("{s:i, s:b}", "schema", API_SCHEMA, "frozen",
+                     node_holds(core->node, NULL, 0) > 0);
 }
 
 static void refuse(struct http_exchange *exchange, const struct core *core,
@@ -56,26 +34,18 @@ static void refuse(struct http_exchange *exchange, const struct core *core,
 static void write_hold(struct http_exchange *exchange, struct core *core,
                        const struct body_hold *hold)
 {
-    struct hold_job *job = calloc(1, sizeof(*job));
     uint8_t packed[LIMIT_RECORD_SIZE];
-    size_t size = 0;
-    int error;
+    struct api_write write = {.kind = RECORD_HOLD,
+                              .body = packed,
+                              .failed = "the record could not be written",
+                              .answer = answer};
+    int error = body_put_hold(hold, packed, sizeof(packed), &write.body_size);
 
-    if (job == NULL) {
-        api_reply(exchange, 500, NULL);
-        return;
-    }
-    job->core = core;
-    job->exchange = http_exchange_ref(exchange);
-    error = body_put_hold(hold, packed, sizeof(packed), &size);
     if (error == 0) {
-        error = core_write(core, RECORD_HOLD, NULL, 0, packed, size, on_written,
-                           job);
+        error = api_write(exchange, core, &write);
     }
     if (error != 0) {
         refuse(exchange, core, error);
-        job->exchange = http_exchange_unref(job->exchange);
-        free(job);
     }
 }
 
@@ -83,27 +53,10 @@ void api_freeze_post(struct http_exchange *exchange, void *data)
 {
     struct body_hold hold = {.is_held = true};
     json_auto_t *body = api_body(exchange);
-    const json_t *reason = json_object_get(body, "reason");
-    const char *text = json_string_value(reason);
-    size_t len = text == NULL ? 0 : strlen(text);
 
-    if (body == NULL) {
-        return;
+    if (body != NULL && api_get_reason(exchange, body, hold.reason)) {
+        write_hold(exchange, ((struct api *)data)->core, &hold);
     }
-    if ((reason != NULL && text == NULL) || len >= sizeof(hold.reason) ||
-        (text != NULL && !text_is_clean((const uint8_t *)text, len))) {
-        http_reply_problem(
-            exchange, 400,
-            &(struct http_problem){.what = "reason is no text of at most 63 "
-                                           "bytes",
-                                   .where = "field reason",
-                                   .next = "say it shorter"});
-        return;
-    }
-    if (text != NULL) {
-        memcpy(hold.reason, text, len + 1);
-    }
-    write_hold(exchange, ((struct api *)data)->core, &hold);
 }
 
 void api_release_post(struct http_exchange *exchange, void *data)

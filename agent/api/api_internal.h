@@ -47,6 +47,27 @@ bool api_query_flag(struct http_exchange *exchange, const char *name,
 /* The request's body as a JSON object, or NULL and it has been answered. */
 json_t *api_body(struct http_exchange *exchange);
 
+/* The answer to a record that is on disk, a new reference; `key` as it was
+ * written. */
+typedef json_t *(*api_written_fn)(const struct core *core,
+                                  const uint8_t key[32]);
+/* A record of this node; all is borrowed, texts for ever. */
+struct api_write {
+    uint8_t kind;
+    const uint8_t *key; /* of 32 bytes; NULL: the empty one */
+    const uint8_t *body;
+    size_t body_size;
+    const char *failed; /* "the record could not be written" */
+    api_written_fn answer;
+};
+/* Writes it, and answers when it is on disk.  0, or what core_write said, with
+ * nothing answered. */
+_must_check_ int api_write(struct http_exchange *exchange, struct core *core,
+                           const struct api_write *write);
+/* The field "reason", which may be absent; false: it has been answered. */
+bool api_get_reason(struct http_exchange *exchange, const json_t *body,
+                    char ret_reason[BODY_NAME_SIZE]);
+
 /* Values, new references; NULL when out of memory. */
 json_t *api_json_text(const char *text); /* null: NULL or "" */
 json_t *api_json_hex(const uint8_t *bytes, size_t size);

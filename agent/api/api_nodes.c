@@ -5,43 +5,21 @@
  */
 #include "agent/api/api_internal.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/catalog/catalog.h"
 #include "agent/core/core.h"
 #include "agent/identity/identity.h"
 #include "agent/text/suggest.h"
-#include "gossip/base/text.h"
 
-/* A revocation on its way to the disk. */
-struct removal_job {
-    struct core *core;
-    struct http_exchange *exchange;
-    char name[BODY_NAME_SIZE];
-    uint8_t key[32];
-};
-
-static void on_written(struct core *core, int error, struct record_order order,
-                       void *data)
+static json_t *answer(const struct core *core, const uint8_t key[32])
 {
-    struct removal_job *job = data;
+    char name[BODY_NAME_SIZE];
 
-    (void)order;
-    if (error != 0) {
-        api_problem(job->exchange, error == -ENOSPC ? 507 : 503,
-                    core->store_problem,
-                    "make room on the disk of state_dir, then try again",
-                    "the revocation could not be written");
-    } else {
-        api_reply(job->exchange, 200,
-                  json_pack("{s:i, s:s, s:o}", "schema", API_SCHEMA, "removed",
-                            job->name, "key", api_json_hex(job->key, 32)));
-    }
-    job->exchange = http_exchange_unref(job->exchange);
-    free(job);
+    api_node_name(core, key, name);
+    return json_pack("{s:i, s:s, s:o}", "schema", API_SCHEMA, "removed", name,
+                     "key", api_json_hex(key, 32));
 }
 
 /* The member of this name that is still one; of two the lower key. */
@@ -102,58 +80,26 @@ static bool may_remove(struct http_exchange *exchange, const struct core *core,
     return false;
 }
 
-/* The reason of the body in the revocation; false when it has been answered. */
-static bool get_reason(struct http_exchange *exchange, const json_t *body,
-                       struct body_revocation *ret)
-{
-    const json_t *reason = json_object_get(body, "reason");
-    const char *text = json_string_value(reason);
-    size_t len = text == NULL ? 0 : strlen(text);
-
-    if ((reason != NULL && text == NULL) || len >= sizeof(ret->reason) ||
-        (text != NULL && !text_is_clean((const uint8_t *)text, len))) {
-        http_reply_problem(
-            exchange, 400,
-            &(struct http_problem){.what = "reason is no text of at most 63 "
-                                           "bytes",
-                                   .where = "field reason",
-                                   .next = "say it shorter"});
-        return false;
-    }
-    if (text != NULL) {
-        memcpy(ret->reason, text, len + 1);
-    }
-    return true;
-}
-
 static void write_revocation(struct http_exchange *exchange, struct core *core,
                              const struct node_member *member,
                              const struct body_revocation *revocation)
 {
-    struct removal_job *job = calloc(1, sizeof(*job));
     uint8_t packed[LIMIT_RECORD_SIZE];
-    size_t size = 0;
-    int error;
+    struct api_write write = {.kind = RECORD_REVOCATION,
+                              .key = member->key,
+                              .body = packed,
+                              .failed = "the revocation could not be written",
+                              .answer = answer};
+    int error = body_put_revocation(revocation, packed, sizeof(packed),
+                                    &write.body_size);
 
-    if (job == NULL) {
-        api_reply(exchange, 500, NULL);
-        return;
-    }
-    job->core = core;
-    job->exchange = http_exchange_ref(exchange);
-    memcpy(job->name, member->certificate->name, sizeof(job->name));
-    memcpy(job->key, member->key, sizeof(job->key));
-    error = body_put_revocation(revocation, packed, sizeof(packed), &size);
     if (error == 0) {
-        error = core_write(core, RECORD_REVOCATION, member->key, 32, packed,
-                           size, on_written, job);
+        error = api_write(exchange, core, &write);
     }
     if (error != 0) {
         api_problem(exchange, 503, error < 0 ? strerror(-error) : NULL,
                     "agentctl status says what is wrong",
                     "this node cannot write now");
-        job->exchange = http_exchange_unref(job->exchange);
-        free(job);
     }
 }
 
@@ -165,7 +111,7 @@ void api_node_remove_post(struct http_exchange *exchange, void *data)
     struct body_revocation revocation = {.serial = 0}; /* every certificate */
     struct node_member member;
 
-    if (body == NULL || !get_reason(exchange, body, &revocation)) {
+    if (body == NULL || !api_get_reason(exchange, body, revocation.reason)) {
         return;
     }
     if (!find_member(core, name, &member)) {
