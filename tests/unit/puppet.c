@@ -660,6 +660,27 @@ void puppets_end(struct puppets *puppets)
     puppets->seen = NULL;
 }
 
+int puppets_setup(void **state)
+{
+    *state = calloc(1, sizeof(struct puppets));
+    assert_non_null(*state);
+    return 0;
+}
+
+int puppets_setup_four(void **state)
+{
+    (void)puppets_setup(state); /* it asserts */
+    puppets_start(*state, 4);
+    return 0;
+}
+
+int puppets_teardown(void **state)
+{
+    puppets_end(*state);
+    free(*state);
+    return 0;
+}
+
 void puppets_clear(struct puppets *puppets)
 {
     puppets->n_seen = 0;

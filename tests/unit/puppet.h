@@ -99,6 +99,11 @@ int puppets_make_node(struct puppets *puppets);
  * and its member record.  Cleared of what was seen by then. */
 void puppets_start(struct puppets *puppets, unsigned n);
 void puppets_end(struct puppets *puppets);
+/* cmocka's: *state are puppets of zeros, or four that have started; and the end
+ * of either, and their memory. */
+int puppets_setup(void **state);
+int puppets_setup_four(void **state);
+int puppets_teardown(void **state);
 /* Gives the node an event, at the present time. */
 void puppets_step(struct puppets *puppets, struct node_event *event);
 /* Lets time pass, tick by tick, at most `ms`. */

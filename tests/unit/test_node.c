@@ -11,25 +11,6 @@
 
 #include "tests/unit/heap.h"
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    puppets_start(puppets, 4);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 /* --- rights.c --------------------------------------------------------------
  */
 
@@ -360,20 +341,22 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_of_start),
-        cmocka_unit_test_setup_teardown(test_admission_is_of_issuers, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_tombstones_of_exempt_kinds, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_no_manifest_while_writing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_pause_is_owed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nonce_of_an_answer, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_signed_meanwhile, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_certificates_go_first, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_last_announcer_is_asked, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_admission_is_of_issuers,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_tombstones_of_exempt_kinds,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_no_manifest_while_writing,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_pause_is_owed, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_nonce_of_an_answer,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_signed_meanwhile,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_certificates_go_first,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_last_announcer_is_asked,
+                                        puppets_setup_four, puppets_teardown),
     };
 
     if (sodium_init() < 0) {

@@ -20,15 +20,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 static bool is_member(const struct puppets *puppets, const uint8_t key[32],
                       struct node_member *ret)
 {
@@ -497,7 +488,7 @@ static void test_charters_limit(void **state)
 }
 
 #define ADMISSION_TEST(name)                                                   \
-    cmocka_unit_test_setup_teardown(name, setup, teardown)
+    cmocka_unit_test_setup_teardown(name, setup, puppets_teardown)
 
 int main(void)
 {

@@ -22,15 +22,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 /* What the store gives at a start passes every check but the signature. */
 static int load(struct puppets *puppets, const struct puppet_record *record)
 {
@@ -144,8 +135,8 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_manifest, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_manifest, setup, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_limit, setup, puppets_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,25 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    puppets_start(puppets, 4);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 static bool has(const struct puppets *puppets, unsigned writer, const char *key)
 {
     struct record record;
@@ -189,7 +170,8 @@ static void test_address(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, puppets_setup_four, puppets_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_tag),       TEST(test_source),  TEST(test_cluster),
         TEST(test_signature), TEST(test_older),   TEST(test_ended),

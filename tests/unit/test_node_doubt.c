@@ -7,24 +7,6 @@
 
 #include <stdlib.h>
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 static enum node_member_state state_of(const struct puppets *puppets,
                                        unsigned who)
 {
@@ -529,7 +511,8 @@ static void test_stale_packets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, puppets_setup, puppets_teardown)
         TEST(test_one_voice),
         TEST(test_two_voices),
         TEST(test_many_members),

@@ -11,15 +11,6 @@
 #include "gossip/base/cursor.h"
 #include "tests/unit/heap.h"
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    *state = puppets;
-    return 0;
-}
-
 static int teardown(void **state)
 {
     struct puppets *puppets = *state;
@@ -768,40 +759,50 @@ static void test_departure_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_hello_of_nobody, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rights_of_a_root, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refuted_is_not_probed, setup,
+        cmocka_unit_test_setup_teardown(test_hello_of_nobody, puppets_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stream_ends_in_time, setup,
+        cmocka_unit_test_setup_teardown(test_rights_of_a_root, puppets_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_set_back_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_certificate_is_checked, setup,
+        cmocka_unit_test_setup_teardown(test_refuted_is_not_probed,
+                                        puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_copies, puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stream_ends_in_time, puppets_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_pause_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_service_is_not_owed, setup,
+        cmocka_unit_test_setup_teardown(test_set_back_is_told, puppets_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_refused_is_not_wanted, setup,
+        cmocka_unit_test_setup_teardown(test_certificate_is_checked,
+                                        puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pause_is_told, puppets_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_indirect_answers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_suspect_is_nudged, setup,
+        cmocka_unit_test_setup_teardown(test_service_is_not_owed, puppets_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_all_is_announced, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_late_service, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_set_aside, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rounds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_renewed_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_relayed_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_contradiction_of_any, setup,
+        cmocka_unit_test_setup_teardown(test_refused_is_not_wanted,
+                                        puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_indirect_answers, puppets_setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_late_is_no_contradiction, setup,
+        cmocka_unit_test_setup_teardown(test_suspect_is_nudged, puppets_setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_all_is_announced, puppets_setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_late_service, puppets_setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_set_aside, puppets_setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_rounds, puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewed_key, puppets_setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_relayed_answer, puppets_setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_contradiction_of_any,
+                                        puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_is_no_contradiction,
+                                        puppets_setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradiction_without_memory,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_manifest_without_memory, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_departure_without_memory, setup,
-                                        teardown),
+                                        puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_manifest_without_memory,
+                                        puppets_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_departure_without_memory,
+                                        puppets_setup, teardown),
     };
 
     if (sodium_init() < 0) {

@@ -8,25 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    puppets_start(puppets, 4);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 /* Two records of the puppet under its next number. */
 static void make_pair(struct puppets *puppets, unsigned who,
                       const char *instance, struct puppet_record *first,
@@ -322,17 +303,24 @@ static void test_another_serial(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_frozen, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_after_a_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fingerprints_agree, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_forged_evidence, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_leaving_frees_nobody, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_thaw, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owner_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owner_is_freed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_another_serial, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_frozen, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_after_a_restart,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_fingerprints_agree,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_forged_evidence,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_leaving_frees_nobody,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_thaw, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_owner_is_told, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_owner_is_freed, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_another_serial, puppets_setup_four,
+                                        puppets_teardown),
     };
 
     if (sodium_init() < 0) {

@@ -6,25 +6,6 @@
 
 #include <stdlib.h>
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    puppets_start(puppets, 4);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 static void send_hold(struct puppets *puppets, unsigned from,
                       const struct body_hold *body)
 {
@@ -168,14 +149,16 @@ static void test_released_for_good(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_freeze_and_release, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_issuers_only, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_released_for_good, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_released_by_another, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_freeze_and_release,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_issuers_only, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_limit, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_released_for_good,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_released_by_another,
+                                        puppets_setup_four, puppets_teardown),
     };
 
     if (sodium_init() < 0) {

@@ -21,25 +21,6 @@ static int setup_many(void **state)
     return 0;
 }
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    puppets_start(puppets, 4);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 /* LIMIT_PROBES */
 static void test_probes(void **state)
 {
@@ -310,17 +291,26 @@ static void test_pending(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_probes, setup_many, teardown),
-        cmocka_unit_test_setup_teardown(test_relays, setup_many, teardown),
-        cmocka_unit_test_setup_teardown(test_news, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_announced, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_wanted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_burst, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_ahead, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_early_certificate, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_writers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probes, setup_many,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_relays, setup_many,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_news, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_announced, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_wanted, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_burst, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_clock_ahead, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_early_certificate,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_writers, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_pending, puppets_setup_four,
+                                        puppets_teardown),
     };
 
     if (sodium_init() < 0) {

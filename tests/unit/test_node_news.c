@@ -7,24 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 static void ping(struct puppets *puppets, unsigned from)
 {
     puppet_send_ping(puppets, from, MESSAGE_PING, 1,
@@ -377,7 +359,8 @@ static void test_nobody_to_tell(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, puppets_setup, puppets_teardown)
         TEST(test_asks_five_times),
         TEST(test_came),
         TEST(test_refused),

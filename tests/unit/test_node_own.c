@@ -19,15 +19,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 static uint32_t boot(const struct puppets *puppets)
 {
     return (uint32_t)(node_epoch(puppets->node) >> 32);
@@ -428,27 +419,33 @@ static void test_health_is_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_shown_record, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shown_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shown_record, setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_shown_again, setup,
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_newer_record_is_taken, setup,
-                                        teardown),
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_claims_prove_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_other_cluster, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_twin, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_twin_by_records, setup, teardown),
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_other_cluster, setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_twin, setup, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_twin_by_records, setup,
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_number_of_this_run, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_last_boot, setup, teardown),
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_last_boot, setup,
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_refutation_is_at_once, setup,
-                                        teardown),
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_health_is_at_once, setup,
-                                        teardown),
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_before_the_first_write, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_member_in_hello, setup, teardown),
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_member_in_hello, setup,
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_hello_of_the_node, setup,
-                                        teardown),
+                                        puppets_teardown),
     };
 
     if (sodium_init() < 0) {

@@ -6,24 +6,6 @@
 
 #include <stdlib.h>
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 /* A probe: its first ping. */
 struct ping {
     unsigned who;
@@ -658,7 +640,8 @@ static void test_accused_while_paused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, puppets_setup, puppets_teardown)
         TEST(test_tries_unmeasured),
         TEST(test_tries_after_one),
         TEST(test_tries_after_slower),

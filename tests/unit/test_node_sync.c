@@ -15,24 +15,6 @@
 /* Puppet 1 asks, and opens streams. */
 #define ASKER 1
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 /* --- What the node holds ---------------------------------------------------
  */
 
@@ -588,16 +570,6 @@ static void test_news_is_waited_for(void **state)
     assert_true(does_begin(puppets, start_ms + 5000));
 }
 
-static int setup_four(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    puppets_start(puppets, 4);
-    *state = puppets;
-    return 0;
-}
-
 /* --- Streams ---------------------------------------------------------------
  */
 
@@ -870,33 +842,44 @@ static void test_no_stream_is_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_equal_range, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_empty_range, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_few_records, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_one_writer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_split, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_frozen_is_left_out, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_long_list, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_missing_is_sent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lacking_is_asked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_too_often, setup_four,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_news_is_waited_for, setup_four,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_stream_speaks, setup_four,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_stream_asks_again, setup_four,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_frames, setup_four, teardown),
-        cmocka_unit_test_setup_teardown(test_streams, setup_four, teardown),
-        cmocka_unit_test_setup_teardown(test_stream_bytes, setup_four,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_stream_ends, setup_four, teardown),
-        cmocka_unit_test_setup_teardown(test_stream_is_asked_for, setup_four,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_no_stream_is_left, setup_four,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_equal_range, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_empty_range, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_few_records, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_one_writer, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_split, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_frozen_is_left_out, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_long_list, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_missing_is_sent, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_lacking_is_asked, puppets_setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_not_too_often, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_news_is_waited_for,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_stream_speaks, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_stream_asks_again,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_frames, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_streams, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_stream_bytes, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_stream_ends, puppets_setup_four,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_stream_is_asked_for,
+                                        puppets_setup_four, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_no_stream_is_left,
+                                        puppets_setup_four, puppets_teardown),
     };
 
     if (sodium_init() < 0) {

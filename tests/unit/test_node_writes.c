@@ -9,24 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int setup(void **state)
-{
-    struct puppets *puppets = calloc(1, sizeof(*puppets));
-
-    assert_non_null(puppets);
-    *state = puppets;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct puppets *puppets = *state;
-
-    puppets_end(puppets);
-    free(puppets);
-    return 0;
-}
-
 /* --- Beginning -------------------------------------------------------------
  */
 
@@ -480,7 +462,8 @@ static void test_others_are_stored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, puppets_setup, puppets_teardown)
         TEST(test_begins_alone),
         TEST(test_asks_twice),
         TEST(test_asks_eight),
