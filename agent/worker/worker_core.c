@@ -15,6 +15,7 @@
 
 #include "agent/ipc/ipc.h"
 #include "agent/ipc/ipc_queue.h"
+#include "agent/system/clock.h"
 #include "agent/system/watch.h"
 #include "agent/worker/worker_learn.h"
 #include "agent/worker/worker_ports.h"
@@ -302,26 +303,28 @@ void worker_core_send_refusals(struct worker *worker)
     }
 }
 
-void worker_core_send_applied(struct worker *worker, size_t n_changes,
-                              uint64_t duration_us, const char *error)
+void worker_core_send_applied(struct worker *worker,
+                              const struct worker_core_round *round,
+                              size_t n_changes, const char *error)
 {
     struct ipc_message message = {.type = IPC_APPLIED,
-                                  .number = worker->state.number,
+                                  .number = round->number,
                                   .value = (int64_t)n_changes,
-                                  .duration_us = duration_us,
+                                  .duration_us =
+                                      clock_now_us() - round->since_us,
                                   .text = error,
                                   .text_len = strlen(error),
                                   .fd = -1};
 
-    if (!worker->state.is_in_step) {
+    if (!round->is_numbered) {
         return; /* the number says nothing until a snapshot came */
     }
     if (n_changes == 0 && error[0] == '\0' &&
-        worker->core->applied_number == worker->state.number) {
+        worker->core->applied_number == round->number) {
         return; /* nothing new to tell */
     }
     if (error[0] == '\0') {
-        worker->core->applied_number = worker->state.number;
+        worker->core->applied_number = round->number;
     }
     worker_core_send(worker, &message);
 }
@@ -447,6 +450,7 @@ void worker_core_attach(struct worker *worker, int fd)
     }
     worker->core->fd = fd;
     worker_state_reconnected(&worker->state);
+    worker_reconcile_new_core(worker);
     forget_told(worker->core);
     send_number(worker, IPC_HELLO, IPC_VERSION, (int64_t)getpid());
     worker_core_send_ports(worker);

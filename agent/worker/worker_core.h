@@ -35,9 +35,16 @@ void worker_core_send_tunnel(struct worker *worker, bool is_up,
 void worker_core_send_ports(struct worker *worker);
 void worker_core_send_neighbors(struct worker *worker);
 void worker_core_send_refusals(struct worker *worker);
+/* What a round began with: what core says meanwhile is for the next one. */
+struct worker_core_round {
+    uint64_t number;   /* of the desired state */
+    uint64_t since_us; /* when the first of its changes came */
+    bool is_numbered;  /* the number is one that this core has given */
+};
 /* A round ended; `error` "" when it worked. */
-void worker_core_send_applied(struct worker *worker, size_t n_changes,
-                              uint64_t duration_us, const char *error);
+void worker_core_send_applied(struct worker *worker,
+                              const struct worker_core_round *round,
+                              size_t n_changes, const char *error);
 /* A line for core's event log, and for ours.  The same text is not said twice
  * in a row. */
 void worker_core_note(struct worker *worker, enum log_level level,

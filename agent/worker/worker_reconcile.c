@@ -45,7 +45,8 @@ struct worker_reconcile {
     bool is_dumping;
     bool is_applying;
     struct ofconn_dump present;
-    struct plan plan; /* while applying, with `diff` */
+    struct worker_core_round round; /* the one on its way */
+    struct plan plan;               /* while applying, with `diff` */
     struct diff diff;
     struct worker_holddown holddown;
     struct worker_state_flush *flushes; /* owned, due after the apply */
@@ -97,6 +98,11 @@ static void forget_plan(struct worker_reconcile *reconcile)
 {
     plan_done(&reconcile->plan);
     diff_done(&reconcile->diff);
+}
+
+void worker_reconcile_new_core(struct worker *worker)
+{
+    worker->reconcile->round.is_numbered = false;
 }
 
 /* --- flushes --- */
@@ -273,8 +279,8 @@ static void finish_round(struct worker *worker, size_t n_changes,
             worker->reconcile->retry_ms = 0;
         }
     }
-    worker_core_send_applied(
-        worker, n_changes, clock_now_us() - worker->reconcile->dirty_us, error);
+    worker_core_send_applied(worker, &worker->reconcile->round, n_changes,
+                             error);
     arm_later(worker);
     /* Cannot fail on an open timer. */
     (void)uv_timer_start(&worker->reconcile->idle_timer, on_idle, IDLE_MS, 0);
@@ -298,10 +304,11 @@ static void on_applied(int error, const char *text, void *data)
         worker->reconcile->needs_dump = true;
     }
     if (error == 0) {
-        log_info(
-            "applied number=%llu flows=%zu groups=%zu us=%llu",
-            (unsigned long long)worker->state.number, n_flows, n_groups,
-            (unsigned long long)(clock_now_us() - worker->reconcile->dirty_us));
+        log_info("applied number=%llu flows=%zu groups=%zu us=%llu",
+                 (unsigned long long)worker->reconcile->round.number, n_flows,
+                 n_groups,
+                 (unsigned long long)(clock_now_us() -
+                                      worker->reconcile->round.since_us));
     } else if (error != -ECONNRESET) {
         log_error("Open vSwitch refused the changes error=%d text=\"%s\"",
                   error, text != NULL ? text : "");
@@ -393,6 +400,11 @@ static void run_round(struct worker *worker)
     int error;
 
     worker->reconcile->is_dirty = false;
+    worker->reconcile->round = (struct worker_core_round){
+        .number = worker->state.number,
+        .since_us = worker->reconcile->dirty_us,
+        .is_numbered = worker->state.is_in_step,
+    };
     worker_kernel_look(worker);
     error = make_plan(worker);
     if (error < 0) {
@@ -411,8 +423,7 @@ static void run_round(struct worker *worker)
         worker_observe(worker, &worker->reconcile->plan,
                        &worker->reconcile->diff);
         forget_plan(worker->reconcile);
-        worker_core_send_applied(
-            worker, 0, clock_now_us() - worker->reconcile->dirty_us, "");
+        worker_core_send_applied(worker, &worker->reconcile->round, 0, "");
         return;
     }
     collect_flushes(worker);

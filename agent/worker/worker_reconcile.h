@@ -26,6 +26,8 @@ void worker_reconcile_dump(struct worker *worker);
 void worker_reconcile_retry(struct worker *worker);
 /* The OpenFlow connection is gone: what was on its way is forgotten. */
 void worker_reconcile_forget(struct worker *worker);
+/* A new core counts anew: the round on its way is none of its. */
+void worker_reconcile_new_core(struct worker *worker);
 
 /* Plan from what is known now.  0 or -ENOMEM. */
 _must_check_ int worker_reconcile_plan(struct worker *worker, struct plan *ret);

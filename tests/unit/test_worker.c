@@ -495,6 +495,43 @@ static void test_repairs_flows_and_groups(void **state)
     assert_non_null(strstr(query("diff"), "\"changes\":[]"));
 }
 
+static uint64_t number_at_applied;
+
+static void on_first_applied(int error, void *data)
+{
+    (void)data;
+    assert_int_equal(error, 0);
+    number_at_applied = worker_link_status(world.core.worker)->applied_number;
+}
+
+/* What comes while a bundle is on its way is not in it. */
+static void test_applied_is_applied(void **state)
+{
+    const struct worker_status *status = worker_link_status(world.core.worker);
+    uint64_t first;
+
+    (void)state;
+    assert_int_equal(kill(fixture.vswitchd, SIGSTOP), 0);
+    want("2", true);
+    first = status->sent_number;
+    number_at_applied = 0;
+    worker_link_when_applied(world.core.worker, on_first_applied, NULL);
+    for (int i = 0; i < 20; i++) {
+        turn(); /* the bundle leaves */
+    }
+    want("12", true);
+    assert_true(status->sent_number > first);
+    (void)query("status"); /* the worker has it */
+    assert_int_equal(number_at_applied, 0);
+    assert_int_equal(kill(fixture.vswitchd, SIGCONT), 0);
+    wait_until(number_at_applied != 0);
+    assert_int_equal(number_at_applied, first);
+    wait_applied();
+    assert_int_equal(status->applied_number, status->sent_number);
+    assert_true(prints("ovs-ofctl -OOpenFlow15 dump-groups socket | "
+                       "grep 10.0.1.200"));
+}
+
 static void test_survives_vswitchd(void **state)
 {
     const struct worker_status *status = worker_link_status(world.core.worker);
@@ -750,6 +787,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(test_answers_queries, with_worker),
         cmocka_unit_test_setup(test_leaves_foreign_things_alone, with_worker),
         cmocka_unit_test_setup(test_repairs_flows_and_groups, with_worker),
+        cmocka_unit_test_setup(test_applied_is_applied, with_worker),
         cmocka_unit_test_setup(test_survives_vswitchd, with_worker),
         cmocka_unit_test_setup(test_makes_the_tunnel_again, with_worker),
         cmocka_unit_test_setup(test_revives_a_dead_port, with_worker),
