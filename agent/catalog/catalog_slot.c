@@ -61,6 +61,8 @@ void catalog_slot_address(const struct catalog *catalog, const char *name,
     if (host_bits < 64) {
         offset &= (UINT64_C(1) << host_bits) - 1;
     }
+    /* The first address is kept for containers that call themselves. */
+    offset += offset == 0;
     *ret = range->address;
     for (size_t i = size; i > 0; i--) {
         unsigned sum = ret->bytes[i - 1] + (unsigned)(offset & 0xff) + carry;

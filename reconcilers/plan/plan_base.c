@@ -288,6 +288,11 @@ static void add_conntrack(struct plan_builder *builder, uint8_t family)
     openflow_put_ct(&builder->actions, &commit);
     plan_add_flow(builder, TABLE_SERVICE, 10, cookie, &match,
                   "new, not to a service address");
+    match = (struct flow_match){0};
+    plan_match_ip(&match, family);
+    openflow_put_resubmit(&builder->actions, TABLE_ROUTE);
+    plan_add_flow(builder, TABLE_HAIRPIN, 10, cookie, &match,
+                  "from another container, or the host");
 }
 
 static void add_misses(struct plan_builder *builder)

@@ -173,7 +173,8 @@ bool plan_is_reachable(const struct plan_builder *builder,
 void plan_base(struct plan_builder *builder);
 void plan_arp(struct plan_builder *builder);
 void plan_services(struct plan_builder *builder);
-void plan_hairpin(struct plan_builder *builder, const struct desired_item *item,
+/* The way of a local backend's connections to itself. */
+void plan_hairpin(struct plan_builder *builder, uint8_t protocol,
                   const struct desired_backend *backend);
 void plan_routes(struct plan_builder *builder);
 /* The kernel's side: tunnel, forwarding entries, routes, address. */

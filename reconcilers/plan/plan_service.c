@@ -3,7 +3,7 @@
  * is one select group whose buckets rewrite the destination to a backend;
  * backends that accept no new connections are left out, and their open ones
  * live on by table 4's "established".  plan_hairpin.c has the case of a
- * backend that calls the function it is the only backend of.
+ * backend that calls its own function and gets itself.
  */
 #include "reconcilers/plan/plan_internal.h"
 
@@ -14,7 +14,6 @@
 
 enum service_priority {
     SERVICE_LATE_ANSWER = 850,
-    SERVICE_FROM_BACKEND = 810,
     SERVICE_NEW = 800,
     SERVICE_REST = 700,
 };
@@ -89,48 +88,42 @@ static size_t collect_buckets(const struct plan_builder *builder,
     return n;
 }
 
-/* Adds a group of all buckets but those of `without` (NULL: of all); its id,
- * or 0 when it would be empty. */
+/* Adds the function's group; its id, or 0 when it would be empty. */
 static uint32_t add_group(struct plan_builder *builder,
                           const struct desired_item *item,
-                          const struct bucket *buckets, size_t n_buckets,
-                          const struct address *without)
+                          const struct bucket *buckets, size_t n_buckets)
 {
     struct writer writer = writer_init(builder->scratch, UINT16_MAX);
-    struct group group = {0};
+    struct group group = {.n_buckets = (uint16_t)n_buckets};
     char text[PLAN_TEXT_SIZE];
-    uint64_t hash;
+    uint32_t id;
 
     for (size_t i = 0; i < n_buckets; i++) {
         const struct desired_backend *backend = buckets[i].backend;
-        const struct openflow_ct ct = {.zone = PLAN_ZONE,
-                                       .commit = true,
-                                       .destination = &backend->address,
-                                       .port = backend->port,
-                                       .table = TABLE_ROUTE};
+        const struct openflow_ct ct = {
+            .zone = PLAN_ZONE,
+            .commit = true,
+            .destination = &backend->address,
+            .port = backend->port,
+            /* Its caller may be itself. */
+            .table = plan_is_own(builder->policy, &backend->address)
+                         ? TABLE_HAIRPIN
+                         : TABLE_ROUTE};
         uint8_t actions[96];
         struct writer action = writer_init(actions, sizeof(actions));
 
-        if (without != NULL && address_equal(&backend->address, without)) {
-            continue;
-        }
         openflow_put_ct(&action, &ct);
         openflow_put_bucket(&writer, buckets[i].id, backend->weight, actions,
                             writer_size(&action));
-        group.n_buckets++;
     }
-    if (group.n_buckets == 0 || builder->error != 0) {
+    if (n_buckets == 0 || builder->error != 0) {
         return 0;
     }
     plan_item_text(item, text);
-    hash = flow_hash(FLOW_HASH_INIT, text, strlen(text));
-    if (without != NULL) {
-        hash = flow_hash(hash, without->bytes, address_size(without));
-    }
-    group.id = plan_take_group_id(builder, flow_hash_fold(hash));
-    (void)snprintf(group.label, sizeof(group.label), "%.40s%s",
-                   item->function.name,
-                   without != NULL ? ", without the caller" : "");
+    id = plan_take_group_id(
+        builder, flow_hash_fold(flow_hash(FLOW_HASH_INIT, text, strlen(text))));
+    group.id = id;
+    (void)snprintf(group.label, sizeof(group.label), "%s", item->function.name);
     group.buckets_size = writer_size(&writer);
     group.buckets = malloc(group.buckets_size);
     if (group.buckets == NULL || writer.failed) {
@@ -139,15 +132,13 @@ static uint32_t add_group(struct plan_builder *builder,
         return 0;
     }
     memcpy(group.buckets, builder->scratch, group.buckets_size);
-    hash = group.id;
     plan_add_group(builder, &group);
-    return (uint32_t)hash;
+    return id;
 }
 
-/* New connections to the function, from `from` (NULL: anyone), by a group. */
+/* New connections to the function, by its group. */
 static void add_entry(struct plan_builder *builder,
-                      const struct desired_item *item, unsigned priority,
-                      const struct address *from, uint32_t group_id)
+                      const struct desired_item *item, uint32_t group_id)
 {
     const struct desired_function *function = &item->function;
     struct prefix address = plan_host_prefix(&function->address);
@@ -159,13 +150,8 @@ static void add_entry(struct plan_builder *builder,
     match.ip_proto = function->protocol;
     match.tp_dst = function->port;
     plan_match_destination(&match, &address);
-    if (from != NULL) {
-        struct prefix source = plan_host_prefix(from);
-
-        plan_match_source(&match, &source);
-    }
     openflow_put_group(&builder->actions, group_id);
-    plan_add_flow(builder, TABLE_SERVICE, priority, plan_cookie_item(item),
+    plan_add_flow(builder, TABLE_SERVICE, SERVICE_NEW, plan_cookie_item(item),
                   &match, "%s", function->name);
 }
 
@@ -232,25 +218,14 @@ static void add_function(struct plan_builder *builder,
     if (function->protocol == IP_PROTO_TCP) {
         add_late_answers(builder, function);
     }
-    group_id = add_group(builder, item, buckets, n, NULL);
+    group_id = add_group(builder, item, buckets, n);
     if (group_id == 0) {
         return;
     }
-    add_entry(builder, item, SERVICE_NEW, NULL, group_id);
+    add_entry(builder, item, group_id);
     for (size_t i = 0; i < n; i++) {
-        const struct desired_backend *backend = buckets[i].backend;
-
-        if (!plan_is_own(builder->policy, &backend->address)) {
-            continue;
-        }
-        /* A packet that came back to its sender with its own address as the
-         * source would be dropped there. */
-        group_id = add_group(builder, item, buckets, n, &backend->address);
-        if (group_id != 0) {
-            add_entry(builder, item, SERVICE_FROM_BACKEND, &backend->address,
-                      group_id);
-        } else {
-            plan_hairpin(builder, item, backend);
+        if (plan_is_own(builder->policy, &buckets[i].backend->address)) {
+            plan_hairpin(builder, function->protocol, buckets[i].backend);
         }
     }
 }

@@ -248,6 +248,12 @@ static int judge_function(const struct desired_function *function,
                       address_text(&function->address, text),
                       prefix_text(&policy->service_range, range));
     }
+    if (address_equal(&function->address, &policy->service_range.address)) {
+        return refuse(ret_reason,
+                      "service address %s is kept for containers that call "
+                      "themselves",
+                      address_text(&function->address, text));
+    }
     if (function->n_backends > DESIRED_BACKENDS_MAX) {
         return refuse(ret_reason, "more than %d instances",
                       DESIRED_BACKENDS_MAX);

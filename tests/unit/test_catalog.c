@@ -63,6 +63,23 @@ static void test_slot_address_six(void **state)
     world_done(&wide);
 }
 
+/* The first address of the range is no function's. */
+static void test_slot_address_spares_the_first(void **state)
+{
+    struct world world = world_make("100.80.0.0/29");
+    struct address address;
+    size_t n_last = 0;
+
+    (void)state;
+    for (uint16_t slot = 0; slot < 500; slot++) {
+        catalog_slot_address(world.catalog, "redis", slot, &address);
+        assert_in_range(address.bytes[3], 1, 7);
+        n_last += address.bytes[3] == 7;
+    }
+    assert_true(n_last > 0);
+    world_done(&world);
+}
+
 static void test_group(void **state)
 {
     struct world world = world_make("100.80.0.0/12");
@@ -167,7 +184,7 @@ static void test_details(void **state)
 /* A range of two addresses, so that every function wants one of them. */
 static void test_conflict(void **state)
 {
-    struct world world = world_make("100.80.0.0/31");
+    struct world world = world_make("100.80.0.0/30");
     const struct catalog_function *holder = NULL;
     const struct catalog_function *loser = NULL;
     struct address wanted;
@@ -470,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slot_address),
         cmocka_unit_test(test_slot_address_six),
+        cmocka_unit_test(test_slot_address_spares_the_first),
         cmocka_unit_test(test_group),
         cmocka_unit_test(test_details),
         cmocka_unit_test(test_conflict),

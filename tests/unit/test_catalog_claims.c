@@ -8,7 +8,7 @@
 #include "tests/unit/catalog_world.h"
 
 /* One address for all: who has it shows. */
-#define ONE_ADDRESS "100.80.0.0/32"
+#define ONE_ADDRESS "100.80.0.0/31" /* the first one is no function's */
 
 static struct body_function claim_of(const struct world *world,
                                      const char *name, uint16_t slot)
@@ -71,7 +71,7 @@ static void test_declared_first(void **state)
 
     (void)state;
     world_claim(&world, 4, "redis", 0);
-    fake_node_function(world.node, 3, "web", "100.80.0.0");
+    fake_node_function(world.node, 3, "web", "100.80.0.1");
     world_rebuild(&world);
     assert_true(has_address(&world, "web"));
     assert_false(has_address(&world, "redis"));

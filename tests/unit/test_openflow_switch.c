@@ -108,7 +108,7 @@ static void test_plan_comes_back_as_it_was(void **state)
     expect_same_text(&plan);
     plan_done(&plan);
 
-    /* A backend is withdrawn: its groups change and the flow about its late
+    /* A backend is withdrawn: the group changes and the flow about its late
      * answers goes, nothing else. */
     {
         struct desired_item item =
@@ -123,7 +123,7 @@ static void test_plan_comes_back_as_it_was(void **state)
         diff = make_diff(&plan, &dump);
         assert_int_equal(diff.n_flows, 1);
         assert_int_equal(diff.flows[0].op, DIFF_REMOVE);
-        assert_int_equal(diff.n_groups, 2); /* all, and without the caller */
+        assert_int_equal(diff.n_groups, 1);
         client_apply(&client, &diff);
         diff_done(&diff);
         dump_done(&dump);

@@ -76,20 +76,26 @@ static void test_services(void **state)
         &plan, "table=4,priority=800,tcp,ct_state=+new+trk,nw_dst=100.80.0.10,"
                "tp_dst=6379 actions=group:"));
     assert_non_null(sample_find(
-        &plan, "table=4,priority=810,tcp,ct_state=+new+trk,nw_src=10.0.1.200,"
-               "nw_dst=100.80.0.10,tp_dst=6379 actions=group:"));
-    assert_non_null(sample_find(
         &plan, "table=4,priority=800,udp,ct_state=+new+trk,nw_dst=100.80.0.12,"
                "tp_dst=53 actions=group:"));
-    /* Its only backend calls itself. */
-    expect_flow(&plan,
-                "table=4,priority=820,tcp,ct_state=+new+trk,nw_src=10.0.1.201,"
-                "nw_dst=100.80.0.11,tp_dst=6333",
-                "ct(commit,table=5,zone=70,nat(dst=10.0.1.201:6333))");
+    /* A backend here may call itself, whether there are others or not. */
     expect_flow(&plan,
                 "table=5,priority=100,tcp,nw_src=10.0.1.201,nw_dst=10.0.1.201,"
                 "tp_dst=6333",
-                "ct(commit,table=7,zone=71,nat(src=100.80.0.11))");
+                "ct(commit,table=7,zone=71,nat(src=100.80.0.0))");
+    expect_flow(&plan,
+                "table=5,priority=100,tcp,nw_src=10.0.1.200,nw_dst=10.0.1.200,"
+                "tp_dst=6379",
+                "ct(commit,table=7,zone=71,nat(src=100.80.0.0))");
+    expect_flow(&plan,
+                "table=4,priority=950,tcp,ct_state=+est+trk,nw_src=10.0.1.200,"
+                "nw_dst=10.0.1.200,tp_dst=6379",
+                "resubmit(,5)");
+    expect_flow(&plan,
+                "table=3,priority=100,tcp,nw_src=10.0.1.200,nw_dst=100.80.0.0,"
+                "tp_src=6379",
+                "ct(table=5,zone=71,nat)");
+    expect_flow(&plan, "table=5,priority=10,ip", "resubmit(,7)");
     /* No backend: the range's drop, no group. */
     assert_null(sample_find(
         &plan, "table=4,priority=800,tcp,ct_state=+new+trk,nw_dst=100.80.0.13,"
@@ -98,13 +104,82 @@ static void test_services(void **state)
                 "table=4,priority=700,ip,ct_state=+new+trk,"
                 "nw_dst=100.80.0.0/12",
                 "drop");
-    /* redis, redis without the caller, vector-db, dns */
-    assert_int_equal(plan.n_groups, 4);
+    /* One each of redis, vector-db, dns. */
+    assert_int_equal(plan.n_groups, 3);
     for (size_t i = 0; i < plan.n_groups; i++) {
         assert_int_equal(plan.groups[i].id & FLOW_GROUP_MASK,
                          FLOW_GROUP_PREFIX);
         assert_true(i == 0 || plan.groups[i - 1].id < plan.groups[i].id);
     }
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+/* Functions that share a backend want one way back to it, and do not quarrel
+ * about it. */
+static void test_a_shared_backend_calls_itself(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    item = sample_function("cache", 6, 6379, "100.80.0.14");
+    sample_add_backend(&item, 1, "veth200", "10.0.1.200");
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    expect_flow(&plan,
+                "table=5,priority=100,tcp,nw_src=10.0.1.200,nw_dst=10.0.1.200,"
+                "tp_dst=6379",
+                "ct(commit,table=7,zone=71,nat(src=100.80.0.0))");
+    for (size_t i = 0; i < plan.n_pending; i++) {
+        assert_null(strstr(plan.pending[i].reason, "same packets"));
+    }
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
+/* One group for a function, however many of its backends are here. */
+static void test_many_local_backends(void **state)
+{
+    enum { N = 200 };
+    static struct plan_neighbor neighbors[N];
+    static struct plan_port ports[N + 1];
+    struct plan_sample sample;
+    struct desired_item item;
+    struct plan plan;
+    size_t size = 0;
+
+    (void)state;
+    sample_init(&sample);
+    item = sample_function("many", 6, 80, "100.80.0.20");
+    for (unsigned i = 0; i < N; i++) {
+        char text[32];
+
+        (void)snprintf(text, sizeof(text), "10.0.1.%u", 2 + i);
+        sample_add_backend(&item, 1, text, text);
+        neighbors[i] =
+            (struct plan_neighbor){.address = sample_address(text),
+                                   .mac = {0x0a, 0, 0, 0, 2, (uint8_t)i},
+                                   .ofport = 1000 + i};
+        ports[i].ofport = 1000 + i;
+        (void)snprintf(ports[i].name, sizeof(ports[i].name), "veth%u",
+                       1000 + i);
+    }
+    (void)strcpy(ports[N].name, "socket");
+    ports[N].ofport = 0xfffffffe;
+    sample.observed.ports = ports;
+    sample.observed.n_ports = N + 1;
+    sample.observed.neighbors = neighbors;
+    sample.observed.n_neighbors = N;
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    assert_int_equal(plan.n_groups, 3); /* and redis, dns */
+    for (size_t i = 0; i < plan.n_groups; i++) {
+        size += plan.groups[i].buckets_size;
+    }
+    assert_in_range(size, N * 32, N * 96);
     plan_done(&plan);
     sample_done(&sample);
 }
@@ -465,7 +540,7 @@ static void test_many(void **state)
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     plan = sample_plan(&sample);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    assert_int_equal(plan.n_groups, 1004);
+    assert_int_equal(plan.n_groups, 1003);
     print_message("100 hosts, 1,000 functions of 5: %zu flows in %.1f ms\n",
                   plan.n_flows,
                   (double)(end.tv_sec - start.tv_sec) * 1e3 +
@@ -479,6 +554,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classification),
         cmocka_unit_test(test_services),
+        cmocka_unit_test(test_a_shared_backend_calls_itself),
+        cmocka_unit_test(test_many_local_backends),
         cmocka_unit_test(test_bucket_ids_stay),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_neighbors_are_judged),

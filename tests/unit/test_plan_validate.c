@@ -205,6 +205,8 @@ static void test_validate_functions(void **state)
     item.function.address = sample_address("8.8.8.8");
     expect_refused(&sample, &item,
                    "8.8.8.8 is outside the service range 100.80.0.0/12");
+    item.function.address = sample_address("100.80.0.0");
+    expect_refused(&sample, &item, "100.80.0.0 is kept for containers");
     item.function.address = sample_address("100.80.0.1");
     item.function.protocol = 1;
     expect_refused(&sample, &item, "neither TCP nor UDP");
