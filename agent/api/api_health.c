@@ -25,9 +25,11 @@ struct problems {
     bool is_healthy;
 };
 
-static void add(struct problems *problems, const char *level, const char *id,
-                const char *text, const char *next)
+static void add(void *data, const char *level, const char *id, const char *text,
+                const char *next)
 {
+    struct problems *problems = data;
+
     json_build_append(&problems->list,
                       json_pack("{s:s, s:s, s:o, s:o}", "id", id, "level",
                                 level, "text", json_build_string(text), "next",
@@ -378,6 +380,7 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     find_hold(core, &problems);
     find_poison(core, &problems);
     find_certificate_problems(core, &problems);
+    api_token_problems(core, add, &problems);
     find_worker_problems(core, &problems);
     find_file_problems(api, &problems);
     find_restart_problem(core, &problems);

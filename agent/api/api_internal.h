@@ -111,6 +111,15 @@ json_t *api_instance_json(const struct api *api,
 void api_service_not_found(struct http_exchange *exchange,
                            const struct core *core, const char *name);
 
+/* Lists of a token. */
+json_t *api_token_addresses(const struct address *mesh, size_t n);
+json_t *api_token_subnets(const struct prefix *subnets, size_t n);
+/* Calls `add` for each token that would let somebody in as he likes. */
+typedef void (*api_problem_fn)(void *data, const char *level, const char *id,
+                               const char *text, const char *next);
+void api_token_problems(const struct core *core, api_problem_fn add,
+                        void *data);
+
 /* Handlers. */
 void api_status_get(struct http_exchange *exchange, void *data);
 void api_health_get(struct http_exchange *exchange, void *data);
@@ -132,6 +141,8 @@ void api_release_post(struct http_exchange *exchange, void *data);
 void api_node_remove_post(struct http_exchange *exchange, void *data);
 void api_events_get(struct http_exchange *exchange, void *data);
 void api_token_post(struct http_exchange *exchange, void *data);
+void api_tokens_get(struct http_exchange *exchange, void *data);
+void api_token_delete(struct http_exchange *exchange, void *data);
 void api_backup_post(struct http_exchange *exchange, void *data);
 void api_leave_post(struct http_exchange *exchange, void *data);
 void api_metrics_get(struct http_exchange *exchange, void *data);

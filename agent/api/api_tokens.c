@@ -50,8 +50,10 @@ static void on_created(int error, const char *text, const struct token *token,
             json_build_append(&functions, json_string(token->functions[i]));
         }
         api_reply(job->exchange, 201,
-                  json_pack("{s:i, s:s, s:o, s:o, s:s, s:s, s:o}", "schema",
-                            API_SCHEMA, "token", text, "expires",
+                  json_pack("{s:i, s:o, s:s, s:o, s:o, s:s, s:s, s:o}",
+                            "schema", API_SCHEMA, "id",
+                            api_json_hex(token->id, sizeof(token->id)), "token",
+                            text, "expires",
                             api_json_time(token->expires_s * 1000), "functions",
                             functions, "cluster", token->cluster_name, "peer",
                             endpoint_text(&mesh, mesh_text), "warning",

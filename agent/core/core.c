@@ -22,6 +22,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/core/worker_link.h"
 #include "agent/identity/identity.h"
+#include "agent/identity/token_ledger.h"
 #include "agent/ipc/ipc.h"
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
@@ -247,6 +248,9 @@ static enum core_status core_make_state(struct core *core)
     if (status == CORE_STATUS_OK) {
         status = core_make_node(core, store);
     }
+    if (status == CORE_STATUS_OK && core_load_tokens(core, store) != 0) {
+        status = core_fail(core, "tokens not loaded", -ENOMEM);
+    }
     if (status != CORE_STATUS_OK) {
         (void)store_close(store);
         return status;
@@ -423,6 +427,7 @@ struct core *core_free(struct core *core)
     core->catalog = catalog_free(core->catalog);
     core->internal->builder = desired_builder_free(core->internal->builder);
     core->internal->actions = node_actions_free(core->internal->actions);
+    core->tokens = token_ledger_free(core->tokens);
     core->node = node_free(core->node);
     core_load_close(core);
     core->identity = identity_free(core->identity);

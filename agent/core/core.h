@@ -28,6 +28,7 @@ struct core_internal;
 struct events;
 struct identity;
 struct store_thread;
+struct token_ledger;
 struct worker_link;
 
 /* Where the node's datagrams and streams go: net.  Each is called from inside
@@ -71,7 +72,8 @@ struct core {
     struct identity *identity; /* keys, genesis, certificate: identity.h */
     struct node *node;
     struct store_thread *store;
-    struct worker_link *worker; /* NULL when reconcile is false */
+    struct token_ledger *tokens; /* that this node made: token_ledger.h */
+    struct worker_link *worker;  /* NULL when reconcile is false */
     struct catalog *catalog;
     struct events *events;
     struct core_transport transport; /* set before core_run_loop */

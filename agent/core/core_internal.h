@@ -136,6 +136,9 @@ _must_check_ int core_load_epoch(struct store *store,
 _must_check_ int core_load_records(struct store *store, struct node *node,
                                    uint64_t wall_ms);
 
+/* The tokens that may still be used.  0 or negative errno. */
+_must_check_ int core_load_tokens(struct core *core, struct store *store);
+
 /* Opens the notes of what earlier lives died on; without them when that fails.
  * core_load_close in any case. */
 void core_load_poison(struct core *core);

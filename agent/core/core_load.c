@@ -13,6 +13,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/config/config.h"
 #include "agent/core/poison.h"
+#include "agent/identity/token_ledger.h"
 #include "agent/system/log.h"
 #include "gossip/base/cursor.h"
 #include "store/store.h"
@@ -244,6 +245,44 @@ int core_load_records(struct store *store, struct node *node, uint64_t wall_ms)
         log_info("records loaded certificates=%zu others=%zu refused=%zu",
                  n_certificates, loading.n_loaded - n_certificates,
                  loading.n_refused);
+    }
+    return error;
+}
+
+struct core_load_tokens_walk {
+    struct core *core;
+    size_t n_left_out;
+    int error;
+};
+
+static int core_load_token(const struct store_token *token, void *data)
+{
+    struct core_load_tokens_walk *walk = data;
+    int error = token_ledger_put(walk->core->tokens, token,
+                                 core_wall_ms(walk->core) / 1000);
+
+    walk->n_left_out += error == -ENOBUFS;
+    walk->error = error == -ENOBUFS ? 0 : error;
+    return walk->error != 0 ? CORE_LOAD_E_STOP : 0;
+}
+
+int core_load_tokens(struct core *core, struct store *store)
+{
+    struct core_load_tokens_walk walk = {.core = core};
+    int error = token_ledger_new(&core->tokens);
+
+    if (error == 0) {
+        error = store_tokens_each(store, core_load_token, &walk);
+        error = error == CORE_LOAD_E_STOP ? walk.error : error;
+    }
+    if (walk.n_left_out > 0) {
+        log_warning("%zu tokens are not shown in status: more than %d may "
+                    "still be used",
+                    walk.n_left_out, TOKEN_LEDGER_MAX);
+    }
+    if (error > 0 || error == -EBADMSG) {
+        log_warning("tokens cannot be read: %s", store_error_text(error));
+        error = 0; /* each is refused when it is used */
     }
     return error;
 }

@@ -87,6 +87,8 @@ RUN(cluster_release)
 RUN(node_remove)
 RUN(events)
 RUN(token_create)
+RUN(token_ls)
+RUN(token_revoke)
 RUN(backup)
 
 static const struct program_command commands[] = {
@@ -145,6 +147,13 @@ static const struct program_command commands[] = {
      "a single-use token that lets one node join",
      "Prints the token and nothing else on standard output.", token_options, 0,
      0, run_token_create},
+    {"token ls", NULL, "the tokens that this node made, without their secrets",
+     "Those that may still be used come first; others are shown for a day.",
+     NULL, 0, 0, run_token_ls},
+    {"token revoke", "ID", "nobody may use a token any more",
+     "ID as token ls shows it.  Whoever has joined with it stays; see\n"
+     "agentctl node remove.",
+     NULL, 1, 1, run_token_revoke},
     {"backup", "FILE", "all that this node is, in one file, while it runs",
      "FILE is new and for its owner alone: it holds this node's secret keys.\n"
      "`agent restore FILE` brings the node back.",

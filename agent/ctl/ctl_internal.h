@@ -101,6 +101,8 @@ int ctl_cluster_release(struct ctl *ctl);
 int ctl_node_remove(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_token_create(struct ctl *ctl);
+int ctl_token_ls(struct ctl *ctl);
+int ctl_token_revoke(struct ctl *ctl);
 int ctl_backup(struct ctl *ctl);
 
 #endif

@@ -1,8 +1,10 @@
 /*
  * agentctl token create: the token on standard output, how to use it on
- * standard error.
+ * standard error.  agentctl token ls and revoke.
  */
 #include "agent/ctl/ctl_internal.h"
+
+#include <string.h>
 
 #include "agent/text/duration.h"
 
@@ -66,5 +68,103 @@ int ctl_token_create(struct ctl *ctl)
                       "  agent join %s --token TOKEN\n",
                       ctl_text(root, "expires"), ctl_text(root, "peer"));
     }
+    return CTL_EXIT_OK;
+}
+
+/* "a, b", or what it means that there is none. */
+static const char *texts(const json_t *list, const char *none, char *text,
+                         size_t size)
+{
+    size_t used = 0;
+    json_t *item;
+    size_t i;
+
+    (void)snprintf(text, size, "%s", none);
+    json_array_foreach (list, i, item) {
+        int n = snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "",
+                         json_string_value(item));
+
+        if (n < 0 || (size_t)n >= size - used) {
+            break; /* -o json has all of them */
+        }
+        used += (size_t)n;
+    }
+    return text;
+}
+
+static void add_token(struct ctl_table *table, const json_t *token)
+{
+    const char *state = ctl_text(token, "state");
+    const char *name = ctl_text(token, "name");
+    bool is_open = strcmp(state, "open") == 0;
+    char text[256];
+
+    ctl_table_add(table, CTL_COLOR_NONE, "%s", ctl_text(token, "id"));
+    ctl_table_add(table,
+                  !is_open                  ? CTL_COLOR_DIM
+                  : ctl_flag(token, "wide") ? CTL_COLOR_WARN
+                                            : CTL_COLOR_GOOD,
+                  "%s", state);
+    ctl_table_add(table, CTL_COLOR_NONE, "%s", name[0] != '\0' ? name : "any");
+    ctl_table_add(
+        table, CTL_COLOR_NONE, "%s",
+        texts(json_object_get(token, "mesh"), "any", text, sizeof(text)));
+    ctl_table_add(
+        table, CTL_COLOR_NONE, "%s",
+        texts(json_object_get(token, "subnets"), "any", text, sizeof(text)));
+    ctl_table_add(
+        table, CTL_COLOR_NONE, "%s",
+        texts(json_object_get(token, "functions"), "none", text, sizeof(text)));
+    ctl_table_add(table, CTL_COLOR_NONE, "%.19s", ctl_text(token, "expires"));
+    ctl_table_add(table, CTL_COLOR_NONE, "%s", ctl_text(token, "used_by"));
+}
+
+int ctl_token_ls(struct ctl *ctl)
+{
+    static const char *const heads[] = {"ID",      "STATE",   "FOR",
+                                        "MESH",    "SUBNETS", "FUNCTIONS",
+                                        "EXPIRES", "USED-BY", NULL};
+    json_auto_t *root = NULL;
+    struct ctl_table *table;
+    json_t *token;
+    size_t i;
+    int status = ctl_get(ctl, CTL_API "tokens", &root);
+
+    if (status != 0 || ctl_print_json(ctl, root, "tokens")) {
+        return status;
+    }
+    if (ctl_table_new(heads, &table) != 0) {
+        return CTL_EXIT_FAILED;
+    }
+    json_array_foreach (json_object_get(root, "tokens"), i, token) {
+        add_token(table, token);
+    }
+    status = ctl_print_table(ctl, table);
+    if (ctl_number(root, "left_out") > 0) {
+        ctl_message("%" JSON_INTEGER_FORMAT " more are not shown",
+                    ctl_number(root, "left_out"));
+    }
+    return status;
+}
+
+int ctl_token_revoke(struct ctl *ctl)
+{
+    json_auto_t *root = NULL;
+    char target[256];
+    int status;
+
+    if (!ctl_target(target, sizeof(target), CTL_API "tokens/",
+                    ctl->args.words[0], NULL)) {
+        return ctl_usage(ctl,
+                         "%.40s... is no id of a token: that has 16 "
+                         "hexadecimal digits, as agentctl token ls shows",
+                         ctl->args.words[0]);
+    }
+    status = ctl_ask(ctl, "DELETE", target, NULL, NULL, &root);
+    if (status != 0 || ctl_print_json(ctl, root, NULL) || ctl->is_quiet) {
+        return status;
+    }
+    (void)printf("revoked %s: nobody can join with it\n",
+                 ctl_text(root, "revoked"));
     return CTL_EXIT_OK;
 }

@@ -17,6 +17,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/identity/identity.h"
 #include "agent/identity/token.h"
+#include "agent/identity/token_ledger.h"
 #include "agent/join/join_judge.h"
 #include "agent/join/join_message.h"
 #include "agent/system/log.h"
@@ -417,6 +418,7 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
         refuse_token(issuer, error);
         return;
     }
+    token_ledger_use(issuer->core->tokens, token->id, token->used_s);
     fill_body(issuer, token, now_s, &body);
     if (find_certificate(issuer, &record, &old)) {
         if (is_same(&old, &body) && old.not_after_s > now_s &&

@@ -1,6 +1,7 @@
 /*
- * Making a join token on an issuer: token.h makes it, the store thread commits
- * what the issuer keeps of it before anybody sees the text.
+ * The join tokens of an issuer.  Making one: token.h makes it, the store thread
+ * commits what the issuer keeps of it before anybody sees the text.  Listing
+ * and revoking them goes through the store thread too.
  */
 #ifndef SOCKETNET_AGENT_JOIN_JOIN_TOKEN_H
 #define SOCKETNET_AGENT_JOIN_JOIN_TOKEN_H
@@ -28,5 +29,26 @@ _must_check_ int join_token_create(struct core *core,
                                    const struct token_bounds *bounds,
                                    join_token_fn done, void *data,
                                    char **ret_problem);
+
+/* A list shows so many tokens at most: first those that may still be used, then
+ * the others, of each the ones that end last. */
+#define JOIN_TOKENS_LISTED_MAX 1000
+
+/* error 0: `tokens` are valid during the call, `n_more` were left out.  Else
+ * negative errno or STORE_E_*. */
+typedef void (*join_token_list_fn)(int error, const struct store_token *tokens,
+                                   size_t n, size_t n_more, void *data);
+/* What the store has, a day after their end.  0: `done` comes later; -ENOMEM,
+ * -ECANCELED. */
+_must_check_ int join_token_list(struct core *core, join_token_list_fn done,
+                                 void *data);
+
+/* 0; STORE_E_NOT_FOUND, _FULL, negative errno. */
+typedef void (*join_token_revoke_fn)(int error, void *data);
+/* Nobody may use it from now on, not even again who has.  0: `done` comes
+ * later; -ENOMEM, -ECANCELED. */
+_must_check_ int join_token_revoke(struct core *core,
+                                   const uint8_t id[STORE_TOKEN_ID_SIZE],
+                                   join_token_revoke_fn done, void *data);
 
 #endif

@@ -319,6 +319,21 @@ def test_tokens(nodes):
     assert nodes[0].post("/api/v1/tokens", {"ttl": 5})[0] == 400
 
 
+def test_revoked_token(nodes):
+    """Listed without its secret, told of in the status, of no use once it is revoked."""
+    token = nodes[0].json("token", "token", "create", "--function", "web-*")
+    listed = {t["id"]: t for t in nodes[0].json("tokens", "token", "ls")["tokens"]}
+    assert listed[token["id"]]["state"] == "open" and listed[token["id"]]["functions"] == ["web-*"]
+    assert token["token"] not in nodes[0].ctl("token", "ls", "-o", "json").out
+    assert f"agentctl token revoke {token['id']}" in nodes[0].ctl("status", status=0).out
+    assert nodes[0].json("token-revoked", "token", "revoke", token["id"])["revoked"] == token["id"]
+    assert token["id"] not in nodes[0].ctl("status", status=0).out
+    listed = {t["id"]: t["state"] for t in nodes[0].json("tokens", "token", "ls")["tokens"]}
+    assert listed[token["id"]] == "revoked" and "used" in listed.values()
+    assert nodes[0].ctl("token", "revoke", "0" * 16, status=4).out == ""
+    assert nodes[0].ctl("token", "revoke", "redis", status=2).out == ""
+
+
 def test_bad_registrations(nodes):
     good = {"name": "a", "port": 1, "address": "10.0.1.1"}
     for change, status in (({"prot": 1}, 400), ({"name": "-"}, 400), ({"port": 0}, 400),

@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "agent/core/store_thread.h"
+#include "agent/identity/token_ledger.h"
 #include "agent/system/clock.h"
 #include "gossip/wire/sign.h"
 #include "tests/unit/charter_sample.h"
@@ -240,6 +241,7 @@ void join_fixture_setup(struct join_fixture *fixture)
                       fixture->identity.genesis.cluster_id, &store) == 0);
     assert(store_thread_new(&fixture->loop, store, NULL, NULL,
                             &fixture->core.store) == 0);
+    assert(token_ledger_new(&fixture->core.tokens) == 0);
     fixture->core.loop = &fixture->loop;
     fixture->core.identity = &fixture->identity;
     start_node(fixture);
@@ -250,6 +252,7 @@ void join_fixture_teardown(struct join_fixture *fixture)
     fixture->core.store = store_thread_free(fixture->core.store);
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert(uv_loop_close(&fixture->loop) == 0);
+    fixture->core.tokens = token_ledger_free(fixture->core.tokens);
     node_free(fixture->core.node);
     node_actions_free(fixture->actions);
     identity_wipe(&fixture->identity);
@@ -283,6 +286,8 @@ void join_fixture_bound_token(struct join_fixture *fixture, uint64_t ttl_s,
                      ret, &stored, &problem) == 0);
     assert(token_bind(bounds, &fixture->identity.charters.charter, ret, &stored,
                       &problem) == 0);
+    assert(token_ledger_put(fixture->core.tokens, &stored, fixture->now_s) ==
+           0);
     assert(store_thread_put_token(fixture->core.store, &stored, set_flag,
                                   &is_stored) == 0);
     join_fixture_run(fixture, &is_stored);

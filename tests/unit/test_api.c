@@ -29,6 +29,7 @@
 #include "agent/core/events.h"
 #include "agent/core/worker_link.h"
 #include "agent/identity/identity.h"
+#include "agent/identity/token_ledger.h"
 #include "agent/join/join_token.h"
 #include "agent/services/services.h"
 #include "tests/unit/fake_node.h"
@@ -175,6 +176,35 @@ int join_token_create(struct core *to, const char *const *functions,
     (void)data;
     *ret_problem = NULL;
     return -ENOMEM;
+}
+
+int join_token_list(struct core *to, join_token_list_fn done, void *data)
+{
+    struct store_token tokens[] = {
+        {.id = {1}, .expires_s = 1, .functions = {"*"}, .n_functions = 1},
+        {.id = {2},
+         .expires_s = 2,
+         .used_s = 1,
+         .name = "host2",
+         .mesh = {{4, {100, 104, 70, 2}}},
+         .n_mesh = 1,
+         .subnets = {{{4, {10, 0, 2}}, 24}},
+         .n_subnets = 1},
+    };
+
+    (void)to;
+    memset(tokens[1].used_by, 2, sizeof(tokens[1].used_by));
+    done(0, tokens, ARRAY_SIZE(tokens), 3, data);
+    return 0;
+}
+
+int join_token_revoke(struct core *to, const uint8_t id[STORE_TOKEN_ID_SIZE],
+                      join_token_revoke_fn done, void *data)
+{
+    (void)to;
+    (void)id;
+    done(STORE_E_NOT_FOUND, data);
+    return 0;
 }
 
 int core_leave(struct core *to_leave)
@@ -485,6 +515,59 @@ static void test_hold(void **state)
                            "host2 froze the cluster for a new switch"));
 }
 
+/* An unused token that would let anybody in. */
+static void test_wide_token(void **state)
+{
+    struct store_token token = {.id = {0xab},
+                                .expires_s = core_wall_ms(&core) / 1000 + 600,
+                                .functions = {"redis"},
+                                .n_functions = 1};
+    json_auto_t *wide = NULL;
+    json_auto_t *used = NULL;
+    const json_t *problem;
+
+    (void)state;
+    assert_int_equal(token_ledger_new(&core.tokens), 0);
+    assert_int_equal(token_ledger_put(core.tokens, &token, 1), 0);
+    wide = ask_json("/api/v1/status");
+    token_ledger_use(core.tokens, token.id, 1);
+    used = ask_json("/api/v1/status");
+    core.tokens = token_ledger_free(core.tokens);
+    problem = find_problem(wide, "wide-token");
+    assert_non_null(problem);
+    assert_string_equal(json_string_value(json_object_get(problem, "level")),
+                        "warn");
+    assert_non_null(strstr(json_string_value(json_object_get(problem, "next")),
+                           "agentctl token revoke ab00000000000000"));
+    assert_null(find_problem(used, "wide-token"));
+}
+
+/* Who a token is for, and what became of it; never its secret. */
+static void test_tokens(void **state)
+{
+    json_auto_t *root = ask_json("/api/v1/tokens");
+    const json_t *tokens = json_object_get(root, "tokens");
+    const json_t *used = json_array_get(tokens, 1);
+    const json_t *open = json_array_get(tokens, 0);
+
+    (void)state;
+    assert_int_equal(json_integer_value(json_object_get(root, "left_out")), 3);
+    assert_int_equal(json_array_size(tokens), 2);
+    assert_string_equal(json_string_value(json_object_get(open, "state")),
+                        "expired");
+    assert_true(json_is_true(json_object_get(open, "wide")));
+    assert_string_equal(json_string_value(json_object_get(used, "id")),
+                        "0200000000000000");
+    assert_string_equal(json_string_value(json_object_get(used, "used_by")),
+                        "host2");
+    assert_string_equal(json_string_value(json_object_get(used, "state")),
+                        "used");
+    assert_string_equal(
+        json_string_value(json_array_get(json_object_get(used, "subnets"), 0)),
+        "10.0.2.0/24");
+    assert_null(json_object_get(used, "secret"));
+}
+
 struct route {
     const char *target;
     const char *status;
@@ -505,6 +588,7 @@ static const struct route routes[] = {
     {"/api/v1/records?kind=service", "HTTP/1.1 200", false},
     {"/api/v1/records/verify", "HTTP/1.1 200", false},
     {"/api/v1/evidence", "HTTP/1.1 200", false},
+    {"/api/v1/tokens", "HTTP/1.1 200", false},
     {"/api/v1/events", "HTTP/1.1 200", true},
     {"/api/v1/health", "HTTP/1.1 503", false},
     {"/api/v1/ready", "HTTP/1.1 200", false},
@@ -570,9 +654,10 @@ static void test_all_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),  cmocka_unit_test(test_not_heard),
-        cmocka_unit_test(test_twin),     cmocka_unit_test(test_evidence),
-        cmocka_unit_test(test_hold),     cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_members),    cmocka_unit_test(test_not_heard),
+        cmocka_unit_test(test_twin),       cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_wide_token), cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_hold),       cmocka_unit_test(test_one_fails),
         cmocka_unit_test(test_all_fail),
     };
 

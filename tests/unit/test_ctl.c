@@ -171,6 +171,29 @@ static void route_events(struct http_exchange *exchange, void *data)
     http_stream_end(exchange);
 }
 
+static void route_tokens(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 200,
+          "{\"schema\":1,\"left_out\":2,\"tokens\":["
+          "{\"id\":\"00000000000000ab\",\"state\":\"open\",\"name\":null,"
+          "\"mesh\":[],\"subnets\":[\"10.0.5.0/24\",\"10.0.6.0/24\"],"
+          "\"functions\":[\"*\"],\"expires\":\"2025-03-01T12:00:00.000Z\","
+          "\"used\":null,\"used_by\":null,\"wide\":true},"
+          "{\"id\":\"00000000000000ac\",\"state\":\"used\","
+          "\"name\":\"host2\",\"mesh\":[\"100.104.70.2\"],\"subnets\":[],"
+          "\"functions\":[\"redis\"],"
+          "\"expires\":\"2025-03-01T11:00:00.000Z\","
+          "\"used\":\"2025-03-01T10:00:00.000Z\",\"used_by\":\"host2\","
+          "\"wide\":false}]}");
+}
+
+static void route_revoke(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 200, "{\"schema\":1,\"revoked\":\"00000000000000ab\"}");
+}
+
 static void route_never(struct http_exchange *exchange, void *data)
 {
     (void)exchange;
@@ -185,6 +208,8 @@ static const struct http_route routes[] = {
     {HTTP_VERB_DELETE, true, "/api/v1/services/:name/:instance",
      route_deregister},
     {HTTP_VERB_POST, true, "/api/v1/tokens", route_token},
+    {HTTP_VERB_GET, false, "/api/v1/tokens", route_tokens},
+    {HTTP_VERB_DELETE, true, "/api/v1/tokens/:id", route_revoke},
     {HTTP_VERB_GET, false, "/api/v1/records/verify", route_verify},
     {HTTP_VERB_GET, false, "/api/v1/records", route_forbidden},
     {HTTP_VERB_GET, false, "/api/v1/events", route_events},
@@ -474,6 +499,23 @@ static void test_token(void **state)
     assert_string_equal(last_body, "{\"functions\":[\"redis\"],\"ttl_s\":600}");
 }
 
+static void test_tokens(void **state)
+{
+    (void)state;
+    assert_run("token ls", CTL_EXIT_OK,
+               "ID                STATE  FOR    MESH          SUBNETS          "
+               "         FUNCTIONS  EXPIRES              USED-BY\n"
+               "00000000000000ab  open   any    any           10.0.5.0/24, "
+               "10.0.6.0/24  *          2025-03-01T12:00:00  -\n"
+               "00000000000000ac  used   host2  100.104.70.2  any              "
+               "         redis      2025-03-01T11:00:00  host2\n",
+               "2 more are not shown");
+    assert_run("token revoke 00000000000000ab", CTL_EXIT_OK,
+               "revoked 00000000000000ab: nobody can join with it\n", "");
+    assert_string_equal(last_target, "/api/v1/tokens/00000000000000ab");
+    assert_run("token revoke", CTL_EXIT_USAGE, "", "agentctl token revoke ID");
+}
+
 static void test_events(void **state)
 {
     (void)state;
@@ -552,6 +594,7 @@ int main(void)
         TEST(test_denied),
         TEST(test_usage),
         TEST(test_token),
+        TEST(test_tokens),
         TEST(test_events),
         TEST(test_strange_servers),
     };
