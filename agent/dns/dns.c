@@ -15,6 +15,7 @@
 
 #include "agent/catalog/catalog.h"
 #include "agent/core/core.h"
+#include "agent/core/worker_link.h"
 #include "agent/dns/dns_server.h"
 #include "agent/identity/identity.h"
 #include "agent/system/clock.h"
@@ -40,14 +41,30 @@ static void count_answer(struct dns *dns, const struct dns_answer_info *info)
     dns->counters.truncated += info->is_truncated;
 }
 
+/* Containers always do, the host itself while the worker makes flows and the
+ * route to them. */
+static bool dials_functions(const struct dns *dns, const struct address *from)
+{
+    const struct config *config = dns->core->config;
+    const struct worker_link *worker = dns->core->worker;
+
+    switch (dns_find_place(config->subnets, config->n_subnets, dns->own,
+                           dns->n_own, from)) {
+    case DNS_PLACE_CONTAINER:
+        return true;
+    case DNS_PLACE_HOST:
+        return worker != NULL && !worker_link_status(worker)->is_observing;
+    case DNS_PLACE_ELSEWHERE:
+    default:
+        return false;
+    }
+}
+
 size_t dns_respond(struct dns *dns, const struct address *from, bool is_tcp,
                    const uint8_t *query, size_t size)
 {
-    const struct config *config = dns->core->config;
-    struct dns_asker asker = {
-        .is_container = dns_is_container(config->subnets, config->n_subnets,
-                                         dns->own, dns->n_own, from),
-        .is_tcp = is_tcp};
+    struct dns_asker asker = {.dials_functions = dials_functions(dns, from),
+                              .is_tcp = is_tcp};
     struct dns_answer_info info;
     size_t answer_size;
 
@@ -92,16 +109,13 @@ void dns_respond_udp(struct dns_listener *listener, const struct sockaddr *from,
     }
 }
 
-/* A host's answer names instances, which need no flow of ours to be there. */
-static bool is_from_container(const struct dns *dns,
-                              const struct sockaddr *from)
+/* An answer that names instances needs no flow of ours to be there. */
+static bool needs_flows(const struct dns *dns, const struct sockaddr *from)
 {
-    const struct config *config = dns->core->config;
     struct endpoint endpoint;
 
     return sockaddr_get(from, &endpoint) &&
-           dns_is_container(config->subnets, config->n_subnets, dns->own,
-                            dns->n_own, &endpoint.address);
+           dials_functions(dns, &endpoint.address);
 }
 
 static void on_udp(uv_udp_t *udp, ssize_t size, const uv_buf_t *buf,
@@ -117,7 +131,7 @@ static void on_udp(uv_udp_t *udp, ssize_t size, const uv_buf_t *buf,
         listener->dns->counters.dropped++;
         return;
     }
-    if (!is_from_container(listener->dns, from) ||
+    if (!needs_flows(listener->dns, from) ||
         !dns_wait(listener, from, query, (size_t)size)) {
         dns_respond_udp(listener, from, query, (size_t)size);
     }

@@ -67,24 +67,24 @@ static bool is_loopback(const struct address *address)
                                 : memcmp(address->bytes, loopback6, 16) == 0;
 }
 
-bool dns_is_container(const struct prefix *subnets, size_t n_subnets,
-                      const struct address *own, size_t n_own,
-                      const struct address *address)
+enum dns_place dns_find_place(const struct prefix *subnets, size_t n_subnets,
+                              const struct address *own, size_t n_own,
+                              const struct address *address)
 {
     if (is_loopback(address)) {
-        return false;
+        return DNS_PLACE_HOST;
     }
     for (size_t i = 0; i < n_own; i++) {
         if (address_equal(&own[i], address)) {
-            return false;
+            return DNS_PLACE_HOST;
         }
     }
     for (size_t i = 0; i < n_subnets; i++) {
         if (prefix_contains(&subnets[i], address)) {
-            return true;
+            return DNS_PLACE_CONTAINER;
         }
     }
-    return false;
+    return DNS_PLACE_ELSEWHERE;
 }
 
 bool dns_asks_for(const struct dns_reply *reply, uint16_t type)

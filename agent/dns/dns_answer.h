@@ -36,7 +36,9 @@ _must_check_ int dns_zone_new(const char *name, const char *self,
 struct dns_zone *dns_zone_free(struct dns_zone *zone);
 
 struct dns_asker {
-    bool is_container; /* dns_is_container of its address */
+    /* Its packets cross this host's bridge: it reaches functions by their
+     * addresses. */
+    bool dials_functions;
     bool is_tcp;
 };
 
@@ -46,11 +48,16 @@ struct dns_answer_info {
     bool is_truncated;
 };
 
-/* Whether the address is a local container's: inside a subnet of this host
- * and none of the host's own addresses. */
-bool dns_is_container(const struct prefix *subnets, size_t n_subnets,
-                      const struct address *own, size_t n_own,
-                      const struct address *address);
+enum dns_place {
+    DNS_PLACE_ELSEWHERE = 0,
+    DNS_PLACE_HOST,      /* an address of this host's own, loopback too */
+    DNS_PLACE_CONTAINER, /* inside a subnet of this host */
+};
+
+/* Where who has this address is. */
+enum dns_place dns_find_place(const struct prefix *subnets, size_t n_subnets,
+                              const struct address *own, size_t n_own,
+                              const struct address *address);
 
 /* Answers one message.  `answer` must have room for DNS_UDP_SIZE bytes, or
  * DNS_TCP_SIZE when is_tcp.  0; DNS_ANSWER_E_SILENT; -ENOMEM. */

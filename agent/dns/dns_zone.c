@@ -125,7 +125,7 @@ static void answer_function(struct dns_reply *reply, const char *name)
 
     if (function == NULL) {
         reply->rcode = KNOT_RCODE_NXDOMAIN;
-    } else if (reply->asker->is_container && function->address.family != 0) {
+    } else if (reply->asker->dials_functions && function->address.family != 0) {
         dns_put_address(reply, reply->qname, &function->address);
     } else {
         answer_instances(reply, function);

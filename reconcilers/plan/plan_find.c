@@ -38,6 +38,21 @@ bool plan_is_own(const struct plan_policy *policy,
     return false;
 }
 
+bool plan_is_host(const struct plan_builder *builder,
+                  const struct address *address)
+{
+    return (builder->self != NULL &&
+            address_equal(&builder->self->mesh, address)) ||
+           address_equal(&builder->policy->gateway, address);
+}
+
+bool plan_is_here(const struct plan_builder *builder,
+                  const struct address *address)
+{
+    return plan_is_own(builder->policy, address) ||
+           plan_is_host(builder, address);
+}
+
 bool plan_is_container_port(const struct plan_builder *builder,
                             const struct plan_port *port)
 {
@@ -208,8 +223,7 @@ bool plan_is_reachable(const struct plan_builder *builder,
         return binding == NULL ||
                plan_find_port(builder, binding->port_name) != 0;
     }
-    if (builder->self != NULL &&
-        address_equal(&backend->address, &builder->self->mesh)) {
+    if (plan_is_host(builder, &backend->address)) {
         return true;
     }
     item = desired_find(builder->desired, &key);

@@ -1,9 +1,9 @@
 /*
- * A container calls the service address of a function and the group leads back
- * to itself.  Rewriting the destination alone would send it a packet from
- * its own address, which its kernel drops; so the source is rewritten too, to
- * the first address of the service range (H), which is no function's, in a
- * second conntrack zone:
+ * A container, or the host, calls the service address of a function and the
+ * group leads back to itself.  Rewriting the destination alone would send it a
+ * packet from its own address, which its kernel drops; so the source is
+ * rewritten too, to the first address of the service range (H), which is no
+ * function's, in a second conntrack zone:
  *
  *   C:s -> V:p   table 4: zone 70, destination becomes C:b
  *   C:s -> C:b   table 5: zone 71, source becomes H
@@ -30,16 +30,23 @@ static void match_connection(struct flow_match *match, uint8_t protocol,
     struct prefix source = plan_host_prefix(from);
     struct prefix destination = plan_host_prefix(to);
 
-    plan_match_ip(match, from->family);
+    plan_match_ip(match, to->family);
     match->fields |= FLOW_IP_PROTO;
     match->ip_proto = protocol;
-    plan_match_source(match, &source);
+    /* The host has several addresses to call from. */
+    if (from->family == 0) {
+        plan_match_class(match, CLASS_HOST, UINT32_MAX);
+    } else {
+        plan_match_source(match, &source);
+    }
     plan_match_destination(match, &destination);
 }
 
-/* Tables 4 and 5: the call itself, its source becomes H. */
+/* Tables 4 and 5: the call itself, its source becomes H.  A caller of family 0
+ * is the host. */
 static void add_call(struct plan_builder *builder, uint64_t cookie,
-                     uint8_t protocol, const struct desired_backend *backend)
+                     uint8_t protocol, const struct address *caller,
+                     const struct desired_backend *backend)
 {
     const struct openflow_ct ct = {.zone = PLAN_ZONE_HAIRPIN,
                                    .commit = true,
@@ -48,16 +55,16 @@ static void add_call(struct plan_builder *builder, uint64_t cookie,
                                    .table = TABLE_ROUTE};
     struct flow_match match = {0};
 
-    match_connection(&match, protocol, &backend->address, &backend->address);
+    match_connection(&match, protocol, caller, &backend->address);
     match.fields |= FLOW_TP_DST;
     match.tp_dst = backend->port;
     openflow_put_ct(&builder->actions, &ct);
     plan_add_flow(builder, TABLE_HAIRPIN, HAIRPIN_QUESTION, cookie, &match,
-                  "a container calls itself");
+                  "who has it calls it");
     plan_match_ct(&match, CT_EST);
     openflow_put_resubmit(&builder->actions, TABLE_HAIRPIN);
     plan_add_flow(builder, TABLE_SERVICE, SERVICE_HAIRPIN_KNOWN, cookie, &match,
-                  "a container calls itself, established");
+                  "who has it calls it, established");
 }
 
 /* Tables 3 and 5: the answer passes the two zones the other way round. */
@@ -87,29 +94,61 @@ static void add_answer(struct plan_builder *builder, uint64_t cookie,
                   "answer of a container to itself");
 }
 
+/* Table 7: back to who sent it.  Base, not local: the worker reads its
+ * neighbours from local flows. */
+static void add_return(struct plan_builder *builder, uint64_t cookie,
+                       const struct address *address, uint32_t port,
+                       const uint8_t mac[6])
+{
+    struct prefix destination = plan_host_prefix(address);
+    struct flow_match match = {0};
+
+    plan_match_in_port(&match, port);
+    plan_match_ip(&match, address->family);
+    plan_match_destination(&match, &destination);
+    openflow_put_set_eth_src(&builder->actions, builder->router_mac);
+    openflow_put_set_eth_dst(&builder->actions, mac);
+    openflow_put_output(&builder->actions, OPENFLOW_PORT_IN_PORT, 0);
+    plan_add_flow(builder, TABLE_ROUTE, PRIORITY_TO_SELF, cookie, &match,
+                  "back to who sent it");
+}
+
+static void add_host_returns(struct plan_builder *builder, uint64_t cookie)
+{
+    const struct address *const own[] = {&builder->self->mesh,
+                                         &builder->policy->gateway};
+
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+        if (own[i]->family != 0) {
+            add_return(builder, cookie, own[i], OPENFLOW_PORT_LOCAL,
+                       builder->router_mac);
+        }
+    }
+}
+
 void plan_hairpin(struct plan_builder *builder, uint8_t protocol,
                   const struct desired_backend *backend)
 {
+    static const struct address host = {.family = 0};
     const struct plan_neighbor *neighbor =
         plan_find_neighbor(builder, &backend->address);
-    struct prefix address = plan_host_prefix(&backend->address);
-    /* Base, not local: the worker reads its neighbours from local flows. */
     uint64_t cookie = plan_cookie_base("hairpin");
-    struct flow_match match = {0};
+    bool is_host =
+        builder->self != NULL && plan_is_host(builder, &backend->address);
 
     /* Not before the way back is known. */
-    if (neighbor == NULL || builder->policy->service_range.address.family !=
-                                backend->address.family) {
+    if ((neighbor == NULL && !is_host) ||
+        builder->policy->service_range.address.family !=
+            backend->address.family) {
         return;
     }
-    add_call(builder, cookie, protocol, backend);
+    add_call(builder, cookie, protocol, is_host ? &host : &backend->address,
+             backend);
     add_answer(builder, cookie, protocol, backend);
-    plan_match_in_port(&match, neighbor->ofport);
-    plan_match_ip(&match, neighbor->address.family);
-    plan_match_destination(&match, &address);
-    openflow_put_set_eth_src(&builder->actions, builder->router_mac);
-    openflow_put_set_eth_dst(&builder->actions, neighbor->mac);
-    openflow_put_output(&builder->actions, OPENFLOW_PORT_IN_PORT, 0);
-    plan_add_flow(builder, TABLE_ROUTE, PRIORITY_TO_SELF, cookie, &match,
-                  "back to the container that sent it");
+    if (is_host) {
+        add_host_returns(builder, cookie);
+    } else {
+        add_return(builder, cookie, &backend->address, neighbor->ofport,
+                   neighbor->mac);
+    }
 }

@@ -142,6 +142,12 @@ size_t plan_items(const struct plan_builder *builder, enum desired_type type,
                   const struct desired_item **ret_first);
 bool plan_is_own(const struct plan_policy *policy,
                  const struct address *address);
+/* The host's own: of the mesh, or the gateway's. */
+bool plan_is_host(const struct plan_builder *builder,
+                  const struct address *address);
+/* A container's here, or the host's. */
+bool plan_is_here(const struct plan_builder *builder,
+                  const struct address *address);
 bool plan_is_container_port(const struct plan_builder *builder,
                             const struct plan_port *port);
 /* Fills container_ports.  0 or -ENOMEM. */

@@ -1,7 +1,7 @@
 /*
  * The kernel's side of the plan: the tunnel device with one forwarding entry
- * per remote node, routes to the remote subnets by the bridge's own port, and
- * the gateway's address on it.
+ * per remote node, routes to the remote subnets and to the functions'
+ * addresses by the bridge's own port, and the gateway's address on it.
  */
 #include "reconcilers/plan/plan_internal.h"
 
@@ -45,6 +45,18 @@ static struct address route_source(const struct plan_builder *builder,
     return builder->self->mesh.family == family ? builder->self->mesh : none;
 }
 
+static void add_route(struct plan_builder *builder,
+                      const struct prefix *destination)
+{
+    struct plan *plan = builder->plan;
+
+    plan->routes[plan->n_routes] = (struct plan_route){
+        .destination = *destination,
+        .source = route_source(builder, destination->address.family),
+        .mtu = plan->tunnel_mtu};
+    plan->n_routes++;
+}
+
 static void add_host(struct plan_builder *builder,
                      const struct desired_host *host)
 {
@@ -59,12 +71,7 @@ static void add_host(struct plan_builder *builder,
         plan->n_forwards++;
     }
     for (size_t i = 0; i < host->n_subnets; i++) {
-        struct plan_route *route = &plan->routes[plan->n_routes];
-
-        route->destination = host->subnets[i];
-        route->mtu = plan->tunnel_mtu;
-        route->source = route_source(builder, host->subnets[i].address.family);
-        plan->n_routes++;
+        add_route(builder, &host->subnets[i]);
     }
 }
 
@@ -119,13 +126,14 @@ int plan_kernel(struct plan_builder *builder)
     plan->tunnel_local = builder->self->mesh;
     memcpy(plan->tunnel_mac, builder->own_mac, sizeof(plan->tunnel_mac));
     plan->needs_tunnel = n_hosts > 1 && plan->tunnel_local.family != 0;
-    if (n_hosts < 2) {
-        return 0;
-    }
     plan->forwards = calloc(n_hosts, sizeof(*plan->forwards));
-    plan->routes = calloc(n_hosts * DESIRED_SUBNETS_MAX, sizeof(*plan->routes));
+    plan->routes =
+        calloc(n_hosts * DESIRED_SUBNETS_MAX + 1, sizeof(*plan->routes));
     if (plan->forwards == NULL || plan->routes == NULL) {
         return -ENOMEM;
+    }
+    if (builder->policy->service_range.address.family != 0) {
+        add_route(builder, &builder->policy->service_range);
     }
     for (size_t i = 0; i < n_hosts; i++) {
         if (!hosts[i].host.is_self) {

@@ -106,9 +106,8 @@ static uint32_t add_group(struct plan_builder *builder,
             .destination = &backend->address,
             .port = backend->port,
             /* Its caller may be itself. */
-            .table = plan_is_own(builder->policy, &backend->address)
-                         ? TABLE_HAIRPIN
-                         : TABLE_ROUTE};
+            .table = plan_is_here(builder, &backend->address) ? TABLE_HAIRPIN
+                                                              : TABLE_ROUTE};
         uint8_t actions[96];
         struct writer action = writer_init(actions, sizeof(actions));
 
@@ -224,7 +223,7 @@ static void add_function(struct plan_builder *builder,
     }
     add_entry(builder, item, group_id);
     for (size_t i = 0; i < n; i++) {
-        if (plan_is_own(builder->policy, &buckets[i].backend->address)) {
+        if (plan_is_here(builder, &buckets[i].backend->address)) {
             plan_hairpin(builder, function->protocol, buckets[i].backend);
         }
     }

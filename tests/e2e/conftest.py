@@ -90,6 +90,12 @@ class Lab:
     def groups(self, host):
         return self.sh(host, "ovs-ofctl", "-O", "OpenFlow15", "dump-groups", "socket").out
 
+    def instances(self, host, name):
+        """Addresses of a function's usable instances, by the host's DNS."""
+        lines = self.sh(host, "dig", "@127.0.0.1", "+noall", "+additional", f"_{name}._tcp.mesh.internal",
+                        "SRV").out.splitlines()
+        return {line.split()[-1] for line in lines}
+
     def path(self, host, *parts):
         """A file of a host as seen from outside: host1, lib/node.key."""
         return os.path.join(LAB_DIR, host, *parts)

@@ -34,3 +34,37 @@ def test_container_calls_itself_among_others(lab):
     # One group, which holds itself.
     groups = [line for line in lab.groups("host1").splitlines() if "10.0.1.203" in line]
     assert len(groups) == 1 and "10.0.2.203" in groups[0], groups
+
+
+def test_host_dials_the_function(lab):
+    """A process of a host has the function's address, too, and keeps it while
+    instances come and go."""
+    serve(lab, "host1", "host2")
+    function = lab.json("host1", "service", "show", "redis")["service"]["address"]
+    for host in ("host1", "host2"):
+        assert lab.sh(host, "dig", "@127.0.0.1", "+short", "redis.mesh.internal").out == function + "\n"
+        assert set(who(lab, host, 40)) == {"host1", "host2"}
+    asking = lab.popen("host1", "bash", "-c", """for _ in $(seq 300); do
+        timeout 3 redis-cli -h "$1" ping 2>&1 || echo failed
+    done""", "loop", function, stdout=-1, text=True)
+    while asking.poll() is None:
+        lab.deregister("host2", "redis")
+        lab.register("host2", "redis", 6379, "10.0.2.203", "--port-name", "veth203")
+    assert asking.stdout.read().split() == ["PONG"] * 300
+
+
+def test_host_calls_its_own_process(lab):
+    """A function of a host process: called by the host itself, by its container
+    and by the other host."""
+    server = lab.popen("host1", "redis-server", "--bind", "100.104.70.1", "--port", "7379", "--save", "",
+                       "--protected-mode", "no", "--dir", "/tmp")
+    try:
+        lab.register("host1", "hosted", 7379, "100.104.70.1")
+        for place in ("host1", "host1/redis", "host2", "host2/redis"):
+            lab.until(lambda place=place: lab.sh(
+                place, "timeout", "3", "redis-cli", "-h", "hosted.mesh.internal", "-p", "7379", "ping",
+                check=False).out == "PONG\n", 20, place)
+    finally:
+        lab.deregister("host1", "hosted", check=False)
+        server.terminate()
+        server.wait(10)

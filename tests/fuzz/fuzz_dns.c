@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         world_init(&world);
     }
     if (size > 0) {
-        asker = (struct dns_asker){.is_container = (bytes[0] & 1) != 0,
+        asker = (struct dns_asker){.dials_functions = (bytes[0] & 1) != 0,
                                    .is_tcp = (bytes[0] & 2) != 0};
         if (dns_answer(world.zone, &asker, bytes + 1, size - 1, answer,
                        &answer_size, &info) == 0) {

@@ -98,7 +98,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static const struct dns_asker container = {.is_container = true};
+static const struct dns_asker container = {.dials_functions = true};
 static const struct dns_asker host = {0};
 
 /* Asks, and compares the whole answer. */
@@ -532,12 +532,19 @@ static void test_who_asks(void **state)
     struct address own[] = {parse("10.0.1.1"), parse("100.104.70.1")};
     static const struct {
         const char *address;
-        bool is_container;
-    } cases[] = {
-        {"10.0.1.203", true},    {"10.0.1.1", false}, {"100.104.70.1", false},
-        {"100.104.70.2", false}, {"10.0.2.7", false}, {"127.0.0.1", false},
-        {"127.9.9.9", false},    {"fd00:1::7", true}, {"fd00:2::7", false},
-        {"::1", false},          {"::2", true},       {"10.0.1.0", true}};
+        enum dns_place place;
+    } cases[] = {{"10.0.1.203", DNS_PLACE_CONTAINER},
+                 {"10.0.1.1", DNS_PLACE_HOST},
+                 {"100.104.70.1", DNS_PLACE_HOST},
+                 {"100.104.70.2", DNS_PLACE_ELSEWHERE},
+                 {"10.0.2.7", DNS_PLACE_ELSEWHERE},
+                 {"127.0.0.1", DNS_PLACE_HOST},
+                 {"127.9.9.9", DNS_PLACE_HOST},
+                 {"fd00:1::7", DNS_PLACE_CONTAINER},
+                 {"fd00:2::7", DNS_PLACE_ELSEWHERE},
+                 {"::1", DNS_PLACE_HOST},
+                 {"::2", DNS_PLACE_CONTAINER},
+                 {"10.0.1.0", DNS_PLACE_CONTAINER}};
 
     (void)state;
     assert_int_equal(prefix_parse("10.0.1.0/24", &subnets[0]), 0);
@@ -548,8 +555,8 @@ static void test_who_asks(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct address address = parse(cases[i].address);
 
-        assert_int_equal(dns_is_container(subnets, 4, own, 2, &address),
-                         cases[i].is_container);
+        assert_int_equal(dns_find_place(subnets, 4, own, 2, &address),
+                         cases[i].place);
     }
 }
 

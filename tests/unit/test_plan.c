@@ -140,6 +140,34 @@ static void test_a_shared_backend_calls_itself(void **state)
     sample_done(&sample);
 }
 
+/* A process of the host calls the function that it offers. */
+static void test_the_host_calls_itself(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    item = sample_function("ssh", 6, 22, "100.80.0.15");
+    sample_add_backend(&item, 1, "host", "100.104.70.1");
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    expect_flow(&plan,
+                "table=5,priority=100,tcp,reg0=0x3,nw_dst=100.104.70.1,"
+                "tp_dst=22",
+                "ct(commit,table=7,zone=71,nat(src=100.80.0.0))");
+    expect_flow(&plan,
+                "table=7,priority=520,ip,in_port=LOCAL,nw_dst=100.104.70.1",
+                "set_field:0a:00:00:00:01:01->eth_src,"
+                "set_field:0a:00:00:00:01:01->eth_dst,IN_PORT");
+    expect_flow(&plan, "table=7,priority=520,ip,in_port=LOCAL,nw_dst=10.0.1.1",
+                "set_field:0a:00:00:00:01:01->eth_src,"
+                "set_field:0a:00:00:00:01:01->eth_dst,IN_PORT");
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
 /* One group for a function, however many of its backends are here. */
 static void test_many_local_backends(void **state)
 {
@@ -405,11 +433,15 @@ static void test_kernel(void **state)
     assert_int_equal(plan.n_forwards, 2);
     assert_int_equal(plan.forwards[0].mac[5], 2);
     assert_int_equal(plan.tunnel_mac[5], 1);
-    assert_int_equal(plan.n_routes, 4);
+    assert_int_equal(plan.n_routes, 5);
     assert_string_equal(prefix_text(&plan.routes[0].destination, text),
                         "10.0.2.0/24");
     assert_true(address_equal(&plan.routes[0].source, &gateway));
     assert_int_equal(plan.routes[0].mtu, 1370);
+    /* The host dials functions, too. */
+    assert_string_equal(prefix_text(&plan.routes[2].destination, text),
+                        "100.80.0.0/12");
+    assert_true(address_equal(&plan.routes[2].source, &gateway));
     assert_string_equal(prefix_text(&plan.local_address, text), "10.0.1.0/24");
     plan_done(&plan);
     /* Not told to be the gateway: no address; the mesh one is the source. */
@@ -431,7 +463,8 @@ static void test_kernel(void **state)
     }
     plan = sample_plan(&sample);
     assert_false(plan.needs_tunnel);
-    assert_int_equal(plan.n_forwards + plan.n_routes, 0);
+    assert_int_equal(plan.n_forwards, 0);
+    assert_int_equal(plan.n_routes, 1); /* to the functions */
     plan_done(&plan);
     sample_done(&sample);
 }
@@ -488,7 +521,7 @@ static void test_two_claims(void **state)
     assert_true(plan.n_pending > 1);
     assert_non_null(strstr(plan.pending[plan.n_pending - 1].reason,
                            "wants the same packets as: to "));
-    assert_int_equal(plan.n_routes, 4);
+    assert_int_equal(plan.n_routes, 5);
     plan_done(&plan);
     sample_done(&sample);
 }
@@ -555,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_classification),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_a_shared_backend_calls_itself),
+        cmocka_unit_test(test_the_host_calls_itself),
         cmocka_unit_test(test_many_local_backends),
         cmocka_unit_test(test_bucket_ids_stay),
         cmocka_unit_test(test_routes),

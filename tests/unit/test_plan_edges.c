@@ -87,7 +87,7 @@ static void the_tunnel_of_two_hosts(void **state)
     assert_int_equal(plan.tunnel_mac[5], 2);
     assert_int_equal(plan.n_forwards, 1);
     assert_int_equal(plan.forwards[0].mac[5], 1);
-    assert_int_equal(plan.n_routes, 2);
+    assert_int_equal(plan.n_routes, 3);
     plan_done(&plan);
     host_of(&sample, 2)->mesh = (struct address){0};
     plan = sample_plan(&sample);
