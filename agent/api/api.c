@@ -33,6 +33,7 @@ static const struct http_route api_routes[] = {
     {HTTP_VERB_GET, false, API "flows/diff", api_flows_diff_get},
     {HTTP_VERB_GET, false, API "ports", api_ports_get},
     {HTTP_VERB_GET, false, API "records", api_records_get},
+    {HTTP_VERB_POST, true, API "records", api_records_post},
     {HTTP_VERB_GET, false, API "records/verify", api_records_verify_get},
     {HTTP_VERB_GET, false, API "evidence", api_evidence_get},
     {HTTP_VERB_GET, false, API "events", api_events_get},

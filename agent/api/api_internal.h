@@ -134,6 +134,7 @@ void api_flows_get(struct http_exchange *exchange, void *data);
 void api_flows_diff_get(struct http_exchange *exchange, void *data);
 void api_ports_get(struct http_exchange *exchange, void *data);
 void api_records_get(struct http_exchange *exchange, void *data);
+void api_records_post(struct http_exchange *exchange, void *data);
 void api_records_verify_get(struct http_exchange *exchange, void *data);
 void api_evidence_get(struct http_exchange *exchange, void *data);
 void api_freeze_post(struct http_exchange *exchange, void *data);

@@ -146,6 +146,19 @@ uint64_t core_wall_ms(const struct core *core);
 _must_check_ int core_write_nothing(struct core *core, core_written_fn done,
                                     void *data);
 
+/*
+ * Gives the node a finished record that somebody else signed, a root as a rule
+ * (NODE_EVENT_OFFER).  *ret_result is what the node said; when that is
+ * NODE_OFFER_TAKEN or NODE_OFFER_KNOWN, `done` is called later, never from
+ * inside: with 0 once the record is on disk, in the view and in the catalogue,
+ * or with the error of the disk (it counts all the same, is passed on, and is
+ * tried again).  0, or negative errno with nothing done.
+ */
+typedef void (*core_offered_fn)(struct core *core, int error, void *data);
+_must_check_ int core_offer(struct core *core, const uint8_t *bytes,
+                            size_t size, core_offered_fn done, void *data,
+                            enum node_offer_result *ret_result);
+
 /* Gives the node one event, with the time filled in, and carries out what
  * comes of it.  Never from inside an action. */
 void core_step(struct core *core, struct node_event *event);

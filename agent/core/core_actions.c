@@ -86,7 +86,7 @@ static void core_act(struct core *core, const struct node_action *action)
         }
         if (action->is_own) {
             core_store_own(core, action->bytes, action->size);
-        } else {
+        } else if (!core_offer_store(core, action->bytes, action->size)) {
             core_store_foreign(core, action);
         }
         break;

@@ -7,6 +7,7 @@
  *   core_load.c     what was stored: the records, the number of this boot
  *   core_actions.c  events into the node, its actions out
  *   core_write.c    own records on their way to disk
+ *   core_offer.c    finished records of the local owner
  *   core_view.c     catalogue and desired state after a change
  *   core_events.c   actions told to people: event log and log lines
  *   core_refuse.c   why it could not start
@@ -39,6 +40,8 @@ struct core_waiting {
     struct core_waiting *prev, *next;
 };
 
+struct core_offering;
+
 /* An own record that the store thread has. */
 struct core_storing {
     struct core *core;
@@ -61,7 +64,8 @@ enum core_phase {
 struct core_internal {
     struct node_actions *actions;
     struct desired_builder *builder;
-    bool is_stepping;          /* actions are being carried out */
+    struct core_offering *offering; /* what this step is about, or NULL */
+    bool is_stepping;               /* actions are being carried out */
     int step_error;            /* of the last step, so that it is logged once */
     size_t n_heard;            /* node_n_heard at the last step */
     enum node_trouble trouble; /* at the last step */
@@ -157,6 +161,19 @@ void core_write_report_failed(struct core *core);
 void core_write_report_written(struct core *core);
 /* The end: calls back everybody who still waits, with -ECANCELED. */
 void core_write_cancel(struct core *core);
+
+/* The memory for who waits for a record. */
+_must_check_ int core_write_prepare(struct core *core, core_written_fn done,
+                                    void *data, struct core_waiting **ret);
+/* Who waits for no number: called back as who wrote a record. */
+void core_write_done(struct core *core, struct core_waiting *waiting,
+                     int error);
+
+/* core_offer.c */
+
+/* NODE_ACTION_STORE while a record is offered: true when it is that record,
+ * which is on its way then. */
+bool core_offer_store(struct core *core, const uint8_t *bytes, size_t size);
 
 /* core_view.c */
 

@@ -21,6 +21,14 @@ static int core_write_errno(int error)
     return error == STORE_E_FULL ? -ENOSPC : error > 0 ? -EIO : error;
 }
 
+void core_write_done(struct core *core, struct core_waiting *waiting, int error)
+{
+    waiting->error = core_write_errno(error);
+    DL_DELETE(core->internal->waiting, waiting);
+    DL_APPEND(core->internal->written, waiting);
+    core_view_wake(core);
+}
+
 /* The fate of one own record: the node first, then who waits for it. */
 static void core_write_settle(struct core *core, struct record_order order,
                               int error)
@@ -36,10 +44,7 @@ static void core_write_settle(struct core *core, struct record_order order,
     DL_FOREACH_SAFE(internal->waiting, waiting, next)
     {
         if (record_order_compare(waiting->order, order) == 0) {
-            waiting->error = core_write_errno(error);
-            DL_DELETE(internal->waiting, waiting);
-            DL_APPEND(internal->written, waiting);
-            core_view_wake(core);
+            core_write_done(core, waiting, error);
         }
     }
 }
@@ -141,8 +146,8 @@ void core_write_cancel(struct core *core)
     core_write_report_written(core);
 }
 
-static int core_write_prepare(struct core *core, core_written_fn done,
-                              void *data, struct core_waiting **ret)
+int core_write_prepare(struct core *core, core_written_fn done, void *data,
+                       struct core_waiting **ret)
 {
     struct core_waiting *waiting = NULL;
 

@@ -80,6 +80,7 @@ RUN(flow_ls)
 RUN(flow_diff)
 RUN(port_ls)
 RUN(record_ls)
+RUN(record_submit)
 RUN(record_verify)
 RUN(record_evidence)
 RUN(cluster_freeze)
@@ -130,6 +131,13 @@ static const struct program_command commands[] = {
      NULL, 0, 0, run_record_evidence},
     {"record verify", NULL, "check every signature and certificate anew",
      "Ends 5 when one of them does not hold.", NULL, 0, 0, run_record_verify},
+    {"record submit", "FILE", "give the agent finished records of a file",
+     "FILE has records, one after another, as agent admission and agent "
+     "charter\n"
+     "write them with --output.  Each is judged as one that a peer brings; "
+     "ends\n"
+     "when all are on disk, 2 when one is refused, which is named.",
+     NULL, 1, 1, run_record_submit},
     {"events", "[--since N] [--no-follow]", "changes, as they happen",
      "Without --since: from now on.", event_options, 0, 0, run_events},
     {"cluster freeze", "[--reason TEXT]", "have all hosts apply nothing new",

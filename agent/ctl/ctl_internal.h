@@ -94,6 +94,7 @@ int ctl_flow_ls(struct ctl *ctl);
 int ctl_flow_diff(struct ctl *ctl);
 int ctl_port_ls(struct ctl *ctl);
 int ctl_record_ls(struct ctl *ctl);
+int ctl_record_submit(struct ctl *ctl);
 int ctl_record_verify(struct ctl *ctl);
 int ctl_record_evidence(struct ctl *ctl);
 int ctl_cluster_freeze(struct ctl *ctl);

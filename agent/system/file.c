@@ -81,6 +81,28 @@ int file_write(const char *path, const void *bytes, size_t size, mode_t mode,
     return file_sync_parent(path);
 }
 
+int file_create(const char *path, const void *bytes, size_t size, mode_t mode)
+{
+    int error;
+    int fd =
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    error = fill(fd, bytes, size, mode, (uid_t)-1, (gid_t)-1);
+    if (close(fd) < 0 && error == 0) {
+        error = -errno;
+    }
+    if (error == 0) {
+        error = file_sync_parent(path);
+    }
+    if (error != 0) {
+        (void)unlink(path); /* the first error is the one to tell */
+    }
+    return error;
+}
+
 int file_sync_parent(const char *path)
 {
     _cleanup_(free_pointer) char *directory = NULL;

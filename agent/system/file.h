@@ -15,6 +15,10 @@
  * nothing.  0 or negative errno; nothing is left behind then. */
 _must_check_ int file_write(const char *path, const void *bytes, size_t size,
                             mode_t mode, uid_t uid, gid_t gid);
+/* Makes a file that must not be there yet, not even as a link, and syncs it.
+ * 0; -EEXIST; negative errno, and nothing is left behind. */
+_must_check_ int file_create(const char *path, const void *bytes, size_t size,
+                             mode_t mode);
 /* Reads at most `size` bytes.  0; -EFBIG when there is more; negative
  * errno. */
 _must_check_ int file_read(const char *path, void *buffer, size_t size,

@@ -139,8 +139,17 @@ static enum node_denial judge(const struct node *node,
                : NODE_DENIAL_RANGE;
 }
 
-static bool is_over(const struct node *node,
-                    const struct body_certificate *body)
+enum node_denial certify_denial(const struct node *node,
+                                const struct record *record,
+                                const struct body_certificate *body)
+{
+    uint64_t revoked_hlc;
+
+    return judge(node, record, body, NULL, &revoked_hlc);
+}
+
+bool certify_is_over(const struct node *node,
+                     const struct body_certificate *body)
 {
     return peers_validity_s(node) > body->not_after_s + LIMIT_CERT_RENEW_S;
 }
@@ -148,10 +157,8 @@ static bool is_over(const struct node *node,
 bool certify_would_count(const struct node *node, const struct record *record,
                          const struct body_certificate *body)
 {
-    uint64_t revoked_hlc;
-
-    return judge(node, record, body, NULL, &revoked_hlc) == NODE_DENIAL_NONE &&
-           !is_over(node, body);
+    return certify_denial(node, record, body) == NODE_DENIAL_NONE &&
+           !certify_is_over(node, body);
 }
 
 /* --- The best ----------------------------------------------------------------
@@ -199,7 +206,7 @@ static void consider(struct node *node, const struct peer *subject,
     }
     denial = judge(node, &entry->record, &body, &node->certify, &revoked_hlc);
     if (denial == NODE_DENIAL_NONE && subject->certificate_entry != entry &&
-        is_over(node, &body)) {
+        certify_is_over(node, &body)) {
         return;
     }
     if (denial != NODE_DENIAL_NONE) {

@@ -32,6 +32,13 @@ void certify_again(struct node *node, struct peer *subject);
  * issuer, its ranges, and no revocation. */
 bool certify_would_count(const struct node *node, const struct record *record,
                          const struct body_certificate *body);
+/* Why not: NODE_DENIAL_NONE when nothing speaks against it; and whether it
+ * ended so long ago that it makes nobody a member. */
+enum node_denial certify_denial(const struct node *node,
+                                const struct record *record,
+                                const struct body_certificate *body);
+bool certify_is_over(const struct node *node,
+                     const struct body_certificate *body);
 void certify_tick(struct node *node, struct node_actions *actions);
 uint64_t certify_deadline(const struct node *node);
 

@@ -9,8 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static const struct charter *find(const struct node *node,
-                                  const uint8_t hash[BODY_CHARTER_HASH_SIZE])
+const struct charter *
+charter_of_hash(const struct node *node,
+                const uint8_t hash[BODY_CHARTER_HASH_SIZE])
 {
     for (size_t i = 0; i < node->charters.n; i++) {
         if (memcmp(node->charters.all[i].hash, hash, BODY_CHARTER_HASH_SIZE) ==
@@ -32,7 +33,7 @@ int charter_check(struct node *node, const struct record *record,
         return VIEW_REFUSED;
     }
     if (charter.generation > 1) {
-        const struct charter *before = find(node, charter.previous);
+        const struct charter *before = charter_of_hash(node, charter.previous);
 
         /* One that comes before its parent is asked for again later. */
         if (before == NULL) {
@@ -166,7 +167,7 @@ void charter_take(struct node *node, const struct record *record)
         return;
     }
     body_hash_charter(&body, record->body, record->body_size, hash);
-    if (find(node, hash) != NULL) {
+    if (charter_of_hash(node, hash) != NULL) {
         return; /* the same in another envelope */
     }
     one = &charters->all[charters->n++];

@@ -28,6 +28,10 @@ struct charters {
     size_t in_force; /* index in all; n: none */
 };
 
+/* The one with this hash, or NULL. */
+const struct charter *
+charter_of_hash(const struct node *node,
+                const uint8_t hash[BODY_CHARTER_HASH_SIZE]);
 /* Checks a charter record: it follows the genesis or a charter that is here.
  * 0 and the charter, or VIEW_REFUSED with the matching counter raised. */
 int charter_check(struct node *node, const struct record *record,

@@ -292,6 +292,10 @@ static int handle(struct node *node, const struct node_event *event,
     case NODE_EVENT_REMOVE:
         write_own(node, event, actions);
         return 0;
+    case NODE_EVENT_OFFER:
+        event->offered->result =
+            offer_take(node, event->bytes, event->size, actions);
+        return 0;
     case NODE_EVENT_START:
     case NODE_EVENT_TICK:
     default:
@@ -299,9 +303,20 @@ static int handle(struct node *node, const struct node_event *event,
     }
 }
 
-static bool is_of_writer(const struct node_event *event)
+static bool is_of_owner(const struct node_event *event)
 {
-    return event->type == NODE_EVENT_WRITE || event->type == NODE_EVENT_REMOVE;
+    return event->type == NODE_EVENT_WRITE ||
+           event->type == NODE_EVENT_REMOVE || event->type == NODE_EVENT_OFFER;
+}
+
+/* The certificate never became valid. */
+static void refuse_owner(const struct node_event *event)
+{
+    if (event->type == NODE_EVENT_OFFER) {
+        event->offered->result = NODE_OFFER_WRITER;
+    } else {
+        event->written->result = NODE_E_NOT_READY;
+    }
 }
 
 int node_step(struct node *node, const struct node_event *event,
@@ -313,13 +328,13 @@ int node_step(struct node *node, const struct node_event *event,
     node->wall_ms = event->wall_ms;
     node->n_burst = UINT_MAX;
     if (node->self->certificate == NULL) {
-        if (is_of_writer(event)) {
-            event->written->result = NODE_E_NOT_READY;
+        if (is_of_owner(event)) {
+            refuse_owner(event);
         }
-        return -EINVAL; /* the certificate never became valid */
+        return -EINVAL;
     }
     result = handle(node, event, actions);
-    if (is_of_writer(event)) {
+    if (is_of_owner(event)) {
         /* It does its one thing, and says itself how that went; what time
          * brings comes with the next tick. */
         (void)actions_take_failed(actions);

@@ -141,6 +141,10 @@ enum node_event_type {
      * *written, whatever node_step says of the rest of the step. */
     NODE_EVENT_WRITE,
     NODE_EVENT_REMOVE, /* ... a tombstone in the place of an own record */
+    /* A finished record from the local owner, `bytes`: judged as one that a
+     * peer brings, and besides refused when it would be of no use.  The result
+     * is in *offered; its STORE actions are not is_own. */
+    NODE_EVENT_OFFER,
 };
 
 enum node_write_error {
@@ -161,12 +165,42 @@ struct node_written {
     struct record_order order; /* of the record, when 0 */
 };
 
+/* What became of an OFFER. */
+enum node_offer_result {
+    NODE_OFFER_TAKEN = 0,     /* in the view, told, to be stored */
+    NODE_OFFER_KNOWN = 1,     /* it was there already */
+    NODE_OFFER_MALFORMED = 2, /* sizes, version, or a reserved bit */
+    NODE_OFFER_KIND = 3,      /* an accusation: those are not kept */
+    NODE_OFFER_CLUSTER = 4,   /* of another cluster */
+    NODE_OFFER_OWN = 5,       /* in this node's own name, and not known */
+    NODE_OFFER_BODY = 6,      /* not what its kind demands */
+    NODE_OFFER_WRITER = 7,    /* its writer is nobody, or writes no more */
+    NODE_OFFER_RIGHTS = 8,    /* its writer may not write this */
+    NODE_OFFER_EXPIRED = 9,   /* written past an end, or reaching beyond it */
+    NODE_OFFER_OLD = 10,      /* there is a newer one, or it was ended */
+    NODE_OFFER_SIGNATURE = 11,
+    NODE_OFFER_FROZEN = 12,     /* its writer contradicted itself */
+    NODE_OFFER_LIMIT = 13,      /* of records, charters or keys */
+    NODE_OFFER_RATE = 14,       /* its writer wrote too much just now */
+    NODE_OFFER_SET_ASIDE = 15,  /* this program died on it */
+    NODE_OFFER_PARENT = 16,     /* charter: follows none that is here */
+    NODE_OFFER_GENERATION = 17, /* charter: one of it is in force */
+    NODE_OFFER_REVOKED = 18,    /* certificate: its key or serial is */
+    NODE_OFFER_RANGE = 19,      /* certificate: not the charter's addresses */
+    NODE_OFFER_ISSUER = 20,     /* certificate: its writer's word is over */
+    NODE_OFFER_OVER = 21,       /* certificate: ended too long ago */
+    NODE_OFFER_RESULTS = 22,
+};
+struct node_offered {
+    int result; /* enum node_offer_result, or -ENOMEM: nothing of it is left */
+};
+
 struct node_event {
     enum node_event_type type;
     uint64_t now_ms;
     uint64_t wall_ms;
     struct endpoint from; /* DATAGRAM */
-    const uint8_t *bytes; /* DATAGRAM, STREAM_FRAME; borrowed */
+    const uint8_t *bytes; /* DATAGRAM, STREAM_FRAME, OFFER; borrowed */
     size_t size;
     struct record_order order; /* COMMITTED, STORE_FAILED */
     uint32_t stream;           /* STREAM_*; chosen by the owner, not 0 */
@@ -179,6 +213,7 @@ struct node_event {
     const uint8_t *body; /* WRITE */
     size_t body_size;
     struct node_written *written; /* WRITE, REMOVE: filled in, not NULL */
+    struct node_offered *offered; /* OFFER: likewise */
 };
 
 enum node_action_type {

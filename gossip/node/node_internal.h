@@ -11,6 +11,7 @@
  *   certify.c    which certificate of a key is in force, and revocations
  *   view.c       the live record set;  view_offer.c  what enters it
  *   rights.c     who may write what
+ *   offer.c      finished records of the local owner
  *   hold.c       whether the cluster is to stand still
  *   transport.c  packets, keys, hello
  *   probe.c      pings, indirect pings, local health
@@ -74,5 +75,9 @@ struct node {
 
 /* hold.c: whether a release names this freeze. */
 bool hold_is_released(const struct node *node, const struct entry *freeze);
+
+/* offer.c: enum node_offer_result, or -ENOMEM. */
+int offer_take(struct node *node, const uint8_t *bytes, size_t size,
+               struct node_actions *actions);
 
 #endif

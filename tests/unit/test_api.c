@@ -32,6 +32,7 @@
 #include "agent/identity/token_ledger.h"
 #include "agent/join/join_token.h"
 #include "agent/services/services.h"
+#include "gossip/base/text.h"
 #include "tests/unit/fake_node.h"
 #include "tests/unit/heap.h"
 
@@ -113,6 +114,40 @@ int core_write(struct core *to, uint8_t kind, const uint8_t *key,
     (void)done;
     (void)data;
     return NODE_E_NOT_ALLOWED; /* nothing is written here */
+}
+
+/* Records handed in: what is said of each, and who waits. */
+static struct {
+    enum node_offer_result results[4];
+    size_t n;
+    core_offered_fn done[4];
+    void *data[4];
+    int error; /* of the disk */
+} offers;
+
+int core_offer(struct core *to, const uint8_t *bytes, size_t size,
+               core_offered_fn done, void *data,
+               enum node_offer_result *ret_result)
+{
+    (void)to;
+    (void)bytes;
+    (void)size;
+    assert_true(offers.n < ARRAY_SIZE(offers.results));
+    *ret_result = offers.results[offers.n];
+    offers.done[offers.n] = *ret_result <= NODE_OFFER_KNOWN ? done : NULL;
+    offers.data[offers.n] = data;
+    offers.n++;
+    return 0;
+}
+
+static void commit_offers(void)
+{
+    for (size_t i = 0; i < offers.n; i++) {
+        if (offers.done[i] != NULL) {
+            offers.done[i](NULL, offers.error, offers.data[i]);
+        }
+    }
+    offers.n = 0;
 }
 
 void worker_link_when_applied(struct worker_link *link, worker_applied_fn fn,
@@ -304,11 +339,12 @@ static int teardown(void **state)
 }
 
 /* Asks, and runs the loop until the other end has closed. */
-static void ask(const char *target, char *answer, size_t size)
+static void ask_for(const char *method, const char *target, const char *body,
+                    char *answer, size_t size)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char request[256];
+    static char request[1u << 16];
     size_t used = 0;
     ssize_t n = -1;
 
@@ -318,11 +354,17 @@ static void ask(const char *target, char *answer, size_t size)
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
                      0);
     (void)snprintf(request, sizeof(request),
-                   "GET %s HTTP/1.1\r\nConnection: close\r\n\r\n", target);
+                   "%s %s HTTP/1.1\r\nConnection: close\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   method, target, strlen(body), body);
     assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
     for (int i = 0; i < 100000 && n != 0; i++) {
         (void)uv_run(&loop, UV_RUN_NOWAIT);
         n = recv(fd, answer + used, size - 1 - used, MSG_DONTWAIT);
+        if (i > 50 && offers.n > 0) {
+            assert_int_equal(used, 0); /* no answer before the disk's */
+            commit_offers();
+        }
         if (n < 0 && errno == ECONNRESET) {
             n = 0;
         }
@@ -334,6 +376,11 @@ static void ask(const char *target, char *answer, size_t size)
         fail_msg("%s: no end after %zu bytes", target, used);
     }
     (void)uv_run(&loop, UV_RUN_NOWAIT); /* what closes goes */
+}
+
+static void ask(const char *target, char *answer, size_t size)
+{
+    ask_for("GET", target, "", answer, size);
 }
 
 /* Times and counts differ from one asking to the next; each number becomes
@@ -568,6 +615,150 @@ static void test_tokens(void **state)
     assert_null(json_object_get(used, "secret"));
 }
 
+/* --- Records handed in -------------------------------------------------------
+ */
+
+/* A record of the test's own as hexadecimal. */
+static void record_hex(char text[2 * LIMIT_RECORD_SIZE + 1])
+{
+    static const uint8_t zeros[32];
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    struct record_fields fields = {.kind = RECORD_CHARTER,
+                                   .cluster = zeros,
+                                   .writer = zeros,
+                                   .order = {1, 1},
+                                   .body = zeros,
+                                   .body_size = 4};
+    size_t size = record_build(&fields, bytes, sizeof(bytes));
+
+    assert_true(size > 0);
+    (void)text_from_bytes(bytes, size, text);
+}
+
+/* Posts `n` records of which the node says `results`; the answer's body. */
+static json_t *post_records(size_t n, const enum node_offer_result *results,
+                            const char *status)
+{
+    static char answer[1u << 16], body[1u << 15];
+    char hex[2 * LIMIT_RECORD_SIZE + 1];
+    const char *at;
+    size_t len = 0;
+    json_t *root;
+
+    record_hex(hex);
+    offers.n = 0;
+    for (size_t i = 0; i < n; i++) {
+        len += (size_t)snprintf(body + len, sizeof(body) - len, "%s\"%s\"",
+                                i == 0 ? "{\"records\": [" : ", ", hex);
+        offers.results[i] = results[i];
+    }
+    (void)snprintf(body + len, sizeof(body) - len, "]}");
+    ask_for("POST", "/api/v1/records", body, answer, sizeof(answer));
+    assert_memory_equal(answer, status, strlen(status));
+    at = strstr(answer, "\r\n\r\n");
+    assert_non_null(at);
+    root = json_loads(at + 4, 0, NULL);
+    assert_non_null(root);
+    return root;
+}
+
+static const char *text_of(const json_t *root, const char *list, size_t index,
+                           const char *key)
+{
+    const json_t *one = json_array_get(json_object_get(root, list), index);
+
+    return json_string_value(json_object_get(one, key));
+}
+
+static void test_records_taken(void **state)
+{
+    static const enum node_offer_result results[] = {NODE_OFFER_TAKEN,
+                                                     NODE_OFFER_KNOWN};
+    json_auto_t *root = post_records(2, results, "HTTP/1.1 200");
+
+    (void)state;
+    assert_int_equal(json_array_size(json_object_get(root, "records")), 2);
+    assert_string_equal(text_of(root, "records", 0, "kind"), "charter");
+    assert_string_equal(text_of(root, "records", 0, "result"), "taken");
+    assert_string_equal(text_of(root, "records", 1, "result"), "known");
+    assert_null(text_of(root, "records", 1, "reason"));
+}
+
+/* By name, each by itself, the others taken. */
+static void test_records_refused(void **state)
+{
+    static const enum node_offer_result results[] = {
+        NODE_OFFER_TAKEN, NODE_OFFER_SIGNATURE, NODE_OFFER_PARENT};
+    json_auto_t *root = post_records(3, results, "HTTP/1.1 422");
+    const json_t *error = json_object_get(root, "error");
+
+    (void)state;
+    assert_string_equal(json_string_value(json_object_get(error, "where")),
+                        "record 2");
+    assert_non_null(strstr(json_string_value(json_object_get(error, "what")),
+                           "2 of 3 records are refused, first a charter: "
+                           "signature"));
+    assert_string_equal(text_of(root, "records", 0, "result"), "taken");
+    assert_string_equal(text_of(root, "records", 1, "reason"), "signature");
+    assert_string_equal(text_of(root, "records", 2, "reason"), "parent");
+    /* Whatever the node says has a name and a reason. */
+    for (int i = NODE_OFFER_MALFORMED; i < NODE_OFFER_RESULTS; i++) {
+        enum node_offer_result result = (enum node_offer_result)i;
+        json_auto_t *one = post_records(1, &result, "HTTP/1.1 422");
+
+        assert_non_null(text_of(one, "records", 0, "reason"));
+        assert_non_null(text_of(one, "records", 0, "why"));
+        assert_non_null(json_object_get(json_object_get(one, "error"), "next"));
+    }
+}
+
+static void test_records_not_on_disk(void **state)
+{
+    static const enum node_offer_result result = NODE_OFFER_TAKEN;
+    json_t *root;
+
+    (void)state;
+    offers.error = -ENOSPC;
+    root = post_records(1, &result, "HTTP/1.1 507");
+    json_decref(root);
+    offers.error = -EIO;
+    root = post_records(1, &result, "HTTP/1.1 503");
+    json_decref(root);
+    offers.error = 0;
+}
+
+/* Of a wrong request nothing is handed over. */
+static void test_records_wrong(void **state)
+{
+    static const char *const bodies[] = {
+        "{}",
+        "{\"records\": []}",
+        "{\"records\": \"02\"}",
+        "{\"records\": [\"0\"]}",
+        "{\"records\": [\"\"]}",
+        "{\"records\": [\"zz\"]}",
+        "{\"records\": [\"02\", 5]}",
+        "{\"records\": [\"02\"], \"record\": 1}",
+    };
+    static char answer[1u << 14], many[1u << 12];
+    size_t len = 0;
+
+    (void)state;
+    offers.n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        ask_for("POST", "/api/v1/records", bodies[i], answer, sizeof(answer));
+        assert_memory_equal(answer, "HTTP/1.1 400", 12);
+    }
+    for (size_t i = 0; i < 65; i++) {
+        len += (size_t)snprintf(many + len, sizeof(many) - len, "%s\"02\"",
+                                i == 0 ? "{\"records\": [" : ", ");
+    }
+    (void)snprintf(many + len, sizeof(many) - len, "]}");
+    ask_for("POST", "/api/v1/records", many, answer, sizeof(answer));
+    assert_memory_equal(answer, "HTTP/1.1 400", 12);
+    assert_int_equal(offers.n, 0); /* as it was before */
+}
+
 struct route {
     const char *target;
     const char *status;
@@ -654,10 +845,18 @@ static void test_all_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),    cmocka_unit_test(test_not_heard),
-        cmocka_unit_test(test_twin),       cmocka_unit_test(test_evidence),
-        cmocka_unit_test(test_wide_token), cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_hold),       cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_not_heard),
+        cmocka_unit_test(test_twin),
+        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_wide_token),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_records_taken),
+        cmocka_unit_test(test_records_refused),
+        cmocka_unit_test(test_records_not_on_disk),
+        cmocka_unit_test(test_records_wrong),
+        cmocka_unit_test(test_one_fails),
         cmocka_unit_test(test_all_fail),
     };
 

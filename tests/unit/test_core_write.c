@@ -221,10 +221,147 @@ static void test_each_allocation(void **state)
     assert_true(n_refused >= 4);
 }
 
+/* --- Records that others signed ----------------------------------------------
+ */
+
+struct search {
+    const struct puppet_record *record;
+    bool is_found;
+    bool is_done;
+};
+
+static int compare(const uint8_t *bytes, size_t size, void *data)
+{
+    struct search *search = data;
+
+    search->is_found |= size == search->record->size &&
+                        memcmp(bytes, search->record->bytes, size) == 0;
+    return 0;
+}
+
+static int search_store(struct store *store, void *data)
+{
+    return store_records_each(store, compare, data);
+}
+
+static void on_searched(int error, void *data)
+{
+    struct search *search = data;
+
+    assert_int_equal(error, 0);
+    search->is_done = true;
+}
+
+/* Asked before anything else can be written. */
+static bool is_on_disk(struct fixture *fixture,
+                       const struct puppet_record *record)
+{
+    struct search search = {.record = record};
+
+    assert_int_equal(store_thread_call(fixture->core.store, search_store,
+                                       on_searched, &search),
+                     0);
+    while (!search.is_done) {
+        (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    return search.is_found;
+}
+
+static void on_offered(struct core *core, int error, void *data)
+{
+    on_written(core, error, (struct record_order){0}, data);
+}
+
+/* What core_offer or its callback said; the node's word in *ret_result. */
+static int offer_one(struct fixture *fixture,
+                     const struct puppet_record *record, unsigned fail_at,
+                     bool *ret_has_failed, enum node_offer_result *ret_result)
+{
+    int error;
+
+    fixture->n_done = 0;
+    fixture->is_late = false;
+    assert_int_equal(
+        uv_timer_start(&fixture->guard, on_guard, WRITE_WAIT_MS, 0), 0);
+    heap_fail_at(fail_at);
+    error = core_offer(&fixture->core, record->bytes, record->size, on_offered,
+                       fixture, ret_result);
+    assert_int_equal(fixture->n_done, 0); /* never from inside */
+    while (error == 0 && *ret_result <= NODE_OFFER_KNOWN &&
+           fixture->n_done == 0 && !fixture->is_late) {
+        (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    *ret_has_failed = heap_off();
+    assert_false(fixture->is_late);
+    return error != 0 ? error : fixture->n_done > 0 ? fixture->error : 0;
+}
+
+/* Who hands a record in is told when it is on disk, not before; also when it
+ * is known already. */
+static void test_offer_is_on_disk(void **state)
+{
+    struct fixture *fixture = *state;
+    enum node_offer_result result;
+    struct puppet_record record;
+    bool ignored;
+
+    puppet_service(&fixture->puppets, 1, "x", PUPPET_WALL_MS, &record);
+    assert_int_equal(offer_one(fixture, &record, 0, &ignored, &result), 0);
+    assert_int_equal(result, NODE_OFFER_TAKEN);
+    assert_int_equal(fixture->n_done, 1);
+    assert_true(is_on_disk(fixture, &record));
+    assert_int_equal(offer_one(fixture, &record, 0, &ignored, &result), 0);
+    assert_int_equal(result, NODE_OFFER_KNOWN);
+    assert_int_equal(fixture->n_done, 1);
+    /* One that came from a peer a moment ago is not on disk yet. */
+    puppet_service(&fixture->puppets, 1, "y", PUPPET_WALL_MS, &record);
+    puppet_send_record(&fixture->puppets, 1, &record);
+    assert_false(is_on_disk(fixture, &record));
+    assert_int_equal(offer_one(fixture, &record, 0, &ignored, &result), 0);
+    assert_int_equal(result, NODE_OFFER_KNOWN);
+    assert_true(is_on_disk(fixture, &record));
+    record.bytes[0]++; /* a version of its own */
+    assert_int_equal(offer_one(fixture, &record, 0, &ignored, &result), 0);
+    assert_int_equal(result, NODE_OFFER_MALFORMED);
+    assert_int_equal(fixture->n_done, 0);
+    assert_null(fixture->internal.waiting);
+}
+
+/* Each allocation of it fails once: told so, or on disk. */
+static void test_offer_without_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    bool has_failed = true;
+    unsigned n_refused = 0;
+
+    for (unsigned n = 1; has_failed; n++) {
+        enum node_offer_result result = NODE_OFFER_TAKEN;
+        struct puppet_record record;
+        char instance[16];
+
+        assert_true(n < WRITE_ALLOCATIONS_MAX);
+        (void)snprintf(instance, sizeof(instance), "o%u", n); /* fits */
+        puppet_service(&fixture->puppets, 1, instance, PUPPET_WALL_MS, &record);
+        if (offer_one(fixture, &record, n, &has_failed, &result) != 0) {
+            n_refused++;
+            assert_int_equal(
+                offer_one(fixture, &record, 0, &(bool){false}, &result), 0);
+        }
+        assert_true(result <= NODE_OFFER_KNOWN);
+        assert_true(is_on_disk(fixture, &record));
+        assert_int_equal(fixture->internal.n_storing, 0);
+        assert_null(fixture->internal.waiting);
+    }
+    assert_true(n_refused >= 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_allocation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_offer_is_on_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_offer_without_memory, setup,
+                                        teardown),
     };
 
     if (sodium_init() < 0) {
