@@ -39,6 +39,7 @@ struct desired_builder_row {
     uint64_t host_id;
     uint16_t port;
     uint16_t weight;
+    uint16_t priority;
     uint8_t protocol;
     bool is_local;
     enum catalog_state state;
@@ -102,6 +103,7 @@ static void desired_builder_add_backends(struct desired_function *function,
         backend->address = *row->address;
         backend->port = row->port;
         backend->weight = row->weight;
+        backend->priority = row->priority;
         backend->accepts_new = accepts_new;
         function->n_backends++;
     }
@@ -158,6 +160,7 @@ desired_builder_collect_rows(const struct catalog *catalog,
                 .host_id = instance->node_id,
                 .port = instance->service.port,
                 .weight = instance->service.weight,
+                .priority = instance->service.priority,
                 .protocol = instance->service.protocol,
                 .is_local = instance->is_local,
                 .state = instance->state};
@@ -174,6 +177,7 @@ desired_builder_collect_rows(const struct catalog *catalog,
                 .host_id = known[i].host_id,
                 .port = known[i].port,
                 .weight = known[i].weight,
+                .priority = known[i].priority,
                 .protocol = known[i].protocol,
                 .is_local = known[i].is_local,
                 .state = CATALOG_DRAINING};

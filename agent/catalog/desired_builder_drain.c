@@ -41,6 +41,7 @@ static void desired_builder_known_init(struct desired_builder_known *known,
                                        .address = service->address,
                                        .port = service->port,
                                        .weight = service->weight,
+                                       .priority = service->priority,
                                        .protocol = service->protocol,
                                        .is_local = instance->is_local};
     memcpy(known->writer, instance->writer, sizeof(known->writer));

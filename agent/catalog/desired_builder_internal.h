@@ -21,6 +21,7 @@ struct desired_builder_known {
     struct address address;
     uint16_t port;
     uint16_t weight;
+    uint16_t priority;
     uint8_t protocol;
     bool is_local;
     uint64_t until_ms; /* 0: registered; else draining until then */

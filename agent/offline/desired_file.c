@@ -179,7 +179,8 @@ static int read_backend(struct parse *parse, json_t *object,
                         struct desired_backend *backend)
 {
     static const char *const keys[] = {
-        "instance", "host", "address", "port", "weight", "accepts_new", NULL};
+        "instance", "host", "address", "port", "weight", "priority",
+        "accepts_new", NULL};
     char host[DESIRED_NAME_SIZE];
 
     if (!json_is_object(object)) {
@@ -194,6 +195,8 @@ static int read_backend(struct parse *parse, json_t *object,
                    &backend->port) < 0 ||
         get_number(parse, object, "weight", 1, 1000, 100, &backend->weight) <
             0 ||
+        get_number(parse, object, "priority", 0, 65535, 0,
+                   &backend->priority) < 0 ||
         get_flag(parse, object, "accepts_new", true, &backend->accepts_new) <
             0) {
         return -EINVAL;

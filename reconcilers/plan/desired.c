@@ -92,7 +92,8 @@ static bool equal_backends(const struct desired_backend *a,
 {
     return strcmp(a->instance, b->instance) == 0 && a->host_id == b->host_id &&
            address_equal(&a->address, &b->address) && a->port == b->port &&
-           a->weight == b->weight && a->accepts_new == b->accepts_new;
+           a->weight == b->weight && a->priority == b->priority &&
+           a->accepts_new == b->accepts_new;
 }
 
 static bool equal_functions(const struct desired_function *a,

@@ -51,6 +51,7 @@ struct desired_backend {
     struct address address;
     uint16_t port;
     uint16_t weight;
+    uint16_t priority; /* the lowest that is reachable gets connections */
     bool accepts_new; /* false: draining, open connections live on */
 };
 

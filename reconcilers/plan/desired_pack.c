@@ -4,7 +4,7 @@
  *   [1, id uint, name str, is_self bool, mesh bin, [subnet bin...]]
  *   [2, name str, protocol uint, port uint, address bin,
  *       [[instance str, host id uint, address bin, port uint, weight uint,
- *         accepts_new bool]...]]
+ *         priority uint, accepts_new bool]...]]
  *   [3, address bin, port name str]
  *
  * Addresses and prefixes are in the packed form of gossip/base/address.h; no
@@ -20,7 +20,7 @@
 #include "gossip/base/pack.h"
 #include "gossip/base/unpack.h"
 
-#define BACKEND_FIELDS 6
+#define BACKEND_FIELDS 7
 /* A function's fields, and its backends with theirs. */
 #define ITEM_ELEMENTS_MAX (6 + DESIRED_BACKENDS_MAX * (1 + BACKEND_FIELDS))
 
@@ -53,12 +53,13 @@ static void pack_function(struct pack *pack,
     for (size_t i = 0; i < function->n_backends; i++) {
         const struct desired_backend *backend = &function->backends[i];
 
-        pack_array(pack, 6);
+        pack_array(pack, BACKEND_FIELDS);
         pack_text(pack, backend->instance);
         pack_uint(pack, backend->host_id);
         pack_address(pack, &backend->address);
         pack_uint(pack, backend->port);
         pack_uint(pack, backend->weight);
+        pack_uint(pack, backend->priority);
         pack_bool(pack, backend->accepts_new);
     }
 }
@@ -138,7 +139,9 @@ static void read_backend(struct unpack *unpack, const msgpack_object *value,
     read_address(unpack, &fields[2], &backend->address);
     backend->port = (uint16_t)unpack_uint(unpack, &fields[3], 0, UINT16_MAX);
     backend->weight = (uint16_t)unpack_uint(unpack, &fields[4], 0, UINT16_MAX);
-    backend->accepts_new = unpack_bool(unpack, &fields[5]);
+    backend->priority =
+        (uint16_t)unpack_uint(unpack, &fields[5], 0, UINT16_MAX);
+    backend->accepts_new = unpack_bool(unpack, &fields[6]);
 }
 
 static int read_function(struct unpack *unpack, const msgpack_object *fields,

@@ -59,24 +59,42 @@ static int compare_buckets(const void *a, const void *b)
     return order != 0 ? order : compare_backends(left->backend, right->backend);
 }
 
+/* The backends of the best priority of which one can be reached. */
+static size_t collect_backends(const struct plan_builder *builder,
+                               const struct desired_function *function,
+                               struct bucket buckets[DESIRED_BACKENDS_MAX])
+{
+    uint16_t best = UINT16_MAX;
+    size_t n = 0;
+
+    for (size_t i = 0; i < function->n_backends && i < DESIRED_BACKENDS_MAX;
+         i++) {
+        const struct desired_backend *backend = &function->backends[i];
+
+        if (!backend->accepts_new || backend->weight == 0 ||
+            backend->priority > best ||
+            backend->address.family != function->address.family ||
+            !plan_is_reachable(builder, backend)) {
+            continue;
+        }
+        if (backend->priority < best) {
+            best = backend->priority;
+            n = 0;
+        }
+        buckets[n].id = bucket_hash(backend);
+        buckets[n].backend = backend;
+        n++;
+    }
+    return n;
+}
+
 /* The buckets of a function, sorted, each with an id of its own. */
 static size_t collect_buckets(const struct plan_builder *builder,
                               const struct desired_function *function,
                               struct bucket buckets[DESIRED_BACKENDS_MAX])
 {
-    size_t n = 0;
+    size_t n = collect_backends(builder, function, buckets);
 
-    for (size_t i = 0; i < function->n_backends; i++) {
-        const struct desired_backend *backend = &function->backends[i];
-
-        if (backend->accepts_new && backend->weight > 0 &&
-            backend->address.family == function->address.family &&
-            n < DESIRED_BACKENDS_MAX && plan_is_reachable(builder, backend)) {
-            buckets[n].id = bucket_hash(backend);
-            buckets[n].backend = backend;
-            n++;
-        }
-    }
     if (n > 0) {
         qsort(buckets, n, sizeof(*buckets), compare_buckets);
     }

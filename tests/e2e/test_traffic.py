@@ -68,3 +68,14 @@ def test_host_calls_its_own_process(lab):
         lab.deregister("host1", "hosted", check=False)
         server.terminate()
         server.wait(10)
+
+
+def test_a_lower_priority_stands_by(lab):
+    serve(lab, "host1", "host2")
+    lab.register("host2", "redis", 6379, "10.0.2.203", "--port-name", "veth203", "--priority", "5")
+    lab.until(lambda: set(who(lab, "host1/redis", 10)) == {"host1"}, 20)
+    assert set(who(lab, "host2/redis", 20)) == {"host1"}
+    lab.deregister("host1", "redis")
+    lab.until(lambda: set(who(lab, "host1/redis", 10)) == {"host2"}, 20)
+    lab.register("host1", "redis", 6379, "10.0.1.203", "--port-name", "veth203")
+    lab.until(lambda: set(who(lab, "host2/redis", 10)) == {"host1"}, 20)

@@ -13,6 +13,7 @@ static struct desired_item big_function(size_t n_backends)
 
         (void)snprintf(instance, sizeof(instance), "%063zu", i);
         sample_add_backend(&item, 2, instance, "fd00:2::200");
+        item.function.backends[i].priority = (uint16_t)(65535 - i);
     }
     return item;
 }
@@ -206,6 +207,9 @@ static void test_equal_functions(void **state)
     assert_false(desired_item_equal(&a, &b));
     *backend = a.function.backends[1];
     backend->weight++;
+    assert_false(desired_item_equal(&a, &b));
+    *backend = a.function.backends[1];
+    backend->priority++;
     assert_false(desired_item_equal(&a, &b));
     *backend = a.function.backends[1];
     backend->accepts_new = false;

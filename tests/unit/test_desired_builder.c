@@ -194,6 +194,7 @@ static void test_function(void **state)
 
     put(world, 2, "10.0.2.1", BODY_HEALTH_PASSING);
     put(world, 3, "10.0.3.1", BODY_HEALTH_PASSING);
+    other.priority = 7;
     fake_node_service(world->node, 3, &other);
     build(world);
     assert_int_equal(count(world, DESIRED_FUNCTION), 2);
@@ -203,6 +204,7 @@ static void test_function(void **state)
     assert_int_equal(function->n_backends, 1);
     assert_int_equal(function->backends[0].host_id, world->members[3]->id);
     assert_int_equal(function->backends[0].weight, 100);
+    assert_int_equal(function->backends[0].priority, 7);
     assert_int_equal(function->backends[0].port, 6380);
     assert_string_equal(function->backends[0].instance, "i-9");
     assert_true(address_equal(&function->address,

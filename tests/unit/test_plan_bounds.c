@@ -172,6 +172,46 @@ static void test_left_out_of_the_group(void **state)
     sample_done(&sample);
 }
 
+/* A lower priority stands by: it gets connections when no better one can be
+ * reached, and then all of that priority do. */
+static void test_the_best_priority_is_served(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item item;
+    struct plan plan;
+    uint32_t ids[8];
+
+    (void)state;
+    sample_init(&sample);
+    for (unsigned unreachable = 0; unreachable < 3; unreachable++) {
+        item = sample_function("redis", 6, 6379, "100.80.0.10");
+        sample_add_backend(&item, 2, "worse", "10.0.2.203");
+        sample_add_backend(&item, 3, "better", "10.0.3.203");
+        sample_add_backend(&item, 3, "better too", "10.0.3.204");
+        sample_add_backend(&item, 2, "worst", "10.0.2.204");
+        item.function.backends[0].priority = 7;
+        item.function.backends[1].priority = 6;
+        item.function.backends[2].priority = 6;
+        item.function.backends[3].priority = UINT16_MAX;
+        for (unsigned i = 0; i < unreachable; i++) {
+            item.function.backends[1 + i].host_id = 99;
+        }
+        sample_put(&sample, &item);
+        plan = sample_plan(&sample);
+        assert_int_equal(read_buckets(&plan, "redis", ids),
+                         unreachable == 0 ? 2 : 1);
+        plan_done(&plan);
+    }
+    item = sample_function("redis", 6, 6379, "100.80.0.10");
+    sample_add_backend(&item, 2, "worst", "10.0.2.204");
+    item.function.backends[0].priority = UINT16_MAX;
+    sample_put(&sample, &item);
+    plan = sample_plan(&sample);
+    assert_int_equal(read_buckets(&plan, "redis", ids), 1);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
 /* IPv6 is tracked when there is any, and only then; a prefix of all addresses
  * is no match at all. */
 static void test_families_and_all_addresses(void **state)
@@ -315,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_group_ids_that_clash),
         cmocka_unit_test(test_bucket_ids),
         cmocka_unit_test(test_left_out_of_the_group),
+        cmocka_unit_test(test_the_best_priority_is_served),
         cmocka_unit_test(test_families_and_all_addresses),
         cmocka_unit_test(test_ends_of_lists),
         cmocka_unit_test(test_priorities),
