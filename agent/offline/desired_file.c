@@ -178,9 +178,9 @@ static int read_backend(struct parse *parse, json_t *object,
                         const struct desired_function *function,
                         struct desired_backend *backend)
 {
-    static const char *const keys[] = {
-        "instance", "host", "address", "port", "weight", "priority",
-        "accepts_new", NULL};
+    static const char *const keys[] = {"instance",    "host",   "address",
+                                       "port",        "weight", "priority",
+                                       "accepts_new", NULL};
     char host[DESIRED_NAME_SIZE];
 
     if (!json_is_object(object)) {
@@ -195,8 +195,8 @@ static int read_backend(struct parse *parse, json_t *object,
                    &backend->port) < 0 ||
         get_number(parse, object, "weight", 1, 1000, 100, &backend->weight) <
             0 ||
-        get_number(parse, object, "priority", 0, 65535, 0,
-                   &backend->priority) < 0 ||
+        get_number(parse, object, "priority", 0, 65535, 0, &backend->priority) <
+            0 ||
         get_flag(parse, object, "accepts_new", true, &backend->accepts_new) <
             0) {
         return -EINVAL;

@@ -52,7 +52,7 @@ struct desired_backend {
     uint16_t port;
     uint16_t weight;
     uint16_t priority; /* the lowest that is reachable gets connections */
-    bool accepts_new; /* false: draining, open connections live on */
+    bool accepts_new;  /* false: draining, open connections live on */
 };
 
 /* One (function, protocol, port).  A function without a backend keeps its
