@@ -287,7 +287,7 @@ static int run(struct init *init, const char *name, const char *cluster_name,
                       init->config->state_dir);
         return CTL_EXIT_FAILED;
     }
-    error = join_local_fill(init->config, name, &init->request, &problem);
+    error = join_local_fill(init->config, name, NULL, &init->request, &problem);
     if (error == 0) {
         error = make_cluster(init, cluster_name, ranges, &problem);
     }

@@ -87,6 +87,28 @@ static int fill_store(const struct join *join)
     return error != 0 ? error : identity_give_store(state_dir, join->owner);
 }
 
+/* Those that the token gave, where the worker finds them. */
+static int save_subnets(const struct join *join, char **ret_problem)
+{
+    const struct config *config = join->config;
+    int error;
+
+    if (config->n_subnets > 0 && !config->are_subnets_joined) {
+        config_forget_subnets(config->state_dir);
+        return 0;
+    }
+    error = config_save_subnets(config->state_dir, join->request.subnets,
+                                join->request.n_subnets);
+    if (error != 0 &&
+        asprintf(ret_problem,
+                 "admitted, but the subnets cannot be kept in %s: %s; then run "
+                 "the same command again",
+                 config->state_dir, strerror(-error)) < 0) {
+        *ret_problem = NULL;
+    }
+    return error;
+}
+
 /* From here on a failure keeps join.key: the token is used by these keys. */
 static int save(struct join *join, char **ret_problem)
 {
@@ -109,7 +131,11 @@ static int save(struct join *join, char **ret_problem)
     memcpy(identity->certificate, join->result.certificate,
            join->result.certificate_size);
     identity->certificate_size = join->result.certificate_size;
-    error = identity_save(state_dir, identity, NULL, join->owner, ret_problem);
+    error = save_subnets(join, ret_problem);
+    if (error == 0) {
+        error =
+            identity_save(state_dir, identity, NULL, join->owner, ret_problem);
+    }
     if (error == 0) {
         identity_forget_join_keys(state_dir);
     }
@@ -147,12 +173,17 @@ static void clean_up(const struct join *join, int error)
 static void print_next(const struct join *join)
 {
     char mesh[ENDPOINT_TEXT_SIZE];
+    char subnet[PREFIX_TEXT_SIZE];
 
     (void)printf("cluster  %s: %s\n", join->result.genesis.name,
                  join->result.text);
     (void)printf(
         "node     %s at %s, %zu records received\n", join->request.name,
         endpoint_text(&join->request.mesh[0], mesh), join->result.n_records);
+    for (size_t i = 0; i < join->request.n_subnets; i++) {
+        (void)printf("subnet   %s\n",
+                     prefix_text(&join->request.subnets[i], subnet));
+    }
     (void)printf("\nnext     agent run\n");
 }
 
@@ -194,8 +225,8 @@ static int prepare(struct join *join, const char *peer, const char *token,
     }
     error = token_parse(token, &join->token, ret_problem);
     if (error == 0) {
-        error =
-            join_local_fill(join->config, name, &join->request, ret_problem);
+        error = join_local_fill(join->config, name, &join->token,
+                                &join->request, ret_problem);
     }
     if (error == 0) {
         error = judge_peer(join, peer, ret_problem);

@@ -309,8 +309,10 @@ static int fail_half(const struct restore *restore, const char *what)
     return CTL_EXIT_FAILED;
 }
 
-static int put_file(const struct restore *restore, const char *name)
+static int put_file(const struct restore *restore,
+                    const struct identity_file *file)
 {
+    const char *name = file->name;
     _cleanup_(free_pointer) char *from = file_join(restore->work, name);
     _cleanup_(free_pointer) char *to =
         file_join(restore->config->state_dir, name);
@@ -323,8 +325,10 @@ static int put_file(const struct restore *restore, const char *name)
         /* What this node did not have is not left from another. */
         return unlink(to) < 0 && errno != ENOENT ? fail_half(restore, name) : 0;
     }
-    if (lchown(from, restore->owner.uid, restore->owner.gid) < 0 ||
-        rename(from, to) < 0 || file_sync_parent(to) != 0) {
+    if ((!file->is_roots &&
+         lchown(from, restore->owner.uid, restore->owner.gid) < 0) ||
+        (file->is_roots && chmod(from, 0644) < 0) || rename(from, to) < 0 ||
+        file_sync_parent(to) != 0) {
         return fail_half(restore, name);
     }
     return 0;
@@ -374,7 +378,7 @@ static int put_in_place(const struct restore *restore)
     }
     status = put_store(restore);
     for (size_t i = 0; i < n && status == 0; i++) {
-        status = put_file(restore, files[i].name);
+        status = put_file(restore, &files[i]);
     }
     return status;
 }

@@ -22,12 +22,10 @@ struct token_job {
     struct http_exchange *exchange;
 };
 
-/* What the request asks for; patterns are borrowed from its body. */
+/* What the request asks for; texts are borrowed from its body. */
 struct token_request {
-    uint64_t ttl_s;
     const char *functions[STORE_TOKEN_FUNCTIONS];
-    size_t n_functions;
-    struct token_bounds bounds;
+    struct join_token_wish wish;
 };
 
 static void on_created(int error, const char *text, const struct token *token,
@@ -49,15 +47,19 @@ static void on_created(int error, const char *text, const struct token *token,
         for (size_t i = 0; i < token->n_functions; i++) {
             json_build_append(&functions, json_string(token->functions[i]));
         }
-        api_reply(job->exchange, 201,
-                  json_pack("{s:i, s:o, s:s, s:o, s:o, s:s, s:s, s:o}",
-                            "schema", API_SCHEMA, "id",
-                            api_json_hex(token->id, sizeof(token->id)), "token",
-                            text, "expires",
-                            api_json_time(token->expires_s * 1000), "functions",
-                            functions, "cluster", token->cluster_name, "peer",
-                            endpoint_text(&mesh, mesh_text), "warning",
-                            api_json_text(warning)));
+        api_reply(
+            job->exchange, 201,
+            json_pack("{s:i, s:o, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
+                      "schema", API_SCHEMA, "id",
+                      api_json_hex(token->id, sizeof(token->id)), "token", text,
+                      "expires", api_json_time(token->expires_s * 1000),
+                      "functions", functions, "cluster", token->cluster_name,
+                      "peer", endpoint_text(&mesh, mesh_text), "warning",
+                      api_json_text(warning), "name",
+                      api_json_text(token->name), "mesh",
+                      api_token_addresses(token->mesh, token->n_mesh),
+                      "subnets",
+                      api_token_subnets(token->subnets, token->n_subnets)));
     }
     job->exchange = http_exchange_unref(job->exchange);
     free(job);
@@ -134,10 +136,56 @@ static bool get_bounds(struct http_exchange *exchange, const json_t *body,
                      ret->subnets, &ret->n_subnets);
 }
 
+/* True or false, or not there. */
+static bool get_flag(struct http_exchange *exchange, const json_t *body,
+                     const char *field, bool *ret)
+{
+    const json_t *value = json_object_get(body, field);
+
+    if (value != NULL && !json_is_boolean(value)) {
+        return bad_field(exchange, "this is neither true nor false", field,
+                         "give true or false");
+    }
+    *ret = json_is_true(value);
+    return true;
+}
+
+/* What the issuer shall choose. */
+static bool get_gifts(struct http_exchange *exchange, const json_t *body,
+                      struct join_token_wish *wish)
+{
+    const json_t *size = json_object_get(body, "subnet_size");
+    json_int_t len = json_integer_value(size);
+
+    if (size != NULL && (!json_is_integer(size) || len < 8 || len > 126)) {
+        return bad_field(exchange, "subnet_size is not the length of a prefix",
+                         "field subnet_size", "give a number, as 24");
+    }
+    if (!get_flag(exchange, body, "open", &wish->is_open) ||
+        !get_flag(exchange, body, "allocate_mesh", &wish->gives_mesh) ||
+        !get_flag(exchange, body, "allocate_name", &wish->gives_name)) {
+        return false;
+    }
+    if (wish->is_open &&
+        (size != NULL || wish->gives_mesh || wish->gives_name)) {
+        return bad_field(exchange,
+                         "an open token leaves to its holder what this would "
+                         "give",
+                         "field open", "leave one of the two out");
+    }
+    if (size != NULL && wish->bounds.n_subnets > 0) {
+        return bad_field(exchange, "a subnet is named, and a size besides",
+                         "field subnet_size", "leave one of the two out");
+    }
+    wish->subnet_len = (uint8_t)len;
+    return true;
+}
+
 static bool is_field(const char *key)
 {
-    static const char *const fields[] = {"ttl_s", "functions", "name",
-                                         "mesh",  "subnets",   "schema"};
+    static const char *const fields[] = {
+        "ttl_s", "functions",   "name",          "mesh",   "subnets",
+        "open",  "subnet_size", "allocate_mesh", "schema", "allocate_name"};
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         if (strcmp(key, fields[i]) == 0) {
@@ -160,8 +208,9 @@ static bool get_request(struct http_exchange *exchange, const json_t *body,
     json_object_foreach ((json_t *)(uintptr_t)body, key, value) {
         if (!is_field(key)) {
             return bad_field(exchange, "there is no such field", key,
-                             "the fields are ttl_s, functions, name, mesh and "
-                             "subnets");
+                             "the fields are ttl_s, functions, name, mesh, "
+                             "subnets, open, subnet_size, allocate_mesh and "
+                             "allocate_name");
         }
     }
     if (ttl != NULL && (!json_is_integer(ttl) || json_integer_value(ttl) < 0)) {
@@ -180,10 +229,12 @@ static bool get_request(struct http_exchange *exchange, const json_t *body,
                              "field functions", "give a list of texts");
         }
     }
-    ret->n_functions = n;
-    ret->ttl_s =
+    ret->wish.functions = ret->functions;
+    ret->wish.n_functions = n;
+    ret->wish.ttl_s =
         ttl != NULL ? (uint64_t)json_integer_value(ttl) : TOKEN_TTL_DEFAULT_S;
-    return get_bounds(exchange, body, &ret->bounds);
+    return get_bounds(exchange, body, &ret->wish.bounds) &&
+           get_gifts(exchange, body, &ret->wish);
 }
 
 void api_token_post(struct http_exchange *exchange, void *data)
@@ -209,9 +260,8 @@ void api_token_post(struct http_exchange *exchange, void *data)
     }
     job->core = core;
     job->exchange = http_exchange_ref(exchange);
-    if (join_token_create(core, request.functions, request.n_functions,
-                          request.ttl_s, &request.bounds, on_created, job,
-                          &problem) != 0) {
+    if (join_token_create(core, &request.wish, on_created, job, &problem) !=
+        0) {
         http_reply_problem(
             exchange, 422,
             &(struct http_problem){.what = problem != NULL ? problem

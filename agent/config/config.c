@@ -172,7 +172,8 @@ static int read_directory_files(struct config *config, char **ret_error)
     return error;
 }
 
-static int load(const char *path, struct config *config, char **ret_error)
+static int load(const char *path, const struct config *before,
+                struct config *config, char **ret_error)
 {
     int error;
 
@@ -197,12 +198,16 @@ static int load(const char *path, struct config *config, char **ret_error)
         error = read_directory_files(config, ret_error);
     }
     if (error == 0) {
+        error = config_read_subnets(before, config, ret_error);
+    }
+    if (error == 0) {
         error = config_validate(config, ret_error);
     }
     return error;
 }
 
-int config_load(const char *path, struct config **ret, char **ret_error)
+static int load_new(const char *path, const struct config *before,
+                    struct config **ret, char **ret_error)
 {
     _cleanup_(config_free_pointer) struct config *config =
         calloc(1, sizeof(*config));
@@ -210,7 +215,7 @@ int config_load(const char *path, struct config **ret, char **ret_error)
 
     *ret_error = NULL;
     if (error == 0) {
-        error = load(path, config, ret_error);
+        error = load(path, before, config, ret_error);
     }
     if (error != 0) {
         if (*ret_error == NULL &&
@@ -226,11 +231,16 @@ int config_load(const char *path, struct config **ret, char **ret_error)
     return 0;
 }
 
+int config_load(const char *path, struct config **ret, char **ret_error)
+{
+    return load_new(path, NULL, ret, ret_error);
+}
+
 int config_load_again(const struct config *config, struct config **ret,
                       char **ret_error)
 {
     /* The default file may be missing, as at the start. */
-    return config_load(
+    return load_new(
         strcmp(config->path, CONFIG_PATH_DEFAULT) == 0 ? NULL : config->path,
-        ret, ret_error);
+        config, ret, ret_error);
 }

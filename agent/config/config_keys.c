@@ -53,6 +53,7 @@ static void read_interface(struct yaml_node node, const char *key,
 static void read_name(struct yaml_node node, struct config *config)
 {
     read_string(node, "name", &config->name);
+    config->is_name_given = config->is_name_given || node.node != NULL;
     if (node.node != NULL && !body_name_valid(config->name)) {
         yaml_fail(node,
                   "name: \"%s\" is not possible; expected 1 to 63 letters, "

@@ -49,7 +49,12 @@ static const struct args_option token_options[] = {
      0, true},
     {"--name", "NAME", "the one name the node may have", 0},
     {"--mesh-address", "ADDRESS", "the mesh address it may have", 0, true},
-    {"--subnet", "SUBNET", "where its containers may be", 0, true},
+    {"--subnet", "SUBNET", "where its containers may be; else a free one", 0,
+     true},
+    {"--subnet-size", "N", "bits of the free one, as 26; 24", 0},
+    {"--allocate-mesh", NULL, "give it a free mesh address", 0},
+    {"--allocate-name", NULL, "give it a free name", 0},
+    {"--open", NULL, "its holder chooses what is not given here", 0},
     {0}};
 
 static const struct args_option freeze_options[] = {
@@ -153,8 +158,11 @@ static const struct program_command commands[] = {
      remove_options, 1, 1, run_node_remove},
     {"token create", "[--ttl D] [--function PATTERN]...",
      "a single-use token that lets one node join",
-     "Prints the token and nothing else on standard output.", token_options, 0,
-     0, run_token_create},
+     "Its holder gets a free container subnet of the cluster, and the "
+     "addresses\n"
+     "of the member of that --name, when there is one.  Prints the token and\n"
+     "nothing else on standard output.",
+     token_options, 0, 0, run_token_create},
     {"token ls", NULL, "the tokens that this node made, without their secrets",
      "Those that may still be used come first; others are shown for a day.",
      NULL, 0, 0, run_token_ls},

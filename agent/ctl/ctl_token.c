@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/text/duration.h"
+#include "gossip/base/text.h"
 
 /* The values of a repeated option as a list of the body, when there are any. */
 static void add_list(const struct ctl *ctl, const char *option,
@@ -21,54 +22,6 @@ static void add_list(const struct ctl *ctl, const char *option,
         }
         json_array_append_new(json_object_get(body, field), json_string(value));
     }
-}
-
-int ctl_token_create(struct ctl *ctl)
-{
-    const char *ttl = args_get(&ctl->args, "--ttl");
-    json_t *functions = json_array();
-    json_t *body = json_pack("{s:o}", "functions", functions);
-    json_auto_t *root = NULL;
-    const char *pattern;
-    const char *warning;
-    size_t cursor = 0;
-    uint64_t ttl_ms;
-    int status;
-
-    while ((pattern = args_next(&ctl->args, "--function", &cursor)) != NULL) {
-        json_array_append_new(functions, json_string(pattern));
-    }
-    if (args_get(&ctl->args, "--name") != NULL) {
-        json_object_set_new(body, "name",
-                            json_string(args_get(&ctl->args, "--name")));
-    }
-    add_list(ctl, "--mesh-address", "mesh", body);
-    add_list(ctl, "--subnet", "subnets", body);
-    if (ttl != NULL) {
-        if (duration_parse(ttl, &ttl_ms) != 0 || ttl_ms % 1000 != 0) {
-            json_decref(body);
-            return ctl_usage(ctl, "--ttl %s is no duration: as 10m, 1h", ttl);
-        }
-        json_object_set_new(body, "ttl_s",
-                            json_integer((json_int_t)(ttl_ms / 1000)));
-    }
-    status = ctl_ask(ctl, "POST", CTL_API "tokens", body, NULL, &root);
-    if (status != 0 || ctl_print_json(ctl, root, NULL)) {
-        return status;
-    }
-    (void)printf("%s\n", ctl_text(root, "token"));
-    (void)fflush(stdout);
-    warning = ctl_text(root, "warning");
-    if (warning[0] != '\0') {
-        (void)fprintf(stderr, "warning: %s\n", warning);
-    }
-    if (!ctl->is_quiet) {
-        (void)fprintf(stderr,
-                      "use it once, before %s, on the new host:\n"
-                      "  agent join %s --token TOKEN\n",
-                      ctl_text(root, "expires"), ctl_text(root, "peer"));
-    }
-    return CTL_EXIT_OK;
 }
 
 /* "a, b", or what it means that there is none. */
@@ -90,6 +43,115 @@ static const char *texts(const json_t *list, const char *none, char *text,
         used += (size_t)n;
     }
     return text;
+}
+
+/* "/26" or "26"; false: it is neither. */
+static bool add_size(const struct ctl *ctl, json_t *body)
+{
+    const char *text = args_get(&ctl->args, "--subnet-size");
+    uint64_t size = 0;
+
+    if (text == NULL) {
+        return true;
+    }
+    text += text[0] == '/';
+    if (text_take_number(&text, 128, &size) != 0 || text[0] != '\0') {
+        return false;
+    }
+    json_object_set_new(body, "subnet_size", json_integer((json_int_t)size));
+    return true;
+}
+
+static void add_flag(const struct ctl *ctl, const char *option,
+                     const char *field, json_t *body)
+{
+    if (args_get(&ctl->args, option) != NULL) {
+        json_object_set_new(body, field, json_true());
+    }
+}
+
+/* The request; NULL, and ret_status says that it was printed why. */
+static json_t *make_request(const struct ctl *ctl, int *ret_status)
+{
+    const char *ttl = args_get(&ctl->args, "--ttl");
+    const char *name = args_get(&ctl->args, "--name");
+    json_t *body = json_pack("{s:[]}", "functions");
+    uint64_t ttl_ms;
+
+    add_list(ctl, "--function", "functions", body);
+    if (name != NULL) {
+        json_object_set_new(body, "name", json_string(name));
+    }
+    add_list(ctl, "--mesh-address", "mesh", body);
+    add_list(ctl, "--subnet", "subnets", body);
+    add_flag(ctl, "--open", "open", body);
+    add_flag(ctl, "--allocate-mesh", "allocate_mesh", body);
+    add_flag(ctl, "--allocate-name", "allocate_name", body);
+    if (!add_size(ctl, body)) {
+        json_decref(body);
+        *ret_status = ctl_usage(
+            ctl, "--subnet-size %s is no length of a subnet: as 26, /26",
+            args_get(&ctl->args, "--subnet-size"));
+        return NULL;
+    }
+    if (ttl != NULL &&
+        (duration_parse(ttl, &ttl_ms) != 0 || ttl_ms % 1000 != 0)) {
+        json_decref(body);
+        *ret_status =
+            ctl_usage(ctl, "--ttl %s is no duration: as 10m, 1h", ttl);
+        return NULL;
+    }
+    if (ttl != NULL) {
+        json_object_set_new(body, "ttl_s",
+                            json_integer((json_int_t)(ttl_ms / 1000)));
+    }
+    return body;
+}
+
+/* What its holder will be, and how to use it. */
+static void explain(const json_t *root)
+{
+    const char *name = ctl_text(root, "name");
+    const char *warning = ctl_text(root, "warning");
+    char mesh[256];
+    char subnets[256];
+
+    if (warning[0] != '\0') {
+        (void)fprintf(stderr, "warning: %s\n", warning);
+    }
+    (void)fprintf(
+        stderr,
+        "for      %s, mesh address %s, containers in %s\n"
+        "use it once, before %s, on the new host:\n"
+        "  agent join %s --token TOKEN\n",
+        name[0] != '\0' ? name : "any name",
+        texts(json_object_get(root, "mesh"), "its own", mesh, sizeof(mesh)),
+        texts(json_object_get(root, "subnets"), "any free subnet", subnets,
+              sizeof(subnets)),
+        ctl_text(root, "expires"), ctl_text(root, "peer"));
+}
+
+int ctl_token_create(struct ctl *ctl)
+{
+    json_auto_t *root = NULL;
+    int status = CTL_EXIT_USAGE;
+    json_t *body = make_request(ctl, &status);
+
+    if (body == NULL) {
+        return status;
+    }
+    status = ctl_ask(ctl, "POST", CTL_API "tokens", body, NULL, &root);
+    if (status != 0 || ctl_print_json(ctl, root, NULL)) {
+        return status;
+    }
+    (void)printf("%s\n", ctl_text(root, "token"));
+    (void)fflush(stdout);
+    if (!ctl->is_quiet) {
+        explain(root);
+    } else if (ctl_text(root, "warning")[0] != '\0') {
+        (void)fprintf(stderr, "warning: %s\n", ctl_text(root, "warning"));
+    }
+    return CTL_EXIT_OK;
 }
 
 static void add_token(struct ctl_table *table, const json_t *token)

@@ -8,6 +8,7 @@
  *   certificate    the own certificate record
  *   admission.key  64 secret bytes, only where `agent init` ran; may be taken
  *                  offline: the node itself is an issuer by its certificate
+ *   subnets        the container subnets that the token gave (config.h)
  *   join.key       node.key of a join that has not been answered yet
  *   db/            LMDB (store.h)
  * node.key is written last: where it is, there is a whole identity.
@@ -136,6 +137,7 @@ _must_check_ int identity_give_store(const char *state_dir,
 struct identity_file {
     const char *name;
     bool is_needed;
+    bool is_roots; /* it stays root's: core's user may not change it */
 };
 const struct identity_file *identity_files(size_t *ret_n);
 /* NULL when it is none of them. */

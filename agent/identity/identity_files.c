@@ -7,8 +7,11 @@
 
 static const struct identity_file files[] = {
     /* node.key last: where it is, there is a whole identity. */
-    {.name = "genesis", .is_needed = true},     {.name = "charter"},
-    {.name = "certificate", .is_needed = true}, {.name = "admission.key"},
+    {.name = "genesis", .is_needed = true},
+    {.name = "charter"},
+    {.name = "certificate", .is_needed = true},
+    {.name = "admission.key"},
+    {.name = "subnets", .is_roots = true},
     {.name = "node.key", .is_needed = true},
 };
 

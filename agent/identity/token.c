@@ -383,11 +383,21 @@ int token_bind(const struct token_bounds *bounds,
 
 const char *token_warning(const struct token *token)
 {
+    bool is_any = false;
+
     for (size_t i = 0; i < token->n_functions; i++) {
-        if (strcmp(token->functions[i], "*") == 0) {
-            return "whoever joins with this token may offer every function; "
-                   "name functions to allow fewer (--function PATTERN)";
-        }
+        is_any |= strcmp(token->functions[i], "*") == 0;
     }
-    return NULL;
+    if (token->name[0] == '\0' && token->n_subnets == 0) {
+        return is_any ? "whoever gets hold of this token may join as any host, "
+                        "with any free subnet of the cluster, and offer every "
+                        "function; leave --open out, and name functions "
+                        "(--function PATTERN), to allow less"
+                      : "whoever gets hold of this token may join as any host, "
+                        "with any free subnet of the cluster; leave --open "
+                        "out, or give --name or --subnet, to allow less";
+    }
+    return is_any ? "whoever joins with this token may offer every function; "
+                    "name functions to allow fewer (--function PATTERN)"
+                  : NULL;
 }

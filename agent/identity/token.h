@@ -95,7 +95,8 @@ _must_check_ int token_bind(const struct token_bounds *bounds,
                             const struct body_charter *charter,
                             struct token *token, struct store_token *stored,
                             char **ret_problem);
-/* What to say beside the token: NULL, or that it allows every function. */
+/* What to say beside the token: NULL, or that it allows every function, or
+ * every name and subnet. */
 const char *token_warning(const struct token *token);
 
 #endif

@@ -119,12 +119,14 @@ int token_ledger_put(struct token_ledger *ledger,
 }
 
 void token_ledger_use(struct token_ledger *ledger,
-                      const uint8_t id[STORE_TOKEN_ID_SIZE], uint64_t used_s)
+                      const struct store_token *token)
 {
-    size_t i = ledger == NULL ? 0 : find(ledger, id);
+    size_t i = ledger == NULL ? 0 : find(ledger, token->id);
 
-    if (ledger != NULL && is_at(ledger, i, id)) {
-        ledger->tokens[i].used_s = used_s;
+    if (ledger != NULL && is_at(ledger, i, token->id)) {
+        ledger->tokens[i].used_s = token->used_s;
+        memcpy(ledger->tokens[i].used_by, token->used_by,
+               sizeof(token->used_by));
     }
 }
 

@@ -29,9 +29,9 @@ struct token_ledger *token_ledger_free(struct token_ledger *ledger);
 _must_check_ int token_ledger_put(struct token_ledger *ledger,
                                   const struct store_token *token,
                                   uint64_t now_s);
-/* It has been redeemed. */
+/* It has been redeemed: when and by whom is taken over. */
 void token_ledger_use(struct token_ledger *ledger,
-                      const uint8_t id[STORE_TOKEN_ID_SIZE], uint64_t used_s);
+                      const struct store_token *token);
 void token_ledger_remove(struct token_ledger *ledger,
                          const uint8_t id[STORE_TOKEN_ID_SIZE]);
 

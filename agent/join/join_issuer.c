@@ -418,7 +418,7 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
         refuse_token(issuer, error);
         return;
     }
-    token_ledger_use(issuer->core->tokens, token->id, token->used_s);
+    token_ledger_use(issuer->core->tokens, token);
     fill_body(issuer, token, now_s, &body);
     if (find_certificate(issuer, &record, &old)) {
         if (is_same(&old, &body) && old.not_after_s > now_s &&
@@ -494,8 +494,10 @@ static enum join_status judge_bounds(const struct join_request *request,
         }
         if (!is_given) {
             (void)snprintf(text, JOIN_TEXT_SIZE,
-                           "this token is for containers in %s; set "
-                           "\"subnets\" in agent.yaml",
+                           "this token gives the subnet %s, and agent.yaml of "
+                           "this host says others: leave \"subnets\" out "
+                           "there, or get a token with --subnet for each of "
+                           "them, or with --open",
                            prefix_text(&token->subnets[0], given));
             return JOIN_SUBNET_REFUSED;
         }

@@ -235,14 +235,22 @@ static void compare_subnets(struct judge *judge,
     }
 }
 
-/* Whether a certificate still takes its name and addresses. */
-static bool is_counted(const struct judge *judge, const struct record *record,
-                       const struct body_certificate *body)
+bool join_judge_holds(const struct node *node,
+                      const struct body_certificate *body, uint64_t now_s)
 {
     struct node_member member;
 
-    if (memcmp(body->sign_public, judge->request->sign_public, 32) == 0 ||
-        body->not_after_s + LIMIT_CERT_RENEW_S <= judge->now_s) {
+    return body->not_after_s + LIMIT_CERT_RENEW_S > now_s &&
+           (!node_member_find(node, body->sign_public, &member) ||
+            (member.state != NODE_MEMBER_LEFT &&
+             member.denial == NODE_DENIAL_NONE));
+}
+
+/* Whether it does so against this joiner. */
+static bool is_counted(const struct judge *judge, const struct record *record,
+                       const struct body_certificate *body)
+{
+    if (memcmp(body->sign_public, judge->request->sign_public, 32) == 0) {
         return false;
     }
     if (judge->issuer != NULL &&
@@ -250,9 +258,7 @@ static bool is_counted(const struct judge *judge, const struct record *record,
         record_order_compare(record->order, judge->order) > 0) {
         return false;
     }
-    return !node_member_find(judge->node, body->sign_public, &member) ||
-           (member.state != NODE_MEMBER_LEFT &&
-            member.denial == NODE_DENIAL_NONE);
+    return join_judge_holds(judge->node, body, judge->now_s);
 }
 
 static int compare_certificate(const struct record *record, void *data)
@@ -350,4 +356,33 @@ enum join_status join_judge_written(const struct node *node,
     };
 
     return run(&judge, charter);
+}
+
+struct find_name {
+    const struct node *node;
+    const char *name;
+    uint64_t now_s;
+    struct body_certificate *found;
+};
+
+static int find_name(const struct record *record, void *data)
+{
+    const struct find_name *find = data;
+
+    return body_get_certificate(record, find->found) == 0 &&
+           join_judge_holds(find->node, find->found, find->now_s) &&
+           same_name(find->name, find->found->name);
+}
+
+bool join_judge_find_name(const struct node *node, const char *name,
+                          uint64_t now_s, struct body_certificate *ret)
+{
+    struct body_certificate body;
+    struct find_name find = {node, name, now_s, &body};
+
+    if (node_records_each(node, RECORD_CERTIFICATE, find_name, &find) == 0) {
+        return false;
+    }
+    *ret = body;
+    return true;
 }

@@ -6,12 +6,24 @@
 #ifndef SOCKETNET_AGENT_JOIN_JOIN_JUDGE_H
 #define SOCKETNET_AGENT_JOIN_JOIN_JUDGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/identity/identity.h"
 #include "agent/join/join_message.h"
 #include "gossip/base/macros.h"
 #include "gossip/node/node.h"
+
+/* Whether a certificate still takes its name and addresses: not one that ended
+ * longer ago than it may be renewed, nor of a node that left for good or was
+ * removed. */
+bool join_judge_holds(const struct node *node,
+                      const struct body_certificate *body, uint64_t now_s);
+
+/* The certificate that holds this name, in whatever spelling; its fields are
+ * the caller's.  False: the name is free. */
+bool join_judge_find_name(const struct node *node, const char *name,
+                          uint64_t now_s, struct body_certificate *ret);
 
 /* What can be told without other nodes: the name, unusable addresses,
  * overlaps with each other, what lies outside the charter. */

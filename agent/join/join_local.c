@@ -35,12 +35,80 @@ static int judge_name(const struct config *config, const char *name,
     return -EINVAL;
 }
 
-int join_local_fill(struct config *config, const char *name,
-                    struct join_request *ret, char **ret_error)
+/* The token's address where the configuration leaves it open: it must be on
+ * this host, as nothing of ours puts it there. */
+static int take_mesh(struct config *config, const struct token *token,
+                     char **ret_error)
 {
-    const char *chosen = name != NULL ? name : config->name;
+    char text[ADDRESS_TEXT_SIZE];
+
+    if (token == NULL || token->n_mesh == 0 || config->mesh.family != 0 ||
+        config->mesh_interface[0] != '\0') {
+        return 0;
+    }
+    for (size_t i = 0; i < token->n_mesh; i++) {
+        config->mesh = token->mesh[i];
+        if (config_mesh_is_here(config)) {
+            return 0;
+        }
+    }
+    config->mesh = token->mesh[0];
+    if (asprintf(ret_error,
+                 "this token gives the mesh address %s, and no interface of "
+                 "this host has it: give it to the mesh interface (`ip addr "
+                 "add`, or in the mesh's own configuration), then run the same "
+                 "command again",
+                 address_text(&config->mesh, text)) < 0) {
+        *ret_error = NULL;
+    }
+    return -EADDRNOTAVAIL;
+}
+
+static void take_subnets(const struct config *config, const struct token *token,
+                         struct join_request *request)
+{
+    bool is_said = config->n_subnets > 0 && !config->are_subnets_joined;
+
+    if (!is_said && token != NULL && token->n_subnets > 0) {
+        memcpy(request->subnets, token->subnets, sizeof(request->subnets));
+        request->n_subnets = token->n_subnets;
+        return;
+    }
+    memcpy(request->subnets, config->subnets, sizeof(request->subnets));
+    request->n_subnets = config->n_subnets;
+}
+
+static void find_wireguard_key(const struct config *config,
+                               struct join_request *request)
+{
+    int error;
+
+    if (config->mesh_interface[0] == '\0') {
+        return;
+    }
+    error =
+        wireguard_public_key(config->mesh_interface, request->wireguard_public);
+    if (error != 0 && error != -ENOENT) {
+        log_warning("the WireGuard key of %s cannot be read: %s; the "
+                    "certificate will not hold it",
+                    config->mesh_interface, strerror(-error));
+    }
+}
+
+int join_local_fill(struct config *config, const char *name,
+                    const struct token *token, struct join_request *ret,
+                    char **ret_error)
+{
+    const char *chosen =
+        name != NULL ? name
+        : token != NULL && token->name[0] != '\0' && !config->is_name_given
+            ? token->name
+            : config->name;
     int error = judge_name(config, chosen, name != NULL, ret_error);
 
+    if (error == 0) {
+        error = take_mesh(config, token, ret_error);
+    }
     if (error == 0) {
         error = config_resolve_mesh(config, ret_error);
     }
@@ -58,17 +126,8 @@ int join_local_fill(struct config *config, const char *name,
     ret->mesh[0] =
         (struct endpoint){.address = config->mesh, .port = config->mesh_port};
     ret->n_mesh = 1;
-    memcpy(ret->subnets, config->subnets, sizeof(ret->subnets));
-    ret->n_subnets = config->n_subnets;
-    if (config->mesh_interface[0] != '\0') {
-        error =
-            wireguard_public_key(config->mesh_interface, ret->wireguard_public);
-        if (error != 0 && error != -ENOENT) {
-            log_warning("the WireGuard key of %s cannot be read: %s; the "
-                        "certificate will not hold it",
-                        config->mesh_interface, strerror(-error));
-        }
-    }
+    take_subnets(config, token, ret);
+    find_wireguard_key(config, ret);
     return 0;
 }
 

@@ -14,8 +14,11 @@
 #include "gossip/base/macros.h"
 
 /* Fills everything but token, secret and keys.  `name` NULL: the
- * configuration's.  0, or negative errno and a malloc'd text. */
+ * configuration's.  What the configuration does not say, name, mesh address,
+ * subnets, is the token's, which may be NULL.  0, or negative errno and a
+ * malloc'd text. */
 _must_check_ int join_local_fill(struct config *config, const char *name,
+                                 const struct token *token,
                                  struct join_request *ret, char **ret_error);
 
 /* The configured user when root runs the command, else (-1, -1); the default

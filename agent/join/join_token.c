@@ -6,12 +6,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <sodium.h>
 
 #include "agent/core/core.h"
 #include "agent/core/store_thread.h"
 #include "agent/identity/token_ledger.h"
+#include "agent/join/join_allocate.h"
+#include "agent/join/join_judge.h"
+#include "agent/system/log.h"
+
+/* Addresses of this host that are looked at. */
+#define OWN_MAX 64
 
 /* A creation that waits for the disk. */
 struct join_token {
@@ -68,13 +75,155 @@ static int keep(struct core *core, const struct store_token *stored,
     return error;
 }
 
-int join_token_create(struct core *core, const char *const *functions,
-                      size_t n_functions, uint64_t ttl_s,
-                      const struct token_bounds *bounds, join_token_fn done,
-                      void *data, char **ret_problem)
+/* What an allocation is made of, and its texts. */
+struct gift {
+    struct join_allocate from;
+    struct interfaces_address own[OWN_MAX];
+    struct token_bounds bounds;
+    char name[BODY_NAME_SIZE];
+    char mesh[LIMIT_CERT_ADDRESSES][ADDRESS_TEXT_SIZE];
+    char subnets[LIMIT_CERT_SUBNETS][PREFIX_TEXT_SIZE];
+};
+
+static int fail_full(const char *what, const char *option, char **ret_problem)
+{
+    if (asprintf(ret_problem,
+                 "no %s is free in the ranges of the cluster's charter: name "
+                 "one with %s, or have the roots widen the charter",
+                 what, option) < 0) {
+        *ret_problem = NULL;
+    }
+    return -ENOSPC;
+}
+
+static int give_subnet(struct gift *gift, uint8_t len, char **ret_problem)
+{
+    struct prefix subnet;
+    int error = join_allocate_subnet(&gift->from, len, &subnet);
+
+    if (error == -ENOSPC) {
+        return fail_full("subnet of that size",
+                         "--subnet or a longer "
+                         "--subnet-size",
+                         ret_problem);
+    }
+    if (error == 0) {
+        gift->bounds.subnets[0] = prefix_text(&subnet, gift->subnets[0]);
+        gift->bounds.n_subnets = 1;
+    }
+    return error;
+}
+
+static int give_mesh(struct gift *gift, char **ret_problem)
+{
+    struct address mesh;
+    int error = join_allocate_mesh(&gift->from, &mesh);
+
+    if (error == -ENOSPC) {
+        return fail_full("mesh address", "--mesh-address", ret_problem);
+    }
+    if (error == 0) {
+        gift->bounds.mesh[0] = address_text(&mesh, gift->mesh[0]);
+        gift->bounds.n_mesh = 1;
+    }
+    return error;
+}
+
+/* What a member has, its name shall have again. */
+static void give_back(struct gift *gift, const struct body_certificate *body)
+{
+    struct token_bounds *bounds = &gift->bounds;
+
+    if (bounds->n_mesh == 0) {
+        for (size_t i = 0; i < body->n_mesh; i++) {
+            bounds->mesh[i] =
+                address_text(&body->mesh[i].address, gift->mesh[i]);
+        }
+        bounds->n_mesh = body->n_mesh;
+    }
+    if (bounds->n_subnets == 0) {
+        for (size_t i = 0; i < body->n_subnets; i++) {
+            bounds->subnets[i] =
+                prefix_text(&body->subnets[i], gift->subnets[i]);
+        }
+        bounds->n_subnets = body->n_subnets;
+    }
+}
+
+static void find_own(struct gift *gift)
+{
+    int error = interfaces_list(gift->own, OWN_MAX, &gift->from.n_own);
+
+    if (error != 0) {
+        log_warning("this host's own networks cannot be read: %s; a token may "
+                    "be given one of them",
+                    strerror(-error));
+        gift->from.n_own = 0;
+    }
+    gift->from.own = gift->own;
+}
+
+/* Fills in the bounds what the issuer gives.  0, -ENOMEM, or -ENOSPC and a
+ * malloc'd problem. */
+static int give(const struct core *core, const struct join_token_wish *wish,
+                struct gift *gift, char **ret_problem)
+{
+    struct body_certificate holder;
+    int error = 0;
+
+    gift->bounds = wish->bounds;
+    if (wish->is_open) {
+        return 0;
+    }
+    gift->from = (struct join_allocate){
+        .node = core->node,
+        .tokens = core->tokens,
+        .now_s = core_wall_ms(core) / 1000,
+    };
+    if (wish->bounds.name != NULL &&
+        join_judge_find_name(core->node, wish->bounds.name, gift->from.now_s,
+                             &holder)) {
+        give_back(gift, &holder);
+        return 0;
+    }
+    find_own(gift);
+    if (gift->bounds.n_subnets == 0) {
+        error = give_subnet(gift, wish->subnet_len, ret_problem);
+    }
+    if (error == 0 && wish->gives_mesh && gift->bounds.n_mesh == 0) {
+        error = give_mesh(gift, ret_problem);
+    }
+    if (error == 0 && wish->gives_name && gift->bounds.name == NULL) {
+        error = join_allocate_name(&gift->from, gift->name);
+        gift->bounds.name = gift->name;
+    }
+    return error;
+}
+
+static int make(struct core *core, const struct join_token_wish *wish,
+                struct join_token *pending, char **ret_problem)
+{
+    struct gift gift = {.from.node = core->node};
+    struct store_token stored;
+    int error;
+
+    error = token_new(core->identity, wish->functions, wish->n_functions,
+                      core_wall_ms(core) / 1000, wish->ttl_s, &pending->token,
+                      &stored, ret_problem);
+    if (error == 0) {
+        error = give(core, wish, &gift, ret_problem);
+    }
+    if (error == 0) {
+        error = token_bind(&gift.bounds, node_charter(core->node, NULL),
+                           &pending->token, &stored, ret_problem);
+    }
+    return error != 0 ? error : keep(core, &stored, pending, ret_problem);
+}
+
+int join_token_create(struct core *core, const struct join_token_wish *wish,
+                      join_token_fn done, void *data, char **ret_problem)
 {
     struct join_token *pending = calloc(1, sizeof(*pending));
-    struct store_token stored;
     int error;
 
     *ret_problem = NULL;
@@ -84,16 +233,7 @@ int join_token_create(struct core *core, const char *const *functions,
     pending->core = core;
     pending->done = done;
     pending->data = data;
-    error = token_new(core->identity, functions, n_functions,
-                      core_wall_ms(core) / 1000, ttl_s, &pending->token,
-                      &stored, ret_problem);
-    if (error == 0) {
-        error = token_bind(bounds, node_charter(core->node, NULL),
-                           &pending->token, &stored, ret_problem);
-    }
-    if (error == 0) {
-        error = keep(core, &stored, pending, ret_problem);
-    }
+    error = make(core, wish, pending, ret_problem);
     if (error != 0) {
         token_wipe(&pending->token);
         free(pending);

@@ -6,6 +6,7 @@
 #ifndef SOCKETNET_AGENT_JOIN_JOIN_TOKEN_H
 #define SOCKETNET_AGENT_JOIN_JOIN_TOKEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,13 +21,25 @@ typedef void (*join_token_fn)(int error, const char *text,
                               const struct token *token, const char *warning,
                               void *data);
 
+/* What a token shall be.  What `bounds` does not say is given by this issuer:
+ * to the name of a member that member's own addresses, else a free subnet, and
+ * what else is asked for (join_allocate.h). */
+struct join_token_wish {
+    const char *const *functions; /* none: "*" */
+    size_t n_functions;
+    uint64_t ttl_s;
+    struct token_bounds bounds;
+    bool is_open;       /* gives nothing: its holder says what bounds do not */
+    uint8_t subnet_len; /* 0: the usual size */
+    bool gives_mesh;
+    bool gives_name;
+};
+
 /* token_new and token_bind, committed by the store thread before `done` has it.
- * 0: `done` comes later.  Else as token_new, or -ENOMEM, and a malloc'd
- * problem. */
+ * 0: `done` comes later.  Else as token_new, or -ENOMEM, -ENOSPC (nothing is
+ * free), -ENOBUFS (too many tokens may be used), and a malloc'd problem. */
 _must_check_ int join_token_create(struct core *core,
-                                   const char *const *functions,
-                                   size_t n_functions, uint64_t ttl_s,
-                                   const struct token_bounds *bounds,
+                                   const struct join_token_wish *wish,
                                    join_token_fn done, void *data,
                                    char **ret_problem);
 

@@ -186,7 +186,9 @@ static int inspect_state(const struct config *config, uid_t uid,
                 0) {
             continue;
         }
-        if (status.st_uid != uid && strcmp(entry->d_name, "admission.key")) {
+        if (status.st_uid != uid &&
+            strcmp(entry->d_name, "admission.key") != 0 &&
+            strcmp(entry->d_name, CONFIG_SUBNETS_NAME) != 0) {
             return fail(LAUNCHER_DIRS_E_CONFIG, ret_error,
                         "%s/%s belongs to uid %u, but core runs as user %s: "
                         "run `chown -R %s: %s`",

@@ -149,7 +149,7 @@ def nodes_fixture():
         nodes = [Node(directory, 1), Node(directory, 2)]
         nodes[0].agent("init", "--cluster", "lab")
         nodes[0].start()
-        token = nodes[0].ctl("token", "create").out.strip()
+        token = nodes[0].ctl("token", "create", "--open").out.strip()
         nodes[1].agent("join", "127.0.1.1", "--token", token)
         nodes[1].start()
         for node in nodes:
@@ -321,7 +321,7 @@ def test_tokens(nodes):
 
 def test_revoked_token(nodes):
     """Listed without its secret, told of in the status, of no use once it is revoked."""
-    token = nodes[0].json("token", "token", "create", "--function", "web-*")
+    token = nodes[0].json("token", "token", "create", "--open", "--function", "web-*")
     listed = {t["id"]: t for t in nodes[0].json("tokens", "token", "ls")["tokens"]}
     assert listed[token["id"]]["state"] == "open" and listed[token["id"]]["functions"] == ["web-*"]
     assert token["token"] not in nodes[0].ctl("token", "ls", "-o", "json").out

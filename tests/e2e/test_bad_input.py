@@ -29,7 +29,7 @@ rm -rf /run/third""")
 
 
 def new_token(lab, *more):
-    return lab.ctl("host1", "token", "create", *more).out.strip()
+    return lab.ctl("host1", "token", "create", *(more or ("--open",))).out.strip()
 
 
 def fields_of(token):

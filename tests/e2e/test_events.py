@@ -146,7 +146,7 @@ def test_the_switch(lab, follow):
 
 def test_joining(lab, follow):
     """A fourth host's certificate arrives as a record, and then it is a member."""
-    token = lab.ctl("host1", "token", "create").out.strip()
+    token = lab.ctl("host1", "token", "create", "--open").out.strip()
     lab.sh("host2", "bash", "-c", """cat >/run/fourth.yaml <<'CONFIG'
 name: host9
 state_dir: /run/fourth

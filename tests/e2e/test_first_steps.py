@@ -50,7 +50,7 @@ def test_a_mesh_address_of_another_host(say):
 
 
 def test_joining_itself(lab, say):
-    token = lab.ctl("host1", "token", "create").out.strip()
+    token = lab.ctl("host1", "token", "create", "--open").out.strip()
     for peer in ("100.104.70.1", "100.104.70.1:7720"):
         status, text = say("mesh: {address: 100.104.70.1}", "agent join", peer, "--config /run/first.yaml --token", token)
         assert status == 1 and f"agent join: {peer} is this host itself; give the mesh address of a node" in text, text

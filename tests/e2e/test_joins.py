@@ -35,7 +35,7 @@ rm -rf "$dir"
 
 def joins_at_once(lab, peer, first):
     """All from host3; what they printed."""
-    tokens = "".join(lab.ctl("host1", "token", "create").out.strip() + "\n" for _ in range(JOINS))
+    tokens = "".join(lab.ctl("host1", "token", "create", "--open").out.strip() + "\n" for _ in range(JOINS))
     place = f"/run/joins-{first}"
     lab.sh("host3", "bash", "-c", f"cat >{place}.tokens <<'T'\n{tokens}T\ncat >{place}.sh <<'S'\n{SCRIPT}\nS")
     result = lab.sh("host3", "bash", f"{place}.sh", place, peer, str(first), timeout=300)

@@ -110,7 +110,7 @@ def test_run_again_says_what_to_do(lab):
     assert result.status not in (0, 124), result
     assert "left" in texts(result) and "agent reset" in texts(result) and "agent join" in texts(result), result
     join = lab.sh("host2", "agent", "join", "100.104.70.1", "--token",
-                  lab.ctl("host1", "token", "create").out.strip(), check=False)
+                  lab.ctl("host1", "token", "create", "--open").out.strip(), check=False)
     assert join.status != 0 and "reset" in texts(join), join
 
 

@@ -35,7 +35,7 @@ def test_dead_host(lab):
     assert lab.states("host1").get("host3") in (None, "removed")
     lab("agent", "host3", "stop")
     lab.sh("host3", "agent", "reset", "--yes")
-    token = lab.ctl("host1", "token", "create").out.strip()
+    token = lab.ctl("host1", "token", "create", "--subnet", "10.0.3.0/24").out.strip()
     lab.sh("host3", "agent", "join", "100.104.70.1", "--token", token)
     lab("agent", "host3", "start")
     lab.until(lambda: lab.states("host1").get("host3") == "alive", 30)

@@ -197,16 +197,11 @@ int services_deregister(struct services *services, const char *function,
     return -ENOMEM;
 }
 
-int join_token_create(struct core *to, const char *const *functions,
-                      size_t n_functions, uint64_t ttl_s,
-                      const struct token_bounds *bounds, join_token_fn done,
-                      void *data, char **ret_problem)
+int join_token_create(struct core *to, const struct join_token_wish *wish,
+                      join_token_fn done, void *data, char **ret_problem)
 {
-    (void)bounds;
+    (void)wish;
     (void)to;
-    (void)functions;
-    (void)n_functions;
-    (void)ttl_s;
     (void)done;
     (void)data;
     *ret_problem = NULL;
@@ -577,7 +572,8 @@ static void test_wide_token(void **state)
     assert_int_equal(token_ledger_new(&core.tokens), 0);
     assert_int_equal(token_ledger_put(core.tokens, &token, 1), 0);
     wide = ask_json("/api/v1/status");
-    token_ledger_use(core.tokens, token.id, 1);
+    token.used_s = 1;
+    token_ledger_use(core.tokens, &token);
     used = ask_json("/api/v1/status");
     core.tokens = token_ledger_free(core.tokens);
     problem = find_problem(wide, "wide-token");

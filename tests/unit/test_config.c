@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/config/config.h"
@@ -94,6 +95,49 @@ static void empty_file_gives_defaults(void **state)
     config_free(config);
     config = load("# only a comment\nname: x\n");
     config_free(config);
+}
+
+/* Those that the token gave: where no file says any, and only from root. */
+static void subnets_of_the_token(void **state)
+{
+    struct prefix given[2];
+    char text[256];
+    struct config *config;
+    struct config *again = NULL;
+    char *error = NULL;
+
+    (void)state;
+    assert_int_equal(prefix_parse("10.0.5.0/24", &given[0]), 0);
+    assert_int_equal(prefix_parse("fd00:5::/64", &given[1]), 0);
+    assert_int_equal(config_save_subnets(scratch.path, given, 2), 0);
+    snprintf(text, sizeof(text), "name: a\nstate_dir: %s\n", scratch.path);
+    config = load(text);
+    assert_true(config->are_subnets_joined);
+    assert_int_equal(config->n_subnets, 2);
+    assert_memory_equal(&config->subnets[1], &given[1], sizeof(given[1]));
+    assert_int_equal(config_load_again(config, &again, &error), 0);
+    assert_int_equal(again->n_subnets, 2);
+    config_free(again);
+    config_free(config);
+    /* A file's own word counts, also for the gateway. */
+    snprintf(text, sizeof(text),
+             "name: a\nstate_dir: %s\nsubnets: [10.0.6.0/24]\n", scratch.path);
+    config = load(text);
+    assert_false(config->are_subnets_joined);
+    assert_int_equal(config->n_subnets, 1);
+    config_free(config);
+    snprintf(text, sizeof(text),
+             "name: a\nstate_dir: %s\nbridge: {gateway: 10.0.5.1}\n",
+             scratch.path);
+    config_free(load(text));
+    /* Whoever else could write there is not believed. */
+    assert_int_equal(chmod(scratch_path(&scratch, "subnets"), 0664), 0);
+    refuse(text, "it is not root's alone to write");
+    scratch_write(&scratch, "subnets", "10.0.5.0/24\nx\n");
+    assert_int_equal(chmod(scratch_path(&scratch, "subnets"), 0644), 0);
+    refuse(text, "it is damaged");
+    config_forget_subnets(scratch.path);
+    refuse(text, "is in none of the subnets");
 }
 
 static void every_key_is_read(void **state)
@@ -437,6 +481,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONFIG_TEST(empty_file_gives_defaults),
+        CONFIG_TEST(subnets_of_the_token),
         CONFIG_TEST(every_key_is_read),
         CONFIG_TEST(json_is_read_too),
         CONFIG_TEST(later_files_win_key_by_key),

@@ -427,11 +427,11 @@ static void a_bound_token_is_for_one_host(void **state)
     joiner = make_joiner(&token, 2);
     joiner.request.subnets[0].address.bytes[2] = 9;
     expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
-           "is for containers in 10.0.2.0/24");
+           "gives the subnet 10.0.2.0/24");
     joiner = make_joiner(&token, 2);
     joiner.request.subnets[0].len = 16;
     joiner.request.subnets[0].address.bytes[2] = 0;
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "is for containers in");
+    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "get a token with --subnet");
     joiner = make_joiner(&token, 2);
     expect(fixture, &joiner, JOIN_OK, "welcome");
 }

@@ -36,7 +36,7 @@ static int fill(const char *configured, const char *option,
     (void)snprintf(name, sizeof(name), "%s", configured);
     assert_int_equal(address_parse("10.0.0.1", &config.mesh), 0);
     *error = NULL;
-    return join_local_fill(&config, option, request, error);
+    return join_local_fill(&config, option, NULL, request, error);
 }
 
 static void assert_refused(const char *configured, const char *option,
@@ -75,10 +75,63 @@ static void test_name(void **state)
     assert_refused("host1", "-a", "\"-a\" (2 characters)" RULE "--name");
 }
 
+/* What the configuration does not say is the token's. */
+static void test_token(void **state)
+{
+    char name[] = "host1";
+    char path[] = "/etc/socketnet/agent.yaml";
+    char interface[] = "";
+    struct config bare = {.path = path,
+                          .name = name,
+                          .mesh_interface = interface,
+                          .mesh_port = 7720};
+    struct config config = bare;
+    struct token token = {.name = "node7", .n_mesh = 2, .n_subnets = 1};
+    struct join_request request = {0};
+    char *error = NULL;
+
+    (void)state;
+    assert_int_equal(address_parse("192.0.2.1", &token.mesh[0]), 0);
+    assert_int_equal(address_parse("127.0.0.1", &token.mesh[1]), 0);
+    assert_int_equal(prefix_parse("10.0.5.0/24", &token.subnets[0]), 0);
+    assert_int_equal(join_local_fill(&config, NULL, &token, &request, &error),
+                     0);
+    assert_string_equal(request.name, "node7");
+    assert_memory_equal(&request.mesh[0].address, &token.mesh[1],
+                        sizeof(token.mesh[1]));
+    assert_int_equal(request.n_subnets, 1);
+    assert_memory_equal(&request.subnets[0], &token.subnets[0],
+                        sizeof(token.subnets[0]));
+    /* An option, or the file's word, comes first. */
+    assert_int_equal(join_local_fill(&config, "x", &token, &request, &error),
+                     0);
+    assert_string_equal(request.name, "x");
+    config.is_name_given = true;
+    assert_int_equal(prefix_parse("10.0.6.0/24", &config.subnets[0]), 0);
+    config.n_subnets = 1;
+    assert_int_equal(join_local_fill(&config, NULL, &token, &request, &error),
+                     0);
+    assert_string_equal(request.name, "host1");
+    assert_int_equal(request.subnets[0].address.bytes[2], 6);
+    /* Not so what an earlier token gave. */
+    config.are_subnets_joined = true;
+    assert_int_equal(join_local_fill(&config, NULL, &token, &request, &error),
+                     0);
+    assert_int_equal(request.subnets[0].address.bytes[2], 5);
+    /* A token's address that no interface has. */
+    config = bare;
+    token.n_mesh = 1;
+    assert_int_equal(join_local_fill(&config, NULL, &token, &request, &error),
+                     -EADDRNOTAVAIL);
+    assert_non_null(strstr(error, "mesh address 192.0.2.1"));
+    free(error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_name),
+        cmocka_unit_test(test_token),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

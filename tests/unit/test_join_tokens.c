@@ -53,12 +53,13 @@ static void on_made(int error, const char *text, const struct token *token,
 static struct token make(struct join_fixture *fixture, uint64_t ttl_s,
                          const struct token_bounds *bounds)
 {
+    struct join_token_wish wish = {
+        .ttl_s = ttl_s, .bounds = *bounds, .is_open = true};
     struct made made = {0};
     char *problem = NULL;
 
-    assert_int_equal(join_token_create(&fixture->core, NULL, 0, ttl_s, bounds,
-                                       on_made, &made, &problem),
-                     0);
+    assert_int_equal(
+        join_token_create(&fixture->core, &wish, on_made, &made, &problem), 0);
     join_fixture_run(fixture, &made.is_done);
     assert_int_equal(made.error, 0);
     return made.token;
@@ -201,6 +202,7 @@ static void too_many_are_refused(void **state)
     struct made made = {0};
     char *problem = NULL;
     struct store_token token = {.expires_s = fixture->now_s + 600};
+    struct join_token_wish wish = {.ttl_s = 600, .is_open = true};
 
     for (uint32_t i = 0; i < TOKEN_LEDGER_MAX; i++) {
         token.id[0] = (uint8_t)(i >> 8);
@@ -208,9 +210,9 @@ static void too_many_are_refused(void **state)
         assert_int_equal(
             token_ledger_put(fixture->core.tokens, &token, fixture->now_s), 0);
     }
-    assert_int_equal(join_token_create(&fixture->core, NULL, 0, 600, &anybody,
-                                       on_made, &made, &problem),
-                     -ENOBUFS);
+    assert_int_equal(
+        join_token_create(&fixture->core, &wish, on_made, &made, &problem),
+        -ENOBUFS);
     assert_non_null(strstr(problem, "agentctl token revoke ID"));
     free(problem);
     token_ledger_remove(fixture->core.tokens, token.id);

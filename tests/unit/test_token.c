@@ -99,6 +99,9 @@ static void no_function_means_all_with_a_warning(void **state)
     make(mixed, 2, &token, &stored);
     assert_non_null(token_warning(&token));
     make(some, 1, &token, &stored);
+    assert_non_null(strstr(token_warning(&token), "as any host"));
+    assert_null(strstr(token_warning(&token), "every function"));
+    (void)strcpy(token.name, "host2");
     assert_null(token_warning(&token));
 }
 

@@ -71,11 +71,12 @@ static void keeps_what_may_be_used(void **state)
     assert_int_equal(count(*state, 10), 2);
     assert_int_equal(count(*state, 49), 2);
     assert_int_equal(count(*state, 50), 1);
-    token_ledger_use(*state, b.id, 20);
+    b.used_s = 20;
+    token_ledger_use(*state, &b);
     token = token_ledger_next(*state, 20, &at);
     assert_memory_equal(token->id, b.id, sizeof(b.id));
     assert_int_equal(token->used_s, 20);
-    token_ledger_use(*state, late.id, 20); /* is not there */
+    token_ledger_use(*state, &late); /* is not there */
     a.revoked_s = 30;
     put(*state, &a, 30, 0);
     assert_int_equal(count(*state, 30), 1);
@@ -113,7 +114,7 @@ static void without_memory(void **state)
     assert_int_equal(count(*state, 10), 0);
     put(NULL, &one, 10, 0);
     token_ledger_remove(NULL, one.id);
-    token_ledger_use(NULL, one.id, 1);
+    token_ledger_use(NULL, &one);
     assert_int_equal(count(NULL, 10), 0);
 }
 
