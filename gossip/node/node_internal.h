@@ -14,8 +14,10 @@
  *   offer.c      finished records of the local owner
  *   hold.c       whether the cluster is to stand still
  *   transport.c  packets, keys, hello
- *   probe.c      pings, indirect pings, local health
- *   suspicion.c  accusations, member states
+ *   probe.c      pings, indirect pings, local health;  probe_choose.c  of whom;
+ *                probe_answer.c  answers;  probe_relay.c  pings for others
+ *   suspicion.c  when a suspect is dead;  suspicion_accusation.c  accusations;
+ *                suspicion_state.c  member states
  *   spread.c     news: eager copies, announcements, pulls
  *   sync.c       anti-entropy;  sync_stream.c  its bulk exchanges
  *   own.c        own records: write, commit, member record, manifest

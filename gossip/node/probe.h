@@ -1,7 +1,7 @@
 /*
- * Probes: of ours, and pings made for others.  The fields are probe.c's;
- * suspicion.c takes back a probe out of turn when a member speaks for itself,
- * and raises `health` when we were doubted.
+ * Probes: of ours, and pings made for others.  The fields are the probe*.c
+ * files'; suspicion_state.c takes back a probe out of turn when a member speaks
+ * for itself, suspicion_accusation.c raises `health` when we were doubted.
  */
 #ifndef SOCKETNET_GOSSIP_NODE_PROBE_H
 #define SOCKETNET_GOSSIP_NODE_PROBE_H

@@ -1,6 +1,6 @@
 /*
- * Member states.  The fields are suspicion.c's to write, but for the counts,
- * where peers.c adds who was certified.
+ * Member states.  The fields are the suspicion*.c files' to write, but for the
+ * counts, where peers.c adds who was certified.
  */
 #ifndef SOCKETNET_GOSSIP_NODE_SUSPICION_H
 #define SOCKETNET_GOSSIP_NODE_SUSPICION_H

@@ -1,7 +1,7 @@
 /*
  * Packets to and from one peer.  The fields are transport.c's; peers.c derives
- * and forgets the keys, suspicion.c raises `boot` when a member record tells a
- * newer one, own.c makes a hello due, peers_heard notes who was heard.
+ * and forgets the keys, suspicion_state.c raises `boot` when a member record
+ * tells a newer one, own.c makes a hello due, peers_heard notes who was heard.
  */
 #ifndef SOCKETNET_GOSSIP_NODE_TRANSPORT_H
 #define SOCKETNET_GOSSIP_NODE_TRANSPORT_H

@@ -1,7 +1,7 @@
 /*
  * The live record set, and what it holds of one writer.  The fields are
- * view.c's and view_offer.c's to write (suspicion.c sets member_entry free by
- * view_drop_member); everybody reads them.
+ * view.c's and view_offer.c's to write (suspicion_state.c sets member_entry
+ * free by view_drop_member); everybody reads them.
  */
 #ifndef SOCKETNET_GOSSIP_NODE_VIEW_H
 #define SOCKETNET_GOSSIP_NODE_VIEW_H
