@@ -713,6 +713,16 @@ size_t puppet_n_seen(const struct puppets *puppets, unsigned to, uint8_t type)
     return n;
 }
 
+bool puppets_has(const struct puppets *puppets, unsigned writer, uint8_t kind,
+                 const char *key)
+{
+    struct record record;
+
+    return node_record_find(puppets->node, puppets->keys[writer].sign_public,
+                            kind, (const uint8_t *)key, strlen(key), &record) &&
+           record.kind == kind;
+}
+
 const struct node_counters *puppets_counters(const struct puppets *puppets)
 {
     return node_counters_get(puppets->node);

@@ -179,6 +179,10 @@ void puppet_renew(struct puppets *puppets, unsigned who, uint8_t byte);
 const struct puppet_seen *puppet_seen(const struct puppets *puppets,
                                       unsigned to, uint8_t type, size_t n);
 size_t puppet_n_seen(const struct puppets *puppets, unsigned to, uint8_t type);
+/* Whether the node holds this record of the puppet's, or its own (0), and no
+ * tombstone in its place. */
+bool puppets_has(const struct puppets *puppets, unsigned writer, uint8_t kind,
+                 const char *key);
 const struct node_counters *puppets_counters(const struct puppets *puppets);
 struct node_member puppets_member(const struct puppets *puppets, unsigned who);
 /* The node writes "redis/INSTANCE", or removes it; struct node_written's

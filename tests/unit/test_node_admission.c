@@ -53,16 +53,6 @@ static void send_service(struct puppets *puppets, unsigned from,
     puppet_send_record(puppets, 4, &record);
 }
 
-static bool has_service(const struct puppets *puppets, unsigned from,
-                        const char *key)
-{
-    struct record record;
-
-    return node_record_find(puppets->node, puppets->keys[from].sign_public,
-                            RECORD_SERVICE, (const uint8_t *)key, strlen(key),
-                            &record);
-}
-
 /* --- Ranges ------------------------------------------------------------------
  */
 
@@ -214,9 +204,9 @@ static void test_expired_writes_nothing_new(void **state)
     send_service(puppets, 3, "before", end_s * 1000);
     send_service(puppets, 3, "after", (end_s + 1) * 1000);
     assert_int_equal(puppets_counters(puppets)->refused_expired, 1);
-    assert_true(has_service(puppets, 3, "redis/installed"));
-    assert_true(has_service(puppets, 3, "redis/before"));
-    assert_false(has_service(puppets, 3, "redis/after"));
+    assert_true(puppets_has(puppets, 3, RECORD_SERVICE, "redis/installed"));
+    assert_true(puppets_has(puppets, 3, RECORD_SERVICE, "redis/before"));
+    assert_false(puppets_has(puppets, 3, RECORD_SERVICE, "redis/after"));
     n_records = node_n_records(puppets->node);
     puppet_member(puppets, 3, &record);
     puppet_send_record(puppets, 3, &record);
@@ -238,11 +228,11 @@ static void test_revoked_is_out(void **state)
     uint64_t refused;
 
     send_service(puppets, 3, "a", PUPPET_WALL_MS);
-    assert_true(has_service(puppets, 3, "redis/a"));
+    assert_true(puppets_has(puppets, 3, RECORD_SERVICE, "redis/a"));
     puppets_clear(puppets);
     puppet_revoke(puppets, 1, key, false, PUPPET_WALL_MS, &record);
     puppet_send_record(puppets, 4, &record);
-    assert_false(has_service(puppets, 3, "redis/a"));
+    assert_false(puppets_has(puppets, 3, RECORD_SERVICE, "redis/a"));
     assert_int_equal(puppets_member(puppets, 3).state, NODE_MEMBER_REMOVED);
     assert_int_equal(puppets_member(puppets, 3).denial, NODE_DENIAL_REVOKED);
     assert_true(puppets->n_removed >= 2); /* service and member record */
@@ -267,7 +257,7 @@ static void test_revoked_is_out(void **state)
     puppet_send_record(puppets, 3, &record);
     assert_int_equal(puppets_member(puppets, 3).state, NODE_MEMBER_ALIVE);
     send_service(puppets, 3, "d", PUPPET_WALL_MS + 3);
-    assert_true(has_service(puppets, 3, "redis/d"));
+    assert_true(puppets_has(puppets, 3, RECORD_SERVICE, "redis/d"));
 }
 
 /* A revocation goes on at once, to all but the revoked. */

@@ -66,16 +66,6 @@ static int end(struct puppets *puppets, const char *name)
     return load(puppets, &record);
 }
 
-static bool has(const struct puppets *puppets, const char *name)
-{
-    struct record record;
-
-    return node_record_find(puppets->node, puppets->keys[ISSUER].sign_public,
-                            RECORD_FUNCTION, (const uint8_t *)name,
-                            strlen(name), &record) &&
-           record.kind == RECORD_FUNCTION;
-}
-
 /* A manifest that lists nothing ends what is declared, and neither claims nor
  * what became of them. */
 static void test_manifest(void **state)
@@ -91,7 +81,8 @@ static void test_manifest(void **state)
     assert_int_equal(put(puppets, "claimed", true), 0);
     assert_int_equal(put(puppets, "declared", false), 0);
     assert_int_equal(end(puppets, "ended"), 0);
-    assert_true(has(puppets, "claimed") && has(puppets, "declared"));
+    assert_true(puppets_has(puppets, ISSUER, RECORD_FUNCTION, "claimed") &&
+                puppets_has(puppets, ISSUER, RECORD_FUNCTION, "declared"));
     manifest.upto =
         (struct record_order){.epoch = puppets->epoch, .seq = puppets->seq};
     assert_int_equal(body_put_manifest(&manifest, body, sizeof(body), &size),
@@ -99,11 +90,11 @@ static void test_manifest(void **state)
     puppet_sign(puppets, ISSUER, RECORD_MANIFEST, NULL, 0, body, size,
                 PUPPET_WALL_MS, &record);
     assert_int_equal(load(puppets, &record), 0);
-    assert_true(has(puppets, "claimed"));
-    assert_false(has(puppets, "declared"));
+    assert_true(puppets_has(puppets, ISSUER, RECORD_FUNCTION, "claimed"));
+    assert_false(puppets_has(puppets, ISSUER, RECORD_FUNCTION, "declared"));
     /* Its tombstone is still there. */
     assert_int_equal(load(puppets, &ended), NODE_LOAD_REFUSED);
-    assert_false(has(puppets, "ended"));
+    assert_false(puppets_has(puppets, ISSUER, RECORD_FUNCTION, "ended"));
     /* One from before the manifest that was late: a claim lives by its order
      * alone. */
     assert_int_equal(put(puppets, "later", true), 0);

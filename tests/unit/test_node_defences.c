@@ -9,16 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool has(const struct puppets *puppets, unsigned writer, const char *key)
-{
-    struct record record;
-
-    return node_record_find(puppets->node, puppets->keys[writer].sign_public,
-                            RECORD_SERVICE, (const uint8_t *)key, strlen(key),
-                            &record) &&
-           record.kind == RECORD_SERVICE;
-}
-
 /* Somebody on the network without the key of whom he names. */
 static void test_tag(void **state)
 {
@@ -31,11 +21,11 @@ static void test_tag(void **state)
     puppet_send_ping(puppets, 2, MESSAGE_PING, 7, 0);
     puppet_send_record(puppets, 2, &record);
     assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_ACK), 0);
-    assert_false(has(puppets, 2, "redis/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     assert_int_equal(puppets_counters(puppets)->dropped_tag, n_dropped + 2);
     puppets->has_no_key = false;
     puppet_send_record(puppets, 2, &record);
-    assert_true(has(puppets, 2, "redis/a"));
+    assert_true(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
 }
 
 /* With the right key, from an address that its certificate does not name. */
@@ -50,7 +40,7 @@ static void test_source(void **state)
     puppet_send_record(puppets, 2, &record);
     puppet_hello(puppets, 2);
     assert_int_equal(puppet_n_seen(puppets, 2, MESSAGE_ACK), 0);
-    assert_false(has(puppets, 2, "redis/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     assert_int_equal(puppets_counters(puppets)->dropped_source, 3);
 }
 
@@ -64,7 +54,7 @@ static void test_cluster(void **state)
     puppets->cluster = other;
     puppet_service(puppets, 2, "a", PUPPET_WALL_MS, &record);
     puppet_send_record(puppets, 2, &record);
-    assert_false(has(puppets, 2, "redis/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     assert_int_equal(puppets_counters(puppets)->refused_cluster, 1);
 }
 
@@ -77,7 +67,7 @@ static void test_signature(void **state)
     puppet_service(puppets, 2, "a", PUPPET_WALL_MS, &record);
     record.bytes[record.size - 1] ^= 1;
     puppet_send_record(puppets, 3, &record);
-    assert_false(has(puppets, 2, "redis/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     assert_int_equal(puppets_counters(puppets)->refused_signature, 1);
 }
 
@@ -119,7 +109,7 @@ static void test_ended(void **state)
                 PUPPET_WALL_MS, &record);
     puppet_send_record(puppets, 2, &record);
     puppet_send_record(puppets, 3, &ended);
-    assert_false(has(puppets, 2, "redis/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     assert_int_equal(puppets_counters(puppets)->refused_old, 1);
 }
 
@@ -151,10 +141,11 @@ static void test_function(void **state)
 
     offer(puppets, "mcp", 2);
     offer(puppets, "we", 2);
-    assert_false(has(puppets, 2, "mcp/a") || has(puppets, 2, "we/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "mcp/a") ||
+                 puppets_has(puppets, 2, RECORD_SERVICE, "we/a"));
     assert_int_equal(puppets_counters(puppets)->refused_rights, 2);
     offer(puppets, "web-shop", 2);
-    assert_true(has(puppets, 2, "web-shop/a"));
+    assert_true(puppets_has(puppets, 2, RECORD_SERVICE, "web-shop/a"));
 }
 
 static void test_address(void **state)
@@ -162,10 +153,10 @@ static void test_address(void **state)
     struct puppets *puppets = *state;
 
     offer(puppets, "redis", 3);
-    assert_false(has(puppets, 2, "redis/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     assert_int_equal(puppets_counters(puppets)->refused_rights, 1);
     offer(puppets, "redis", 2);
-    assert_true(has(puppets, 2, "redis/a"));
+    assert_true(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
 }
 
 int main(void)

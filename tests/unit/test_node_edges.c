@@ -20,15 +20,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool has_record(const struct puppets *puppets, unsigned writer,
-                       uint8_t kind, const char *key)
-{
-    struct record record;
-
-    return node_record_find(puppets->node, puppets->keys[writer].sign_public,
-                            kind, (const uint8_t *)key, strlen(key), &record);
-}
-
 static void answer(struct puppets *puppets, unsigned from, uint16_t nonce)
 {
     uint8_t payload[PACKET_PAYLOAD_MAX];
@@ -556,7 +547,7 @@ static void test_contradiction_of_any(void **state)
         puppet_send_record(puppets, who, &record);
         assert_int_equal(puppets_counters(puppets)->refused_frozen, i + 1);
         assert_false(
-            has_record(puppets, who, RECORD_SERVICE, "redis/contradiction"));
+            puppets_has(puppets, who, RECORD_SERVICE, "redis/contradiction"));
     }
     puppets_end(puppets);
 }
@@ -580,7 +571,7 @@ static void test_late_is_no_contradiction(void **state)
         puppet_send_record(puppets, 2, &record);
         puppet_send_record(puppets, 2, &late);
         (void)snprintf(instance, sizeof(instance), "redis/late%u", i);
-        assert_true(has_record(puppets, 2, RECORD_SERVICE, instance));
+        assert_true(puppets_has(puppets, 2, RECORD_SERVICE, instance));
     }
     assert_int_equal(puppets_counters(puppets)->refused_frozen, 0);
     puppets_end(puppets);
@@ -598,7 +589,7 @@ static void test_late_service(void **state)
     puppet_member(puppets, 2, &member);
     puppet_send_record(puppets, 2, &member);
     puppet_send_record(puppets, 2, &service);
-    assert_true(has_record(puppets, 2, RECORD_SERVICE, "redis/a"));
+    assert_true(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     puppets_end(puppets);
 }
 
@@ -623,14 +614,14 @@ static void test_contradiction_without_memory(void **state)
         puppet_send_record(puppets, 2, &contradiction);
         has_failed = heap_off();
         assert_false(
-            has_record(puppets, 2, RECORD_SERVICE, "redis/contradiction"));
+            puppets_has(puppets, 2, RECORD_SERVICE, "redis/contradiction"));
         puppet_send_record(puppets, 2, &contradiction);
         assert_false(
-            has_record(puppets, 2, RECORD_SERVICE, "redis/contradiction"));
+            puppets_has(puppets, 2, RECORD_SERVICE, "redis/contradiction"));
         puppet_service(puppets, 2, "b", PUPPET_WALL_MS, &record);
         puppet_send_record(puppets, 2, &record);
         assert_true(puppets_counters(puppets)->refused_frozen >= 2);
-        assert_false(has_record(puppets, 2, RECORD_SERVICE, "redis/b"));
+        assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/b"));
         puppets_end(puppets);
     }
 }
@@ -681,8 +672,8 @@ static void test_set_aside(void **state)
     puppet_send_record(puppets, 2, &bad);
     puppet_send_record(puppets, 2, &good);
     assert_int_equal(puppets_counters(puppets)->refused_quarantined, 1);
-    assert_false(has_record(puppets, 2, RECORD_SERVICE, "redis/bad"));
-    assert_true(has_record(puppets, 2, RECORD_SERVICE, "redis/good"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/bad"));
+    assert_true(puppets_has(puppets, 2, RECORD_SERVICE, "redis/good"));
     assert_int_equal(examiner.n_begun, examiner.n_ended);
     puppets_end(puppets);
 }
@@ -736,7 +727,7 @@ static void check_end_without_memory(struct puppets *puppets, uint8_t kind)
         heap_fail_at(n);
         puppet_send_record(puppets, 2, &record);
         has_failed = heap_off();
-        is_taken = !has_record(puppets, 2, RECORD_SERVICE, "redis/i0");
+        is_taken = !puppets_has(puppets, 2, RECORD_SERVICE, "redis/i0");
         assert_int_equal(puppets->n_erased, is_taken ? n_services : 0);
         assert_int_equal(puppets->n_removed, is_taken ? n_services : 0);
         puppet_send_record(puppets, 2, &record);

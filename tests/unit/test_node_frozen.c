@@ -32,17 +32,6 @@ static void freeze(struct puppets *puppets, unsigned who, const char *instance)
     assert_true(puppets_member(puppets, who).is_frozen);
 }
 
-static bool has_service(const struct puppets *puppets, unsigned writer,
-                        const char *key)
-{
-    struct record record;
-
-    return node_record_find(puppets->node, puppets->keys[writer].sign_public,
-                            RECORD_SERVICE, (const uint8_t *)key, strlen(key),
-                            &record) &&
-           record.kind == RECORD_SERVICE; /* no tombstone */
-}
-
 /* Nothing more of it is taken, but that it lives; and the proof is kept and
  * passed on. */
 static void test_frozen(void **state)
@@ -55,7 +44,7 @@ static void test_frozen(void **state)
     assert_int_equal(puppets->n_evidence, 1);
     puppet_service(puppets, 2, "b", PUPPET_WALL_MS, &record);
     puppet_send_record(puppets, 2, &record);
-    assert_false(has_service(puppets, 2, "redis/b"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/b"));
     before = puppets_member(puppets, 2).incarnation;
     puppet_member(puppets, 2, &record);
     puppet_send_record(puppets, 2, &record);
@@ -96,11 +85,11 @@ static void test_after_a_restart(void **state)
     puppets_step(puppets, &start);
     puppets_run(puppets, 2000);
     assert_true(puppets_member(puppets, 2).is_frozen);
-    assert_true(has_service(puppets, 2, "redis/a"));
+    assert_true(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     puppet_hello(puppets, 2);
     puppet_service(puppets, 2, "b", PUPPET_WALL_MS, &record);
     puppet_send_record(puppets, 2, &record);
-    assert_false(has_service(puppets, 2, "redis/b"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/b"));
 }
 
 /* Those who met another pair, and took other records of it before, compare
@@ -181,11 +170,11 @@ static void test_thaw(void **state)
     puppet_renew(puppets, 2, 161);
     puppet_hello(puppets, 2);
     assert_false(puppets_member(puppets, 2).is_frozen);
-    assert_false(has_service(puppets, 2, "redis/a"));
+    assert_false(puppets_has(puppets, 2, RECORD_SERVICE, "redis/a"));
     assert_true(puppets->n_erased >= 2); /* it, and the evidence */
     puppet_service(puppets, 2, "b", PUPPET_WALL_MS, &record);
     puppet_send_record(puppets, 2, &record);
-    assert_true(has_service(puppets, 2, "redis/b"));
+    assert_true(puppets_has(puppets, 2, RECORD_SERVICE, "redis/b"));
     /* What is over does not come back. */
     puppet_send_record(puppets, 3, &puppets->evidence);
     assert_false(puppets_member(puppets, 2).is_frozen);
@@ -261,8 +250,8 @@ static void test_owner_is_freed(void **state)
     assert_int_equal(node_trouble(puppets->node, source), NODE_TROUBLE_NONE);
     assert_int_equal(node_records_each(puppets->node, 0, check_serial, puppets),
                      0);
-    assert_true(has_service(puppets, 0, "redis/kept"));
-    assert_false(has_service(puppets, 0, "redis/gone"));
+    assert_true(puppets_has(puppets, 0, RECORD_SERVICE, "redis/kept"));
+    assert_false(puppets_has(puppets, 0, RECORD_SERVICE, "redis/gone"));
     assert_true(node_record_find(puppets->node, puppets->keys[0].sign_public,
                                  RECORD_MEMBER, (const uint8_t *)"", 0,
                                  &record));
@@ -293,8 +282,8 @@ static void test_another_serial(void **state)
     assert_int_equal(puppets->n_manifests, 2);
     assert_int_equal(node_records_each(puppets->node, 0, check_serial, puppets),
                      0);
-    assert_true(has_service(puppets, 0, "redis/i69"));
-    assert_false(has_service(puppets, 0, "redis/i0"));
+    assert_true(puppets_has(puppets, 0, RECORD_SERVICE, "redis/i69"));
+    assert_false(puppets_has(puppets, 0, RECORD_SERVICE, "redis/i0"));
     n_written = puppets->n_written;
     puppets_run(puppets, 5000);
     assert_int_equal(puppets->n_written, n_written);
