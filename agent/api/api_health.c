@@ -305,7 +305,9 @@ static void find_function_problems(const struct core *core,
         bool is_wanted = true;
         char text[512];
 
-        if (function->n_instances == 0 || function->n_usable > 0) {
+        if (function->n_instances == 0 ||
+            (function->n_usable > 0 &&
+             function->usable[0]->state != CATALOG_HOST_FAULT)) {
             continue;
         }
         for (size_t k = 0; k < function->n_instances; k++) {

@@ -83,6 +83,8 @@ void api_node_name(const struct core *core, const uint8_t key[32],
 #define API_MEMBER_STATES 8
 const char *api_member_state_name(size_t index); /* of one of those states */
 const char *api_member_state(const struct node_member *member);
+/* "", or what it says ails its whole host. */
+const char *api_member_finding(const struct node_member *member);
 void api_members_count(const struct node *node,
                        size_t ret_counts[API_MEMBER_STATES]);
 

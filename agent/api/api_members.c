@@ -34,6 +34,25 @@ const char *api_member_state(const struct node_member *member)
     return api_member_state_name(state_index(member));
 }
 
+const char *api_member_finding(const struct node_member *member)
+{
+    switch (member->body != NULL ? member->body->finding : 0) {
+    case BODY_MEMBER_FINDING_NONE:
+        return "";
+    case BODY_MEMBER_FINDING_SWITCH:
+        return "its Open vSwitch does not answer";
+    case BODY_MEMBER_FINDING_WORKER:
+        return "its worker is not running";
+    case BODY_MEMBER_FINDING_TUNNEL:
+        return "its tunnel is down";
+    case BODY_MEMBER_FINDING_FROZEN:
+        return "its own records contradict each other";
+    default:
+        return "it does not serve, for a reason that only a later release "
+               "knows";
+    }
+}
+
 void api_members_count(const struct node *node,
                        size_t ret_counts[API_MEMBER_STATES])
 {
@@ -103,15 +122,17 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
         json_build_append(&roles, json_string("issuer"));
     }
     root = json_pack(
-        "{s:s, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:I, s:o, s:o, s:o, "
+        "{s:s, s:o, s:o, s:s, s:o, s:b, s:b, s:b, s:o, s:o, s:I, s:o, s:o, "
+        "s:o, "
         "s:o, "
         "s:o, s:o, s:{s:I, s:I}}",
         "name", certificate->name, "key", api_json_hex(member->key, 32), "id",
-        api_json_id(member->id), "state", api_member_state(member), "self",
-        member->is_self, "heard", member->is_heard, "reachable",
-        member->is_reachable, "addresses", endpoints_json(certificate),
-        "subnets", subnets_json(certificate), "rtt_us",
-        (json_int_t)member->rtt_us, "heard_ms_ago",
+        api_json_id(member->id), "state", api_member_state(member), "finding",
+        api_json_text(api_member_finding(member)), "self", member->is_self,
+        "heard", member->is_heard, "reachable", member->is_reachable,
+        "addresses", endpoints_json(certificate), "subnets",
+        subnets_json(certificate), "rtt_us", (json_int_t)member->rtt_us,
+        "heard_ms_ago",
         member->is_self ? json_integer(0)
                         : since(now_ms, member->last_heard_ms),
         "state_ms_ago", since(now_ms, member->state_since_ms), "version",

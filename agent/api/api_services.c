@@ -105,6 +105,12 @@ static const char *instance_state(const struct api *api,
                            ? node_member_state_name(member.state)
                            : "gone");
         break;
+    case CATALOG_HOST_FAULT:
+        (void)snprintf(reason, reason_size, "node %s says: %s", instance->node,
+                       node_member_find(core->node, instance->writer, &member)
+                           ? api_member_finding(&member)
+                           : "it does not serve");
+        break;
     case CATALOG_UNREACHABLE:
         (void)snprintf(reason, reason_size, "node %s does not answer this node",
                        instance->node);

@@ -154,6 +154,8 @@ const char *catalog_state_name(enum catalog_state state)
         return "maintenance";
     case CATALOG_NODE_DOWN:
         return "node-down";
+    case CATALOG_HOST_FAULT:
+        return "host-fault";
     case CATALOG_UNREACHABLE:
         return "unreachable";
     case CATALOG_NOT_HEARD:

@@ -40,6 +40,7 @@ enum catalog_state {
     CATALOG_DRAINING,
     CATALOG_MAINTENANCE,
     CATALOG_NODE_DOWN,   /* its node is dead, or left */
+    CATALOG_HOST_FAULT,  /* its host says that its data plane does not work */
     CATALOG_UNREACHABLE, /* alive for others, not from here */
     CATALOG_NOT_HEARD,   /* of its node this one knows by its store alone: it
                             has not spoken since we started */
@@ -48,12 +49,14 @@ enum catalog_state {
 
 /* Which instances new connections go to: those of the lowest rank there is.
  * Usable ones; while there is none, those not heard, which may be there; and
- * else the unreachable ones, since silence alone withdraws nothing.  The rest
- * get none in any case. */
+ * else the unreachable ones, since silence alone withdraws nothing, and last
+ * those whose host is at fault: its flows may still stand.  The rest get none
+ * in any case. */
 enum catalog_rank {
     CATALOG_RANK_USABLE = 0,
     CATALOG_RANK_NOT_HEARD,
     CATALOG_RANK_UNREACHABLE,
+    CATALOG_RANK_HOST_FAULT,
     CATALOG_RANK_NEVER,
 };
 enum catalog_rank catalog_state_rank(enum catalog_state state);

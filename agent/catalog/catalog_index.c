@@ -41,6 +41,8 @@ enum catalog_rank catalog_state_rank(enum catalog_state state)
         return CATALOG_RANK_NOT_HEARD;
     case CATALOG_UNREACHABLE:
         return CATALOG_RANK_UNREACHABLE;
+    case CATALOG_HOST_FAULT:
+        return CATALOG_RANK_HOST_FAULT;
     case CATALOG_FROZEN:
     case CATALOG_REFUSED:
     case CATALOG_PENDING:
@@ -275,7 +277,7 @@ static void catalog_choose(struct catalog_function *function,
                            struct catalog_sorted *sorted,
                            const struct catalog_instance **usable)
 {
-    enum catalog_rank best = CATALOG_RANK_UNREACHABLE;
+    enum catalog_rank best = CATALOG_RANK_HOST_FAULT;
     size_t n = 0;
 
     for (size_t i = 0; i < function->n_instances; i++) {

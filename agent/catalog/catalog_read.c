@@ -93,6 +93,11 @@ static enum catalog_state catalog_judge(const struct node_member *member,
     if (service->health == BODY_HEALTH_MAINTENANCE) {
         return CATALOG_MAINTENANCE;
     }
+    /* It is one for others: what it is to the host itself, that sees. */
+    if (!member->is_self && member->body != NULL &&
+        member->body->finding != BODY_MEMBER_FINDING_NONE) {
+        return CATALOG_HOST_FAULT;
+    }
     /* A paused agent answers no probe; its data plane still works. */
     if (!member->is_self && !member->is_reachable &&
         member->state != NODE_MEMBER_PAUSED) {

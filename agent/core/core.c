@@ -338,6 +338,7 @@ static enum core_status core_make_handles(struct core *core, bool has_launcher)
     (void)signal(SIGPIPE, SIG_IGN); /* EPIPE tells the same */
     (void)uv_timer_init(core->loop, &internal->tick);
     (void)uv_timer_init(core->loop, &internal->view_timer);
+    core_finding_start(core);
     (void)uv_check_init(core->loop, &internal->check);
     (void)uv_idle_init(core->loop, &internal->idle);
     internal->tick.data = core;
@@ -401,6 +402,7 @@ static void core_close_handles(struct core *core)
     if (internal->has_handles) {
         core_close_handle(&internal->tick);
         core_close_handle(&internal->view_timer);
+        core_close_handle(&internal->finding_timer);
         core_close_handle(&internal->stop_timer);
         core_close_handle(&internal->check);
         core_close_handle(&internal->idle);

@@ -9,6 +9,7 @@
  *   core_write.c    own records on their way to disk
  *   core_offer.c    finished records of the local owner
  *   core_view.c     catalogue and desired state after a change
+ *   core_finding.c  what ails this whole host, for its member record
  *   core_events.c   actions told to people: event log and log lines
  *   core_refuse.c   why it could not start
  *   core_reload.c   the configuration read again (SIGHUP)
@@ -23,6 +24,7 @@
 #include <uv.h>
 
 #include "agent/core/core.h"
+#include "agent/core/damping.h"
 #include "gossip/node/node.h"
 
 /* Setting: this node left the cluster for good. */
@@ -52,6 +54,14 @@ struct core_storing {
 struct core_write_failed {
     struct record_order order;
     int error; /* negative errno */
+};
+
+/* What ails the whole host; core_finding.c's. */
+struct core_finding {
+    uint8_t seen;      /* enum body_member_finding: of the last look ... */
+    uint64_t since_ms; /* ... and since when */
+    uint8_t told;      /* to the node */
+    struct damping damping;
 };
 
 enum core_phase {
@@ -88,6 +98,8 @@ struct core_internal {
     uint64_t stop_ms;      /* ending: at the latest then */
     uv_timer_t tick;       /* the node's deadline */
     uv_timer_t view_timer; /* the next rebuild that is due by time */
+    uv_timer_t finding_timer;
+    struct core_finding finding;
     uv_timer_t stop_timer;
     uv_check_t check; /* after the poll: rebuild, call back */
     uv_idle_t idle;   /* active: the poll does not wait */
@@ -184,6 +196,12 @@ void core_view_observed(struct core *core);
 /* There is work for the check phase of this turn. */
 void core_view_wake(struct core *core);
 void core_view_start(struct core *core);
+
+/* core_finding.c */
+
+void core_finding_start(struct core *core);
+/* Looks at what the worker says and tells the cluster when it may. */
+void core_finding_review(struct core *core);
 
 /* core_events.c */
 

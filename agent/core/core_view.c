@@ -141,6 +141,7 @@ static void core_view_check(uv_check_t *check)
     core_write_report_failed(core);
     if (internal->is_observed) {
         internal->is_observed = false;
+        core_finding_review(core);
         CORE_TELL(core, observed);
     }
     if (internal->is_view_dirty) {

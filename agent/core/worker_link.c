@@ -75,6 +75,7 @@ static void lose(struct worker_link *link, const char *why)
     log_warning("worker lost why=\"%s\"", why);
     detach(link);
     worker_link_fail_asks(link, true, -ENOTCONN);
+    core_view_observed(link->core);
 }
 
 /* A message that could not be queued makes the worker's copy worthless: it

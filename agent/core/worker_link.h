@@ -21,8 +21,10 @@ struct worker_status {
     bool is_connected;
     bool is_observing; /* --observe: plans only */
     bool is_ovs_up;
+    bool was_ovs_up; /* once, since it connected */
     char ovs_text[256];
     bool is_tunnel_up;
+    bool was_tunnel_up; /* likewise */
     char tunnel_text[256];
     uint64_t sent_number;    /* last delta or snapshot sent */
     uint64_t applied_number; /* last one the data plane holds */

@@ -267,6 +267,8 @@ static void take_hello(struct worker_link *link,
     link->status.is_observing = message->flag;
     link->status.is_ovs_up = false;
     link->status.is_tunnel_up = false;
+    link->status.was_ovs_up = false;
+    link->status.was_tunnel_up = false;
     link->status.ovs_text[0] = '\0';
     link->status.tunnel_text[0] = '\0';
     link->status.applied_error[0] = '\0';
@@ -313,6 +315,7 @@ void worker_link_take(struct worker_link *link,
     case IPC_OVS:
         take_up_down(link, "ovs", message, &status->is_ovs_up, status->ovs_text,
                      sizeof(status->ovs_text));
+        status->was_ovs_up = status->was_ovs_up || status->is_ovs_up;
         if (!status->is_ovs_up) {
             worker_link_fail_asks(link, false, -ENOTCONN);
         }
@@ -326,6 +329,7 @@ void worker_link_take(struct worker_link *link,
     case IPC_TUNNEL:
         take_up_down(link, "tunnel", message, &status->is_tunnel_up,
                      status->tunnel_text, sizeof(status->tunnel_text));
+        status->was_tunnel_up = status->was_tunnel_up || status->is_tunnel_up;
         break;
     case IPC_NOTE:
         take_note(link, message);

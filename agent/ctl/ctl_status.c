@@ -168,6 +168,7 @@ int ctl_health(struct ctl *ctl)
 static void add_member(struct ctl_table *table, const json_t *member)
 {
     const char *state = ctl_text(member, "state");
+    const char *finding = json_string_value(json_object_get(member, "finding"));
     const json_t *heard = json_object_get(member, "heard_ms_ago");
     bool is_self = ctl_flag(member, "self");
     const char *address = json_string_value(
@@ -179,8 +180,10 @@ static void add_member(struct ctl_table *table, const json_t *member)
 
     ctl_table_add(table, CTL_COLOR_NONE, "%s", ctl_text(member, "name"));
     ctl_table_add(table, CTL_COLOR_NONE, "%s", address != NULL ? address : "");
-    ctl_table_add(table, is_cut ? CTL_COLOR_WARN : state_color(state), "%s%s",
-                  state_text(state), is_cut ? ",unreachable" : "");
+    ctl_table_add(
+        table, is_cut || finding != NULL ? CTL_COLOR_WARN : state_color(state),
+        "%s%s%s%s", state_text(state), is_cut ? ",unreachable" : "",
+        finding != NULL ? ": " : "", finding != NULL ? finding : "");
     ctl_table_add(table, CTL_COLOR_NONE, "%s",
                   rtt_us > 0 ? ctl_duration(rtt_us, text) : "");
     ctl_table_add(table, CTL_COLOR_NONE, "%s",

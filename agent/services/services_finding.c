@@ -1,8 +1,8 @@
 /*
  * What this host finds out about its own instances goes into their records, so
  * that all others act on it: a port that is not there, a binding that the
- * worker refuses.  A check that fails is the record's health.  Damped, since
- * each change is a signed record for the whole cluster.
+ * worker refuses.  A check that fails is the record's health.  Damped, see
+ * damping.h.
  */
 #include "agent/services/services_internal.h"
 
@@ -12,12 +12,6 @@
 #include "agent/core/worker_link.h"
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
-
-/* What vanished and came back stays so, before others rely on it again. */
-#define SERVICES_BETTER_MS 2000
-/* Changes of one instance that are free, and after them one in so long. */
-#define SERVICES_CHANGES   3
-#define SERVICES_CHANGE_MS 10000
 
 uint8_t services_finding_now(const struct core *core,
                              const struct body_service *service)
@@ -37,48 +31,6 @@ uint8_t services_finding_now(const struct core *core,
         return BODY_FINDING_NO_PORT;
     }
     return BODY_FINDING_NONE;
-}
-
-/* Those that are long past do not count any more. */
-static void services_damping_forget(struct services_damping *damping,
-                                    uint64_t now_ms)
-{
-    while (damping->n_spent > 0 && damping->forget_ms <= now_ms) {
-        damping->n_spent--;
-        damping->forget_ms += SERVICES_CHANGE_MS;
-    }
-}
-
-uint64_t services_damping_due_ms(struct services_damping *damping,
-                                 uint8_t written, uint8_t found,
-                                 uint64_t now_ms)
-{
-    uint64_t due_ms = now_ms;
-
-    services_damping_forget(damping, now_ms);
-    if (found != BODY_FINDING_NONE) {
-        damping->better_ms = 0;
-    } else if (damping->better_ms == 0) {
-        damping->better_ms = now_ms;
-    }
-    if (found == written) {
-        return UINT64_MAX;
-    }
-    if (found == BODY_FINDING_NONE && damping->n_spent > 0) {
-        due_ms = damping->better_ms + SERVICES_BETTER_MS;
-    }
-    if (damping->n_spent >= SERVICES_CHANGES) {
-        due_ms = MAX_OF(due_ms, damping->forget_ms);
-    }
-    return due_ms;
-}
-
-void services_damping_spend(struct services_damping *damping, uint64_t now_ms)
-{
-    if (damping->n_spent == 0) {
-        damping->forget_ms = now_ms + SERVICES_CHANGE_MS;
-    }
-    damping->n_spent++;
 }
 
 static const char *services_finding_name(uint8_t finding)
@@ -113,8 +65,8 @@ void services_findings_review(struct services *services)
     DL_FOREACH (services->entries, entry) {
         struct body_service *service = &entry->registration.service;
         uint8_t found = services_finding_now(core, service);
-        uint64_t due_ms = services_damping_due_ms(
-            &entry->damping, service->finding, found, now_ms);
+        uint64_t due_ms =
+            damping_due_ms(&entry->damping, service->finding, found, now_ms);
 
         if (due_ms > now_ms) {
             next_ms = MIN_OF(next_ms, due_ms);
@@ -123,7 +75,7 @@ void services_findings_review(struct services *services)
         log_info("function=%s instance=%s finding=%s", service->function,
                  service->instance, services_finding_name(found));
         service->finding = found;
-        services_damping_spend(&entry->damping, now_ms);
+        damping_spend(&entry->damping, now_ms);
         if (!entry->is_held) {
             (void)services_write_or_log(entry, false); /* tried again */
         }

@@ -20,6 +20,7 @@
 #include <uv.h>
 
 #include "agent/core/core.h"
+#include "agent/core/damping.h"
 #include "agent/services/services.h"
 
 /* function '/' instance, terminated: the record's key. */
@@ -41,13 +42,6 @@ struct services_setting {
     char text[]; /* not terminated */
 };
 
-/* How the finding of an instance changed lately; services_finding.c's. */
-struct services_damping {
-    uint64_t better_ms; /* nothing is found since then; 0: something is */
-    unsigned n_spent;   /* changes not yet forgotten */
-    uint64_t forget_ms; /* when the next of them is */
-};
-
 /* Somebody who waits for an entry's record. */
 struct services_waiter {
     services_done_fn done;
@@ -63,7 +57,7 @@ struct services_entry {
         registration; /* with the slot, health and finding written last */
     char *source;     /* file that registered it; NULL: the API */
     struct services_checker *checker;
-    struct services_damping damping;
+    struct damping damping;
     struct services_waiter *waiters; /* for the next write */
     unsigned n_writing;
     bool is_written;  /* a record of it is stored */
@@ -217,17 +211,6 @@ uint8_t services_finding_now(const struct core *core,
                              const struct body_service *service);
 /* Writes the findings that changed, now or when it is their time. */
 void services_findings_review(struct services *services);
-/*
- * When a change of what is written to what is found may be written, on the
- * clock of `now_ms`: worse at once, better when it has been so for 2 s, but
- * the first time; after three changes one in 10 s.  UINT64_MAX: there is
- * nothing to change.
- */
-uint64_t services_damping_due_ms(struct services_damping *damping,
-                                 uint8_t written, uint8_t found,
-                                 uint64_t now_ms);
-/* The change is written. */
-void services_damping_spend(struct services_damping *damping, uint64_t now_ms);
 
 /* services_file.c */
 

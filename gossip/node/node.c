@@ -288,6 +288,9 @@ static int handle(struct node *node, const struct node_event *event,
     case NODE_EVENT_LEAVE:
         say(node, BODY_MEMBER_LEFT, 0, actions);
         return 0;
+    case NODE_EVENT_FINDING:
+        node->own.finding = event->finding; /* told in the same step */
+        return 0;
     case NODE_EVENT_WRITE:
     case NODE_EVENT_REMOVE:
         write_own(node, event, actions);

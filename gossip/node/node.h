@@ -136,6 +136,7 @@ enum node_event_type {
     NODE_EVENT_STREAM_CLOSED, /* also when opening failed: stream id 0 */
     NODE_EVENT_PAUSE,         /* the agent stops, its host does not */
     NODE_EVENT_LEAVE,         /* the node leaves the cluster for good */
+    NODE_EVENT_FINDING,       /* what ails the whole host is another now */
     /* Make the next own record: sequence, HLC, signature, a STORE action.  It
      * enters the view and is sent when COMMITTED arrives.  The result is in
      * *written, whatever node_step says of the rest of the step. */
@@ -207,6 +208,7 @@ struct node_event {
     uint8_t peer[32];          /* STREAM_OPENED, STREAM_CLOSED */
     bool is_initiator;         /* STREAM_OPENED */
     uint32_t pause_s;          /* PAUSE */
+    uint8_t finding;           /* FINDING: enum body_member_finding */
     uint8_t kind;              /* WRITE, REMOVE; likewise the key */
     const uint8_t *key;
     size_t key_size;

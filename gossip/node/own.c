@@ -158,6 +158,13 @@ bool own_is_of_health(const struct node *node, const struct node_event *event)
            memcmp(packed, entry->record.body, size) == 0;
 }
 
+/* What all are told of the whole host. */
+static uint8_t own_finding(const struct node *node)
+{
+    return view_is_frozen(&node->self->records) ? BODY_MEMBER_FINDING_FROZEN
+                                                : node->own.finding;
+}
+
 /* The record that says how we are; 0 or what own_write says. */
 static int write_member(struct node *node, bool is_urgent,
                         struct node_actions *actions,
@@ -168,9 +175,7 @@ static int write_member(struct node *node, bool is_urgent,
         .pause_s = node->own.pause_s,
         .protocol_min = PACKET_VERSION,
         .protocol_max = PACKET_VERSION,
-        .finding = view_is_frozen(&node->self->records)
-                       ? BODY_MEMBER_FINDING_FROZEN
-                       : BODY_MEMBER_FINDING_NONE,
+        .finding = own_finding(node),
     };
     uint8_t packed[128];
     size_t size;
@@ -430,14 +435,12 @@ static bool is_member_due(const struct node *node)
            !node->own.is_twin && node->own.phase >= NODE_PHASE_WRITING;
 }
 
-/* All are told that we are out, or in again. */
-static void tell_frozen(struct node *node, struct node_actions *actions)
+/* All are told that we are out, or in again, and why. */
+static void tell_finding(struct node *node, struct node_actions *actions)
 {
-    bool is_frozen = view_is_frozen(&node->self->records);
-
     if (node->own.phase == NODE_PHASE_READY && !node->own.is_twin &&
-        is_frozen !=
-            (node->self->member.body.finding == BODY_MEMBER_FINDING_FROZEN) &&
+        node->own.state != BODY_MEMBER_LEFT &&
+        own_finding(node) != node->self->member.body.finding &&
         !node->own.is_member_owed && !node->own.is_member_pending) {
         own_refute(node, actions);
     }
@@ -451,7 +454,7 @@ int own_tick(struct node *node, struct node_actions *actions)
         error = become_ready(node, actions) ? error : -ENOMEM;
     }
     start(node, actions);
-    tell_frozen(node, actions);
+    tell_finding(node, actions);
     if (is_member_due(node) && node->now_ms >= node->own.retry_ms) {
         own_write_member(node, actions);
     }

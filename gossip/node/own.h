@@ -54,6 +54,7 @@ struct own {
 
     uint8_t state; /* enum body_member_state to be announced */
     uint32_t pause_s;
+    uint8_t finding; /* enum body_member_finding: of the host, by its owner */
     char version[BODY_NAME_SIZE];
     bool is_member_owed;              /* a member record must be written */
     bool is_member_pending;           /* ... is on its way to the disk: */

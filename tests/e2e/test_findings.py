@@ -58,6 +58,54 @@ def test_refused(lab, two):
     lab.deregister("host2", "redis", "--instance", "wrong")
 
 
+def process_name(pid):
+    with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def member(lab, host, node):
+    return next(m for m in lab.json(host, "members")["members"] if m["name"] == node)
+
+
+def test_switch_down(lab, two):
+    """The switch of one host is away: the others leave that host out, and say why."""
+    before = instance(lab, "host1", "host2")["signer"]
+    lab("vswitchd", "host2", "kill")
+    try:
+        lab.until(lambda: is_at(lab, "host1", "host2", "host-fault"), 30, instance(lab, "host1", "host2"))
+        found = instance(lab, "host1", "host2")
+        assert found["usable"] is False and "host2 says: its Open vSwitch does not answer" in found["reason"], found
+        assert member(lab, "host1", "host2")["finding"] == "its Open vSwitch does not answer"
+        assert "alive: its Open vSwitch does not answer" in lab.ctl("host1", "members").out
+        resolved = lab.json("host1", "resolve", "redis")
+        assert [i["node"] for i in resolved["instances"]] == ["host1"], resolved
+        assert [i["node"] for i in resolved["unusable"]] == ["host2"], resolved
+        lab.until(lambda: "10.0.2.203:6379" not in lab.groups("host1"))
+        assert failed(lab, 20) == 0
+        assert lab.ctl("host1", "status", check=False).status == 0
+        # A change of the member record, and none of its instances'.
+        assert instance(lab, "host1", "host2")["signer"] == before
+    finally:
+        lab("vswitchd", "host2", "start")
+    lab.until(lambda: is_at(lab, "host1", "host2", "usable"), 30, instance(lab, "host1", "host2"))
+    lab.until(lambda: "10.0.2.203:6379" in lab.groups("host1"))
+    assert member(lab, "host1", "host2")["finding"] is None
+
+
+def test_worker_down(lab, two):
+    """Without its worker a host follows no change: others are better."""
+    launcher, *children = lab.agent_pids("host2")
+    worker = next(pid for pid in children if process_name(pid) == "agent-worker")
+    lab.sh("host2", "kill", "-STOP", str(launcher))
+    try:
+        lab.sh("host2", "kill", "-KILL", str(worker))
+        lab.until(lambda: is_at(lab, "host1", "host2", "host-fault"), 30, instance(lab, "host1", "host2"))
+        assert "its worker is not running" in instance(lab, "host1", "host2")["reason"]
+    finally:
+        lab.sh("host2", "kill", "-CONT", str(launcher))
+    lab.until(lambda: is_at(lab, "host1", "host2", "usable"), 30, instance(lab, "host1", "host2"))
+
+
 def test_none_left(lab, two):
     for host in ("host1", "host2"):
         lab("container-down", host, "redis")

@@ -448,6 +448,24 @@ static void test_states(void **state)
     service.health = BODY_HEALTH_PASSING;
     fake_node_service(world.node, 2, &service);
     assert_int_equal(state_of(&world), CATALOG_CRITICAL);
+    /* Its whole host: another's word, known or of a later release. */
+    service.finding = BODY_FINDING_NONE;
+    fake_node_service(world.node, 2, &service);
+    assert_int_equal(state_of(&world), CATALOG_UNREACHABLE);
+    for (unsigned finding = 1; finding < 6; finding++) {
+        struct body_member body = {.finding = (uint8_t)finding};
+
+        member->body = &body;
+        assert_int_equal(state_of(&world), CATALOG_HOST_FAULT);
+        member->is_self = true;
+        assert_int_not_equal(state_of(&world), CATALOG_HOST_FAULT);
+        member->is_self = false;
+    }
+    member->body = NULL;
+    assert_int_equal(catalog_state_rank(CATALOG_HOST_FAULT),
+                     CATALOG_RANK_HOST_FAULT);
+    assert_true(catalog_state_carries(CATALOG_HOST_FAULT));
+    assert_string_equal(catalog_state_name(CATALOG_HOST_FAULT), "host-fault");
     /* Of who contradicted itself nothing is believed. */
     member->is_frozen = true;
     assert_int_equal(state_of(&world), CATALOG_FROZEN);

@@ -416,6 +416,48 @@ static void test_health_is_at_once(void **state)
     assert_int_equal(find_service(puppets).port, 81);
 }
 
+static void find(struct puppets *puppets, uint8_t finding)
+{
+    struct node_event event = {.type = NODE_EVENT_FINDING, .finding = finding};
+
+    puppets_step(puppets, &event);
+}
+
+/* What ails the host is one member record, sent at once; what was told already
+ * is none, and a refutation keeps it. */
+static void test_finding_is_at_once(void **state)
+{
+    struct puppets *puppets = *state;
+    struct record_order before = puppets_member(puppets, 0).incarnation;
+    struct puppet_record record;
+
+    puppets->holds_commits = true;
+    find(puppets, BODY_MEMBER_FINDING_NONE);
+    assert_int_equal(puppets->n_held, 0);
+    find(puppets, BODY_MEMBER_FINDING_SWITCH);
+    assert_int_equal(puppets->n_held, 1);
+    assert_int_equal(puppets_member(puppets, 0).body->finding,
+                     BODY_MEMBER_FINDING_SWITCH);
+    assert_true(record_order_compare(puppets_member(puppets, 0).incarnation,
+                                     before) > 0);
+    puppets_clear(puppets);
+    puppets_run(puppets, NODE_TUNING_DEFAULT.coalesce_ms);
+    assert_true(n_sent(puppets, RECORD_MEMBER) > 0);
+    puppets_commit(puppets);
+    find(puppets, BODY_MEMBER_FINDING_SWITCH);
+    puppets_run(puppets, 1000);
+    assert_int_equal(puppets->n_held, 0);
+    puppet_accusation(puppets, 1, 0, &record);
+    puppet_send_record(puppets, 1, &record);
+    assert_int_equal(puppets->n_held, 1);
+    assert_int_equal(puppets_member(puppets, 0).body->finding,
+                     BODY_MEMBER_FINDING_SWITCH);
+    puppets_commit(puppets);
+    find(puppets, BODY_MEMBER_FINDING_NONE);
+    assert_int_equal(puppets_member(puppets, 0).body->finding,
+                     BODY_MEMBER_FINDING_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +481,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refutation_is_at_once, setup,
                                         puppets_teardown),
         cmocka_unit_test_setup_teardown(test_health_is_at_once, setup,
+                                        puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_finding_is_at_once, setup,
                                         puppets_teardown),
         cmocka_unit_test_setup_teardown(test_before_the_first_write, setup,
                                         puppets_teardown),

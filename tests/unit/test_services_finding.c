@@ -43,38 +43,38 @@ static uint8_t written(void)
 
 static void test_damping(void **state)
 {
-    struct services_damping damping = {0};
+    struct damping damping = {0};
     uint64_t now = 1000;
 
     (void)state;
-    assert_int_equal(services_damping_due_ms(&damping, 0, 0, now), NEVER);
+    assert_int_equal(damping_due_ms(&damping, 0, 0, now), NEVER);
     /* The first time better is at once too. */
-    assert_int_equal(services_damping_due_ms(&damping, 1, 0, now), now);
-    assert_int_equal(services_damping_due_ms(&damping, 0, 1, now), now);
-    services_damping_spend(&damping, now);
-    assert_int_equal(services_damping_due_ms(&damping, 1, 1, now), NEVER);
+    assert_int_equal(damping_due_ms(&damping, 1, 0, now), now);
+    assert_int_equal(damping_due_ms(&damping, 0, 1, now), now);
+    damping_spend(&damping, now);
+    assert_int_equal(damping_due_ms(&damping, 1, 1, now), NEVER);
     /* Then it has to last, from its beginning on. */
     now = 1500;
-    assert_int_equal(services_damping_due_ms(&damping, 1, 0, now), 3500);
+    assert_int_equal(damping_due_ms(&damping, 1, 0, now), 3500);
     now = 3000;
-    assert_int_equal(services_damping_due_ms(&damping, 1, 0, now), 3500);
-    assert_int_equal(services_damping_due_ms(&damping, 1, 1, now), NEVER);
+    assert_int_equal(damping_due_ms(&damping, 1, 0, now), 3500);
+    assert_int_equal(damping_due_ms(&damping, 1, 1, now), NEVER);
     now = 3499;
-    assert_int_equal(services_damping_due_ms(&damping, 1, 0, now), 5499);
+    assert_int_equal(damping_due_ms(&damping, 1, 0, now), 5499);
     now = 5499;
-    assert_int_equal(services_damping_due_ms(&damping, 1, 0, now), 5499);
-    services_damping_spend(&damping, now);
+    assert_int_equal(damping_due_ms(&damping, 1, 0, now), 5499);
+    damping_spend(&damping, now);
     /* Worse, and other, is at once... */
-    assert_int_equal(services_damping_due_ms(&damping, 0, 2, 5500), 5500);
-    services_damping_spend(&damping, 5500);
+    assert_int_equal(damping_due_ms(&damping, 0, 2, 5500), 5500);
+    damping_spend(&damping, 5500);
     /* ... after three it waits for its turn, 10 s after the first. */
-    assert_int_equal(services_damping_due_ms(&damping, 2, 1, 5600), 11000);
-    assert_int_equal(services_damping_due_ms(&damping, 2, 1, 10999), 11000);
-    assert_int_equal(services_damping_due_ms(&damping, 2, 1, 11000), 11000);
-    services_damping_spend(&damping, 11000);
-    assert_int_equal(services_damping_due_ms(&damping, 1, 2, 11001), 21000);
+    assert_int_equal(damping_due_ms(&damping, 2, 1, 5600), 11000);
+    assert_int_equal(damping_due_ms(&damping, 2, 1, 10999), 11000);
+    assert_int_equal(damping_due_ms(&damping, 2, 1, 11000), 11000);
+    damping_spend(&damping, 11000);
+    assert_int_equal(damping_due_ms(&damping, 1, 2, 11001), 21000);
     /* All is forgotten in time. */
-    assert_int_equal(services_damping_due_ms(&damping, 0, 0, 60000), NEVER);
+    assert_int_equal(damping_due_ms(&damping, 0, 0, 60000), NEVER);
     assert_int_equal(damping.n_spent, 0);
 }
 
