@@ -10,6 +10,8 @@
  *   worker_learn.c      where containers are; worker_neighbors.c (pure)
  *   worker_probe.c      asking for addresses by ARP
  *   worker_hold.c       packets for containers not known yet
+ *   worker_policy.c     its own rules: configuration, charter, own networks
+ *   worker_connected.c  those networks, as they change
  *   worker_reconcile.c  rounds: observe, plan, diff, apply
  *   worker_state.c      the desired set and its numbering (pure)
  *   worker_cache.c      what the switch holds, as we know it (pure)

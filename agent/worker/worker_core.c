@@ -17,6 +17,7 @@
 #include "agent/ipc/ipc_queue.h"
 #include "agent/system/clock.h"
 #include "agent/system/watch.h"
+#include "agent/worker/worker_connected.h"
 #include "agent/worker/worker_learn.h"
 #include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
@@ -376,6 +377,11 @@ static void send_number(struct worker *worker, uint8_t type, uint64_t number,
     worker_core_send(worker, &message);
 }
 
+void worker_core_want_snapshot(struct worker *worker)
+{
+    send_number(worker, IPC_WANT_SNAPSHOT, worker->state.number, 0);
+}
+
 static void take(struct worker *worker, const struct ipc_message *message)
 {
     int result;
@@ -387,6 +393,7 @@ static void take(struct worker *worker, const struct ipc_message *message)
     result = worker_state_handle(&worker->state, message);
     if (result == WORKER_STATE_CHANGED) {
         worker_core_send_refusals(worker);
+        worker_connected_tell(worker);
         worker_probe_update(worker);
         worker_reconcile_soon(worker);
     } else if (result == WORKER_STATE_BAD) {
@@ -394,7 +401,7 @@ static void take(struct worker *worker, const struct ipc_message *message)
     } else if (result != 0) {
         log_warning("%s, asking for a snapshot",
                     result < 0 ? strerror(-result) : "a message is missing");
-        send_number(worker, IPC_WANT_SNAPSHOT, worker->state.number, 0);
+        worker_core_want_snapshot(worker);
     }
 }
 

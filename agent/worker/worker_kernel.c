@@ -14,6 +14,7 @@
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/system/watch.h"
+#include "agent/worker/worker_connected.h"
 #include "agent/worker/worker_core.h"
 #include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
@@ -68,6 +69,7 @@ static void on_watch(short events, void *data)
         kernel->needs_look = true;
         worker_reconcile_soon(worker);
     }
+    worker_connected_look(worker, kernel->netlink);
     if (kernel->is_port_link_changed) {
         worker_ports_changed(worker);
     }

@@ -17,6 +17,8 @@ struct worker {
     const struct config *config;
     bool observe;
     struct plan_policy policy;
+    struct prefix covered[64]; /* subnets that worker_connected.c told of */
+    size_t n_covered;
     uint8_t *buffer; /* IPC_MESSAGE_MAX: what is received, message by message */
 
     /* What core wants: fed by worker_core.c, judged by worker_reconcile.c. */

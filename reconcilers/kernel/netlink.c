@@ -244,6 +244,15 @@ static bool route_concerns(const struct netlink *netlink,
            (oif != NULL && watch_is(&netlink->bridge, (int)nla_get_u32(oif)));
 }
 
+/* A router's others come and go by the thousand. */
+static bool is_default_route(struct nlmsghdr *header)
+{
+    const struct rtmsg *route = nlmsg_data(header);
+
+    return nlmsg_datalen(header) >= (int)sizeof(*route) &&
+           route->rtm_dst_len == 0;
+}
+
 static bool address_concerns(const struct netlink *netlink,
                              struct nlmsghdr *header)
 {
@@ -278,10 +287,12 @@ static int event_valid(struct nl_msg *message, void *data)
         break;
     case RTM_NEWADDR:
     case RTM_DELADDR:
+        netlink->is_connected_changed = true;
         concerns = !netlink->has_policy || address_concerns(netlink, header);
         break;
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
+        netlink->is_connected_changed |= is_default_route(header);
         concerns = route_concerns(netlink, header);
         break;
     case RTM_NEWNEIGH:
@@ -307,9 +318,18 @@ bool netlink_run(struct netlink *netlink)
         if (error < 0) {
             /* ENOBUFS: some were lost; nobody knows which. */
             netlink->is_changed = true;
+            netlink->is_connected_changed = true;
         }
     }
     return netlink->is_changed;
+}
+
+bool netlink_take_connected_changed(struct netlink *netlink)
+{
+    bool is_changed = netlink->is_connected_changed;
+
+    netlink->is_connected_changed = false;
+    return is_changed;
 }
 
 void netlink_on_link(struct netlink *netlink, netlink_link_fn fn, void *data)

@@ -42,6 +42,15 @@ _must_check_ int netlink_interface(struct netlink *netlink, const char *name,
                                    struct address *ret_address,
                                    uint32_t *ret_mtu, int *ret_ifindex);
 
+/* What the host is connected to now, sorted, each once: the bridge's networks
+ * are marked as such.  0 or negative errno; -ENOSPC: there is more, and *ret_n
+ * is set. */
+_must_check_ int netlink_connected(struct netlink *netlink, const char *bridge,
+                                   struct plan_connected *ret, size_t capacity,
+                                   size_t *ret_n);
+/* Whether addresses or default routes changed since this was last asked. */
+bool netlink_take_connected_changed(struct netlink *netlink);
+
 /* One change made or planned, as text, for --observe and the log. */
 typedef void (*netlink_note_fn)(const char *text, void *data);
 

@@ -33,6 +33,7 @@ struct netlink {
     struct netlink_watch tunnel;
     struct netlink_watch bridge;
     struct netlink_watch mesh;
+    bool is_connected_changed;
     bool is_changed;         /* set while notifications are read */
     netlink_link_fn link_fn; /* NULL: nobody asks */
     void *link_data;

@@ -42,9 +42,24 @@ enum plan_error {
     PLAN_E_REFUSED = 1, /* the policy forbids it */
 };
 
-/* Ranges of a kind in a charter, and prefixes of the host's interfaces. */
+/* Ranges of a kind in a charter, and what a host is connected to. */
 #define PLAN_RANGES_MAX    8
-#define PLAN_CONNECTED_MAX 64
+#define PLAN_CONNECTED_MAX 256
+
+/* What a prefix is to this host. */
+enum plan_connected_kind {
+    PLAN_CONNECTED_ADDRESS = 1, /* its own, as a /32 or /128 */
+    PLAN_CONNECTED_NETWORK = 2, /* of an interface */
+    PLAN_CONNECTED_GATEWAY = 3, /* it sends by it, as a /32 or /128 */
+    PLAN_CONNECTED_ROUTE = 4,   /* another's route: told of, not refused */
+};
+
+struct plan_connected {
+    struct prefix prefix;
+    enum plan_connected_kind kind;
+    bool is_bridge; /* of the bridge's own port, where containers are */
+    char interface[DESIRED_PORT_SIZE];
+};
 
 /* The worker's own, root-owned rules (from the configuration file), and what it
  * found out itself. */
@@ -58,9 +73,7 @@ struct plan_policy {
     size_t n_containers;
     struct prefix mesh[PLAN_RANGES_MAX];
     size_t n_mesh;
-    /* Of this host's interfaces: the network, and the address as a /32, /128.
-     */
-    struct prefix connected[PLAN_CONNECTED_MAX];
+    struct plan_connected connected[PLAN_CONNECTED_MAX];
     size_t n_connected;
     struct address gateway; /* family 0: not told to be one */
     const char *tunnel_device;
@@ -151,6 +164,11 @@ _must_check_ int plan_make(const struct desired *desired,
 _must_check_ int plan_validate(const struct desired_item *item,
                                const struct plan_policy *policy,
                                char ret_reason[PLAN_TEXT_SIZE]);
+/* A route of this host's that the subnet lies in, or NULL: that one is taken
+ * all the same. */
+const struct plan_connected *
+plan_covering_route(const struct plan_policy *policy,
+                    const struct prefix *subnet);
 /* Key text of an item, "function/redis/6/6379", "host/<id hex>",
  * "local/10.0.3.203": as IPC_REFUSED and pending name it. */
 void plan_item_text(const struct desired_item *item,

@@ -66,22 +66,75 @@ static bool is_inside(const struct prefix *prefix, const struct prefix *ranges,
     return n == 0;
 }
 
+static bool is_within(const struct prefix *inner, const struct prefix *outer)
+{
+    return outer->len <= inner->len && prefix_contains(outer, &inner->address);
+}
+
 /* Nobody gets what this host itself is, or is connected to: a route for it
- * would cut the host off. */
+ * would cut the host off, and one for a part of a network would take what is
+ * there.  The bridge's network may have other hosts' containers in it. */
 static int judge_connected(const struct prefix *subnet,
                            const struct plan_policy *policy,
                            char ret_reason[PLAN_TEXT_SIZE])
 {
+    static const char *const what[] = {
+        [PLAN_CONNECTED_ADDRESS] = "this host's own address",
+        [PLAN_CONNECTED_NETWORK] = "which this host is connected to",
+        [PLAN_CONNECTED_GATEWAY] = "this host's gateway",
+    };
     char text[PREFIX_TEXT_SIZE], other[PREFIX_TEXT_SIZE];
 
     for (size_t i = 0; i < policy->n_connected; i++) {
-        if (subnet->len <= policy->connected[i].len &&
-            prefix_contains(subnet, &policy->connected[i].address)) {
+        const struct plan_connected *connected = &policy->connected[i];
+
+        if (connected->kind == PLAN_CONNECTED_ROUTE) {
+            continue;
+        }
+        if (is_within(&connected->prefix, subnet)) {
+            return refuse(
+                ret_reason, "subnet %s holds %s, %s", prefix_text(subnet, text),
+                prefix_text(&connected->prefix, other), what[connected->kind]);
+        }
+        if (connected->kind == PLAN_CONNECTED_NETWORK &&
+            !connected->is_bridge && is_within(subnet, &connected->prefix)) {
             return refuse(ret_reason,
-                          "subnet %s holds %s, which this host is connected "
-                          "to",
+                          "subnet %s is a part of %s, which this host is "
+                          "connected to by %s",
                           prefix_text(subnet, text),
-                          prefix_text(&policy->connected[i], other));
+                          prefix_text(&connected->prefix, other),
+                          connected->interface);
+        }
+    }
+    return 0;
+}
+
+const struct plan_connected *
+plan_covering_route(const struct plan_policy *policy,
+                    const struct prefix *subnet)
+{
+    for (size_t i = 0; i < policy->n_connected; i++) {
+        if (policy->connected[i].kind == PLAN_CONNECTED_ROUTE &&
+            is_within(subnet, &policy->connected[i].prefix)) {
+            return &policy->connected[i];
+        }
+    }
+    return NULL;
+}
+
+/* Another host's mesh address that is ours would take what is sent to us. */
+static int judge_mesh(const struct address *mesh,
+                      const struct plan_policy *policy,
+                      char ret_reason[PLAN_TEXT_SIZE])
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (size_t i = 0; i < policy->n_connected; i++) {
+        if (policy->connected[i].kind == PLAN_CONNECTED_ADDRESS &&
+            address_equal(&policy->connected[i].prefix.address, mesh)) {
+            return refuse(
+                ret_reason, "mesh address %s is this host's own, on %s",
+                address_text(mesh, text), policy->connected[i].interface);
         }
     }
     return 0;
@@ -174,6 +227,9 @@ static int judge_host(const struct desired_host *host,
                       "mesh address %s is outside the mesh ranges of the "
                       "cluster's charter",
                       text);
+    }
+    if (!host->is_self) {
+        error = judge_mesh(&host->mesh, policy, ret_reason);
     }
     for (size_t i = 0; i < host->n_subnets && error == 0; i++) {
         error =

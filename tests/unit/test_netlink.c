@@ -554,15 +554,97 @@ static void test_links(void **state)
 #define TEST(function)                                                         \
     cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+static bool has_connected(const struct plan_connected *list, size_t n,
+                          enum plan_connected_kind kind, const char *text)
+{
+    struct prefix prefix;
+
+    assert_int_equal(prefix_parse(text, &prefix), 0);
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].kind == kind && list[i].prefix.len == prefix.len &&
+            address_equal(&list[i].prefix.address, &prefix.address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Networks, addresses, gateways of one and of several hops, other ends of
+ * links, routes; not ours, and nothing that is nobody's. */
+static void test_connected(void **state)
+{
+    struct plan_connected list[32] = {0};
+    size_t n = 0;
+    size_t n_before;
+    struct notes notes;
+
+    (void)state;
+    ovs_fixture_shell("ip link set lo up");
+    (void)apply(false, &notes);
+    (void)netlink_run(world.netlink);
+    (void)netlink_take_connected_changed(world.netlink);
+    assert_int_equal(netlink_connected(world.netlink, "socket", list,
+                                       ARRAY_SIZE(list), &n_before),
+                     0);
+    assert_true(has_connected(list, n_before, PLAN_CONNECTED_ADDRESS,
+                              "100.104.70.1/32"));
+    assert_true(has_connected(list, n_before, PLAN_CONNECTED_NETWORK,
+                              "100.104.70.0/24"));
+    for (size_t i = 0; i < n_before; i++) {
+        assert_int_not_equal(list[i].prefix.address.bytes[0], 127);
+        assert_int_not_equal(list[i].prefix.address.bytes[0], 0xfe);
+        assert_int_equal(list[i].is_bridge,
+                         strcmp(list[i].interface, "socket") == 0);
+        assert_int_not_equal(list[i].kind, PLAN_CONNECTED_ROUTE);
+    }
+    ovs_fixture_shell(
+        "ip addr add 192.168.7.5 peer 192.168.8.1/32 dev nm-privacy && "
+        "ip route add default via 100.104.70.7 && "
+        "ip route add 172.20.0.0/16 dev nm-privacy && "
+        "ip route add 172.21.0.0/16 nexthop via 100.104.70.8 "
+        "nexthop via 100.104.70.9 && "
+        "ip -6 addr add fd09::5/64 dev nm-privacy nodad");
+    (void)netlink_run(world.netlink);
+    assert_true(netlink_take_connected_changed(world.netlink));
+    assert_false(netlink_take_connected_changed(world.netlink));
+    assert_int_equal(
+        netlink_connected(world.netlink, "socket", list, ARRAY_SIZE(list), &n),
+        0);
+    assert_true(
+        has_connected(list, n, PLAN_CONNECTED_ADDRESS, "192.168.7.5/32"));
+    assert_true(
+        has_connected(list, n, PLAN_CONNECTED_NETWORK, "192.168.8.1/32"));
+    assert_true(
+        has_connected(list, n, PLAN_CONNECTED_GATEWAY, "100.104.70.7/32"));
+    assert_true(
+        has_connected(list, n, PLAN_CONNECTED_GATEWAY, "100.104.70.8/32"));
+    assert_true(
+        has_connected(list, n, PLAN_CONNECTED_GATEWAY, "100.104.70.9/32"));
+    assert_true(has_connected(list, n, PLAN_CONNECTED_ROUTE, "172.20.0.0/16"));
+    assert_true(has_connected(list, n, PLAN_CONNECTED_ROUTE, "172.21.0.0/16"));
+    assert_true(has_connected(list, n, PLAN_CONNECTED_NETWORK, "fd09::/64"));
+    /* What does not fit is said; routes leave room for the rest. */
+    assert_int_equal(netlink_connected(world.netlink, "socket", list, 2, &n),
+                     -ENOSPC);
+    assert_int_equal(n, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_apply),        TEST(test_update),
-        TEST(test_repair),       TEST(test_not_ours),
-        TEST(test_missing),      TEST(test_refused),
-        TEST(test_remove_all),   TEST(test_interface),
-        TEST(test_quiet),        TEST(test_links),
-        TEST(test_each_refused), TEST(test_no_descriptors),
+        cmocka_unit_test_setup_teardown(test_connected, setup, teardown),
+        TEST(test_apply),
+        TEST(test_update),
+        TEST(test_repair),
+        TEST(test_not_ours),
+        TEST(test_missing),
+        TEST(test_refused),
+        TEST(test_remove_all),
+        TEST(test_interface),
+        TEST(test_quiet),
+        TEST(test_links),
+        TEST(test_each_refused),
+        TEST(test_no_descriptors),
     };
 
     if (!ovs_fixture_enter_namespace()) {

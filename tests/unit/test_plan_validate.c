@@ -64,6 +64,70 @@ static void expect_allowed(const struct plan_sample *sample,
     }
 }
 
+static void connect(struct plan_sample *sample, enum plan_connected_kind kind,
+                    const char *prefix, const char *interface)
+{
+    struct plan_connected *connected =
+        &sample->policy.connected[sample->policy.n_connected++];
+
+    connected->kind = kind;
+    connected->prefix = sample_prefix(prefix);
+    connected->is_bridge = strcmp(interface, "socket") == 0;
+    (void)snprintf(connected->interface, sizeof(connected->interface), "%s",
+                   interface);
+}
+
+/* Nobody takes what this host is connected to, nor a part of it; containers'
+ * subnets may lie in the bridge's own network, and in others' routes. */
+static void test_validate_connected(void **state)
+{
+    struct plan_sample sample;
+    struct desired_item host = {.type = DESIRED_HOST};
+    struct prefix *subnet = &host.host.subnets[0];
+
+    (void)state;
+    sample_init(&sample);
+    connect(&sample, PLAN_CONNECTED_ADDRESS, "192.168.7.5/32", "eth0");
+    connect(&sample, PLAN_CONNECTED_NETWORK, "192.168.7.0/24", "eth0");
+    connect(&sample, PLAN_CONNECTED_NETWORK, "10.0.0.0/16", "socket");
+    connect(&sample, PLAN_CONNECTED_GATEWAY, "172.16.9.1/32", "eth1");
+    connect(&sample, PLAN_CONNECTED_ADDRESS, "100.104.70.1/32", "nm-privacy");
+    connect(&sample, PLAN_CONNECTED_ROUTE, "172.20.0.0/16", "eth1");
+    (void)snprintf(host.host.name, sizeof(host.host.name), "host9");
+    host.host.mesh = sample_address("100.104.70.9");
+    host.host.n_subnets = 1;
+    *subnet = sample_prefix("10.0.9.0/24");
+    expect_allowed(&sample, &host);
+    assert_null(plan_covering_route(&sample.policy, subnet));
+    *subnet = sample_prefix("192.168.0.0/16");
+    expect_refused(&sample, &host, "holds 192.168.7.5/32, this host's own");
+    *subnet = sample_prefix("192.168.7.128/25");
+    expect_refused(&sample, &host,
+                   "is a part of 192.168.7.0/24, which this host is connected "
+                   "to by eth0");
+    *subnet = sample_prefix("172.16.9.0/24");
+    expect_refused(&sample, &host, "holds 172.16.9.1/32, this host's gateway");
+    *subnet = sample_prefix("172.16.9.1/32");
+    expect_refused(&sample, &host, "this host's gateway");
+    *subnet = sample_prefix("172.16.8.0/24");
+    expect_allowed(&sample, &host);
+    *subnet = sample_prefix("172.20.3.0/24");
+    expect_allowed(&sample, &host);
+    assert_string_equal(plan_covering_route(&sample.policy, subnet)->interface,
+                        "eth1");
+    *subnet = sample_prefix("172.0.0.0/8"); /* the gateway is in it */
+    expect_refused(&sample, &host, "this host's gateway");
+    *subnet = sample_prefix("10.0.9.0/24");
+    host.host.mesh = sample_address("100.104.70.1");
+    expect_refused(&sample, &host,
+                   "mesh address 100.104.70.1 is this host's own, on "
+                   "nm-privacy");
+    host.host.is_self = true;
+    *subnet = sample_prefix("10.0.1.0/24");
+    expect_allowed(&sample, &host);
+    sample_done(&sample);
+}
+
 /* What lies outside the charter's ranges, and what the host itself is. */
 static void test_validate_ranges(void **state)
 {
@@ -77,9 +141,8 @@ static void test_validate_ranges(void **state)
     sample.policy.n_containers = 1;
     sample.policy.mesh[0] = sample_prefix("100.104.0.0/16");
     sample.policy.n_mesh = 1;
-    sample.policy.connected[0] = sample_prefix("10.0.7.5/32");
-    sample.policy.connected[1] = sample_prefix("10.0.6.0/24");
-    sample.policy.n_connected = 2;
+    connect(&sample, PLAN_CONNECTED_ADDRESS, "10.0.7.5/32", "eth0");
+    connect(&sample, PLAN_CONNECTED_NETWORK, "10.0.6.0/24", "eth0");
     (void)snprintf(host.host.name, sizeof(host.host.name), "host9");
     host.host.mesh = sample_address("100.104.70.9");
     host.host.n_subnets = 1;
@@ -94,8 +157,6 @@ static void test_validate_ranges(void **state)
     expect_refused(&sample, &host, "10.0.7.0/24 holds 10.0.7.5/32");
     host.host.subnets[0] = sample_prefix("10.0.6.0/24");
     expect_refused(&sample, &host, "10.0.6.0/24 holds 10.0.6.0/24");
-    host.host.subnets[0] = sample_prefix("10.0.6.0/25"); /* only a part */
-    expect_allowed(&sample, &host);
     host.host.mesh = sample_address("100.105.0.1");
     expect_refused(&sample, &host, "100.105.0.1 is outside the mesh ranges");
     function.function.n_backends = 1;
@@ -265,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_validate_hosts),
+        cmocka_unit_test(test_validate_connected),
         cmocka_unit_test(test_validate_ranges),
         cmocka_unit_test(test_validate_bounds),
         cmocka_unit_test(test_validate_own_subnets),
