@@ -6,6 +6,7 @@
  */
 #include "agent/api/api_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -204,6 +205,19 @@ static void find_worker_problems(const struct core *core,
         return;
     }
     status = worker_link_status(core->worker);
+    if (!status->is_connected && status->other_version != 0) {
+        char text[160];
+
+        (void)snprintf(
+            text, sizeof(text),
+            "the worker is of another version than core (it speaks %" PRIu64
+            "): flows stay as they are and follow no change",
+            status->other_version);
+        add(problems, "fail", "worker-version", text,
+            "the launcher starts it again; when this stays, the program was "
+            "replaced under it: systemctl restart socketnet");
+        return;
+    }
     if (!status->is_connected) {
         add(problems, "fail", "worker",
             "the worker is not connected: flows stay as they are and follow "

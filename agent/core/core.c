@@ -379,6 +379,16 @@ static void core_tell_launcher(const struct core *core)
     }
 }
 
+void core_want_worker(const struct core *core)
+{
+    struct ipc_message message = {.type = IPC_RESTART, .fd = -1};
+
+    if (core->internal->has_control &&
+        ipc_send(IPC_CONTROL_FD, &message) != 0) {
+        log_warning("the launcher could not be asked for another worker");
+    }
+}
+
 static void core_close_handle(void *handle)
 {
     if (!uv_is_closing(handle)) {

@@ -197,6 +197,11 @@ void core_view_observed(struct core *core);
 void core_view_wake(struct core *core);
 void core_view_start(struct core *core);
 
+/* core.c */
+
+/* The launcher shall start the worker again: it is of another version. */
+void core_want_worker(const struct core *core);
+
 /* core_finding.c */
 
 void core_finding_start(struct core *core);

@@ -186,6 +186,10 @@ static void on_watch(short events, void *data)
 
 void worker_link_attach(struct worker_link *link, int fd)
 {
+    struct ipc_message hello = {.type = IPC_HELLO,
+                                .number = IPC_VERSION,
+                                .value = (int64_t)getpid(),
+                                .fd = -1};
     int error;
 
     if (link->fd >= 0) {
@@ -200,6 +204,7 @@ void worker_link_attach(struct worker_link *link, int fd)
         lose(link, strerror(-error));
         return;
     }
+    send_message(link, &hello);
     worker_link_settle(link);
 }
 

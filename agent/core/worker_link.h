@@ -19,6 +19,8 @@ struct worker_link;
 /* What the worker last reported, for `status` and `service show`. */
 struct worker_status {
     bool is_connected;
+    uint64_t
+        other_version; /* of a worker that cannot be spoken with; 0: none */
     bool is_observing; /* --observe: plans only */
     bool is_ovs_up;
     bool was_ovs_up; /* once, since it connected */

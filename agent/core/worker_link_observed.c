@@ -12,6 +12,7 @@
 
 #include "agent/config/config.h"
 #include "agent/core/core.h"
+#include "agent/core/core_internal.h"
 #include "agent/core/events.h"
 #include "agent/json/json_text.h"
 #include "agent/system/log.h"
@@ -258,11 +259,15 @@ static void take_hello(struct worker_link *link,
                        const struct ipc_message *message)
 {
     if (message->number != IPC_VERSION) {
-        log_error("worker speaks version=%llu, core speaks %d: restart the "
-                  "agent, both are one program",
-                  (unsigned long long)message->number, IPC_VERSION);
+        log_warning("worker speaks version=%llu, core speaks %d: the launcher "
+                    "is asked to start it again; flows stay",
+                    (unsigned long long)message->number, IPC_VERSION);
+        link->status.is_connected = false;
+        link->status.other_version = message->number;
+        core_want_worker(link->core);
         return;
     }
+    link->status.other_version = 0;
     link->status.is_connected = true;
     link->status.is_observing = message->flag;
     link->status.is_ovs_up = false;

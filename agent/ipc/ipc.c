@@ -54,6 +54,7 @@ static const char *ipc_shape(uint8_t type)
         return "vt";
     case IPC_PEER:
     case IPC_READY:
+    case IPC_RESTART:
         return "";
     default:
         return NULL;

@@ -19,7 +19,7 @@
 
 #include "gossip/base/macros.h"
 
-#define IPC_VERSION     1
+#define IPC_VERSION     2
 #define IPC_CONTROL_FD  3
 #define IPC_MESSAGE_MAX 65536
 
@@ -30,8 +30,10 @@ enum ipc_type {
     IPC_SNAPSHOT_END = 3,   /* [3, number]: the state is now `number` */
     IPC_DELTA = 4,          /* [4, number, op, item bin]; number = last + 1 */
     IPC_QUERY = 5,          /* [5, id, name str] */
+    /* both ways, first of all; with another version nothing else counts */
+    IPC_HELLO =
+        16, /* [16, IPC_VERSION, pid, is_observing bool (core: false)] */
     /* worker to core */
-    IPC_HELLO = 16,         /* [16, IPC_VERSION, pid, is_observing bool] */
     IPC_WANT_SNAPSHOT = 17, /* [17, last number]: start, or a gap */
     IPC_APPLIED = 18,  /* [18, number, n changes, duration us, error str] */
     IPC_PORT = 19,     /* [19, port name, ofport int (-1: absent, 0: not open,
@@ -48,6 +50,8 @@ enum ipc_type {
     IPC_PEER = 40, /* [40] */
     /* children to launcher */
     IPC_READY = 41, /* [41] */
+    /* core to launcher */
+    IPC_RESTART = 42, /* [42]: the worker is of another version than core */
 };
 
 /* In place of an OpenFlow port number. */

@@ -147,7 +147,10 @@ static void read_control(struct launcher *launcher,
         if (message.fd >= 0) {
             (void)close(message.fd); /* children have none to give */
         }
-        if (message.type == IPC_NOTE && !child->is_ready) {
+        if (message.type == IPC_RESTART && child == &launcher->core &&
+            !launcher->is_stopping) {
+            launcher_child_replace(&launcher->worker);
+        } else if (message.type == IPC_NOTE && !child->is_ready) {
             keep_note(child, &message);
         } else if (message.type == IPC_READY && !child->is_ready) {
             if (child == &launcher->core) {

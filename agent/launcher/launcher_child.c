@@ -29,6 +29,8 @@
 #define BACKOFF_FORGIVE_MS 30000
 /* What it waits for is said again after this. */
 #define SAY_AGAIN_MS 600000
+/* A worker that is asked to end for another is killed after this. */
+#define REPLACE_MS 3000
 
 /* Core gives up its rights before it becomes core; what it then could not
  * read is said here, with what to do, and not by whoever stumbles over it. */
@@ -218,6 +220,10 @@ void launcher_child_ended(struct launcher_child *child, const char *how,
 
     if (child->note[0] != '\0') {
         child_wait(child);
+    } else if (child->is_replaced) {
+        log_warning("process=%s is started again, as core does not know its "
+                    "version in_ms=%u",
+                    child->verb, child->backoff_ms);
     } else if (child->is_renewed) {
         log_info("process=%s is started again with the new configuration",
                  child->verb);
@@ -232,7 +238,17 @@ void launcher_child_ended(struct launcher_child *child, const char *how,
                   child->backoff_ms);
     }
     child->is_renewed = false;
+    child->is_replaced = false;
     child_retry(child);
+}
+
+void launcher_child_replace(struct launcher_child *worker)
+{
+    if (worker->pid > 0 && worker->kill_ms == 0) {
+        worker->is_replaced = true;
+        worker->kill_ms = clock_now_ms() + REPLACE_MS;
+        (void)kill(worker->pid, SIGTERM); /* it may just have ended */
+    }
 }
 
 void launcher_child_ready(struct launcher_child *child)

@@ -41,6 +41,7 @@ struct launcher_child {
     bool was_ready;    /* in any of its lives */
     bool wants_reload; /* SIGHUP, once it is ready */
     bool is_renewed;   /* it ends because the configuration changed */
+    bool is_replaced;  /* it ends because core is of another version */
     char note[LAUNCHER_NOTE_SIZE]; /* why it cannot start, "": not said */
     char said[LAUNCHER_NOTE_SIZE]; /* what of that was logged last ... */
     uint64_t said_ms;              /* ... and when; 0: not waiting */
@@ -67,6 +68,9 @@ void launcher_child_start(struct launcher *launcher,
 /* It ended and shall not stay so: says why, and when it is started again. */
 void launcher_child_ended(struct launcher_child *child, const char *how,
                           int number);
+/* Core cannot speak with this worker: another takes its place, as soon as the
+ * pause between starts allows, and finds the flows standing. */
+void launcher_child_replace(struct launcher_child *worker);
 /* It said that it is ready. */
 void launcher_child_ready(struct launcher_child *child);
 

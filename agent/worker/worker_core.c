@@ -54,6 +54,8 @@ struct worker_core {
     char tunnel_text[256];
     char last_note[256];
     uint64_t applied_number;
+    bool is_known;   /* it has said hello in our version */
+    bool is_refused; /* ... or another, or nothing: said once */
 };
 
 int worker_core_new(struct worker *worker)
@@ -382,10 +384,35 @@ void worker_core_want_snapshot(struct worker *worker)
     send_number(worker, IPC_WANT_SNAPSHOT, worker->state.number, 0);
 }
 
+/* Nothing of it is done; core has us started again. */
+static void refuse_core(struct worker *worker,
+                        const struct ipc_message *message)
+{
+    if (!worker->core->is_refused) {
+        worker->core->is_refused = true;
+        log_warning("core speaks version=%llu, this worker %d: waiting to be "
+                    "started again; the data plane stays as it is",
+                    message->type == IPC_HELLO
+                        ? (unsigned long long)message->number
+                        : 1ULL, /* that had no hello */
+                    IPC_VERSION);
+    }
+}
+
 static void take(struct worker *worker, const struct ipc_message *message)
 {
     int result;
 
+    if (message->type == IPC_HELLO) {
+        worker->core->is_known = message->number == IPC_VERSION;
+    }
+    if (!worker->core->is_known) {
+        refuse_core(worker, message);
+        return;
+    }
+    if (message->type == IPC_HELLO) {
+        return;
+    }
     if (message->type == IPC_QUERY) {
         worker_query_start(worker, message);
         return;
@@ -456,6 +483,8 @@ void worker_core_attach(struct worker *worker, int fd)
         return;
     }
     worker->core->fd = fd;
+    worker->core->is_known = false;
+    worker->core->is_refused = false;
     worker_state_reconnected(&worker->state);
     worker_reconcile_new_core(worker);
     forget_told(worker->core);

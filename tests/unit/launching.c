@@ -119,6 +119,20 @@ static void child_become_ready(const char *verb)
     }
 }
 
+/* root/core.replace: told to the launcher once, and taken away. */
+static void child_ask(const char *verb)
+{
+    struct ipc_message message = {.type = IPC_RESTART, .fd = -1};
+    char name[32];
+    char path[128];
+
+    (void)snprintf(name, sizeof(name), "%s.replace", verb);
+    if (unlink(launching_path(launching_root, name, path)) == 0 &&
+        ipc_send(IPC_CONTROL_FD, &message) != 0) {
+        _exit(95);
+    }
+}
+
 /* What root/VERB says: a number is the exit status at once ("!7": of one life
  * only), and what follows it is told to the launcher before. */
 static void child_obey(const char *verb)
@@ -183,6 +197,7 @@ static int child_main(const char *verb)
             return 0;
         }
         child_obey(verb);
+        child_ask(verb);
     }
     child_says(verb, "end");
     return 0;

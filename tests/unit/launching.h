@@ -28,8 +28,8 @@ struct config *launching_load_config(void);
 
 /* Writes a file of the directory; NULL removes it.  For "core" and "worker" it
  * is an exit status ("!7": of one life only), and after a blank what the child
- * tells the launcher before; "core.slow": core is not ready while it is there.
- */
+ * tells the launcher before; "core.slow": core is not ready while it is there;
+ * "core.replace": it asks for another worker, once. */
 void launching_tell(const char *name, const char *what);
 
 /* agent.yaml without further lines, and the launcher: its process id. */

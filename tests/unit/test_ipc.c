@@ -22,7 +22,7 @@ static const uint8_t types[] = {
     IPC_QUERY,          IPC_HELLO,         IPC_WANT_SNAPSHOT, IPC_APPLIED,
     IPC_PORT,           IPC_OVS,           IPC_REFUSED,       IPC_REPLY,
     IPC_TUNNEL,         IPC_NOTE,          IPC_NEIGHBOR,      IPC_PEER,
-    IPC_READY};
+    IPC_READY,          IPC_RESTART};
 
 static struct ipc_message sample(uint8_t type)
 {

@@ -46,6 +46,29 @@ static void test_starts_introduces_and_stops(void **state)
     assert_int_equal(launcher_is_running(launching_run_dir), 0);
 }
 
+/* Core met a worker of another version; a worker has no say in that. */
+static void test_replaces_the_worker(void **state)
+{
+    pid_t pid = launching_start(true);
+
+    (void)state;
+    launching_wait("core peer", 1);
+    launching_wait("worker peer", 1);
+    launching_tell("core.replace", "x");
+    launching_wait("worker peer", 2);
+    launching_wait("core peer", 2); /* a new pair for both */
+    assert_int_equal(launching_count("worker end"), 1);
+    launching_wait_in("err", "core does not know its version", 1);
+    launching_tell("worker.replace", "x");
+    launching_tell("core.replace", "x");
+    launching_wait("worker peer", 3);
+    assert_int_equal(launching_count("core start uid=1"),
+                     geteuid() == 0 ? 1 : 0);
+    assert_int_equal(launching_count("worker end"), 2);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(launching_wait_exit(pid), 0);
+}
+
 static void test_restarts_what_dies(void **state)
 {
     pid_t pid = launching_start(true);
@@ -239,6 +262,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_starts_introduces_and_stops),
+        cmocka_unit_test(test_replaces_the_worker),
         cmocka_unit_test(test_restarts_what_dies),
         cmocka_unit_test(test_ends_with_core),
         cmocka_unit_test(test_gives_up_when_core_cannot_start),

@@ -6,15 +6,18 @@
  * those run whose name it matches.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <linux/sockios.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -40,7 +43,8 @@ struct world {
     struct core_internal internal;
     pid_t worker;
     pid_t container;
-    int control; /* launcher's end */
+    int control;  /* launcher's end of the worker's */
+    int launcher; /* ... and of core's */
     char events[65536];
     bool is_done; /* what is waited for came */
     int error;
@@ -696,6 +700,89 @@ static void test_is_replaced(void **state)
     free(after);
 }
 
+static void send_to(int fd, uint8_t type, uint64_t number)
+{
+    struct ipc_message message = {.type = type, .number = number, .fd = -1};
+
+    assert_int_equal(ipc_send(fd, &message), 0);
+}
+
+/* Whether the other end has read all. */
+static bool is_read(int fd)
+{
+    int left = 1;
+
+    assert_int_equal(ioctl(fd, SIOCOUTQ, &left), 0);
+    return left == 0;
+}
+
+/* A core of another version, and one that says no hello: nothing of what they
+ * want is done, and what stands stays. */
+static void test_core_of_another_version(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct ipc_message peer = {.type = IPC_PEER};
+        int pair[2];
+        int before = count(OURS);
+
+        assert_int_equal(
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        peer.fd = pair[1];
+        assert_int_equal(ipc_send(world.control, &peer), 0);
+        (void)close(pair[1]);
+        if (i == 0) {
+            send_to(pair[0], IPC_HELLO, IPC_VERSION + 1);
+        }
+        send_to(pair[0], IPC_SNAPSHOT_BEGIN, 1);
+        send_to(pair[0], IPC_SNAPSHOT_END, 1);
+        wait_until(is_read(pair[0]));
+        for (unsigned k = 0; k < 30; k++) {
+            turn();
+            assert_int_equal(count(OURS), before);
+        }
+        (void)close(pair[0]);
+    }
+    (void)stop_worker(SIGTERM);
+}
+
+/* A worker of another version is not listened to; the launcher is asked for
+ * another. */
+static void test_worker_of_another_version(void **state)
+{
+    const struct worker_status *status = worker_link_status(world.core.worker);
+    struct ipc_message message;
+    uint8_t buffer[256];
+    int pair[2];
+
+    (void)state;
+    (void)stop_worker(SIGTERM);
+    wait_until(!status->is_connected);
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    worker_link_attach(world.core.worker, pair[0]);
+    assert_int_equal(ipc_receive(pair[1], buffer, sizeof(buffer), &message), 0);
+    assert_int_equal(message.type, IPC_HELLO);
+    assert_int_equal(message.number, IPC_VERSION);
+    send_to(pair[1], IPC_HELLO, IPC_VERSION + 1);
+    send_to(pair[1], IPC_WANT_SNAPSHOT, 0);
+    wait_until(status->other_version == IPC_VERSION + 1);
+    wait_until(is_read(pair[1]));
+    assert_false(status->is_connected);
+    assert_int_equal(
+        ipc_receive(world.launcher, buffer, sizeof(buffer), &message), 0);
+    assert_int_equal(message.type, IPC_RESTART);
+    turn();
+    /* No snapshot for it. */
+    assert_int_equal(ipc_receive(pair[1], buffer, sizeof(buffer), &message),
+                     IPC_E_AGAIN);
+    send_to(pair[1], IPC_HELLO, IPC_VERSION);
+    wait_until(status->is_connected);
+    assert_int_equal(status->other_version, 0);
+    (void)close(pair[1]);
+    wait_until(!status->is_connected);
+}
+
 static void test_removes_everything_of_ours(void **state)
 {
     (void)state;
@@ -776,6 +863,21 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Core's control socket, before anything else takes its number. */
+static void open_launcher(void)
+{
+    int pair[2];
+
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    world.launcher = fcntl(pair[0], F_DUPFD_CLOEXEC, IPC_CONTROL_FD + 1);
+    assert_true(world.launcher > IPC_CONTROL_FD);
+    if (pair[1] != IPC_CONTROL_FD) {
+        assert_int_equal(dup2(pair[1], IPC_CONTROL_FD), IPC_CONTROL_FD);
+    }
+    world.internal.has_control = true;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -795,6 +897,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(test_holds_down, with_worker),
         cmocka_unit_test_setup(test_refuses_what_policy_forbids, with_worker),
         cmocka_unit_test_setup(test_is_replaced, with_worker),
+        cmocka_unit_test_setup(test_core_of_another_version, with_worker),
+        cmocka_unit_test_setup(test_worker_of_another_version, with_worker),
         cmocka_unit_test_setup(test_removes_everything_of_ours, with_worker),
         cmocka_unit_test_setup(test_observes, without_worker),
     };
@@ -806,6 +910,7 @@ int main(int argc, char **argv)
     if (!ovs_fixture_can_run()) {
         return OVS_FIXTURE_SKIP;
     }
+    open_launcher();
     if (argc == 2) {
         cmocka_set_test_filter(argv[1]);
     }
