@@ -277,9 +277,9 @@ static int run(struct join *join, const char *peer, const char *token,
 }
 
 int command_join(struct config *config, const char *peer, const char *token,
-                 const char *name)
+                 const char *name, bool replaces)
 {
-    struct join join = {.config = config};
+    struct join join = {.config = config, .request.replaces = replaces};
     int status = run(&join, peer, token, name);
 
     join_result_done(&join.result);

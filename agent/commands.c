@@ -71,6 +71,8 @@ static const struct args_option join_options[] = {
      .value = "FILE",
      .help = "a file that holds it, so that ps does not show it"},
     {.name = "--name", .value = "NAME", .help = "name of this node"},
+    {.name = "--replace",
+     .help = "take the place of the dead host that the token names"},
     {0},
 };
 
@@ -271,7 +273,8 @@ static int run_join(const struct program_call *call)
     }
     if (status == 0) {
         status = command_join(config, call->args.words[0], token,
-                              args_get(&call->args, "--name"));
+                              args_get(&call->args, "--name"),
+                              args_get(&call->args, "--replace") != NULL);
     }
     sodium_memzero(token, sizeof(token));
     return status;

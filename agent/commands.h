@@ -6,6 +6,8 @@
 #ifndef SOCKETNET_AGENT_COMMANDS_H
 #define SOCKETNET_AGENT_COMMANDS_H
 
+#include <stdbool.h>
+
 #include "gossip/base/address.h"
 
 struct config;
@@ -19,8 +21,9 @@ int command_init(struct config *config, const char *name,
                  const char *cluster_name,
                  const struct join_charter_ranges *ranges);
 
-/* `agent join PEER --token T`.  Touches no network state. */
+/* `agent join PEER --token T`; `replaces`: in the place of who has the name.
+ * Touches no network state. */
 int command_join(struct config *config, const char *peer, const char *token,
-                 const char *name);
+                 const char *name, bool replaces);
 
 #endif

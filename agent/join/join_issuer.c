@@ -1,11 +1,13 @@
 /*
  * The issuer's half of joining: checks, redeems the token, writes the
  * certificate as an own record, answers; see join_issuer.h.  join_message.c
- * knows the bytes, join_judge.c what may be given away.
+ * knows the bytes, join_grant.c what the token allows, join_judge.c what may be
+ * given away, join_replace.c who may be put out of the way.
  */
 #include "agent/join/join_issuer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,14 +20,12 @@
 #include "agent/identity/identity.h"
 #include "agent/identity/token.h"
 #include "agent/identity/token_ledger.h"
+#include "agent/join/join_grant.h"
 #include "agent/join/join_judge.h"
 #include "agent/join/join_message.h"
+#include "agent/join/join_replace.h"
 #include "agent/system/log.h"
 #include "gossip/wire/message.h"
-
-#define JOIN_VALID_S (365u * 86400u)
-/* The joiner's clock may be behind ours. */
-#define JOIN_BACKDATE_S 3600u
 
 enum join_state {
     JOIN_STATE_WAITING = 0, /* for the request */
@@ -39,6 +39,10 @@ struct join_issuer {
     void *data;
     enum join_state state;
     struct join_request request;
+    struct store_token token; /* that it came with */
+    struct body_certificate body;
+    bool has_holder; /* of the name, who is to be replaced ... */
+    uint8_t holder[32];
     uint8_t frame[LIMIT_FRAME_SIZE];
 };
 
@@ -272,69 +276,6 @@ static uint64_t issuer_ends_s(const struct join_issuer *issuer)
                : 0;
 }
 
-static void fill_body(const struct join_issuer *issuer,
-                      const struct store_token *token, uint64_t now_s,
-                      struct body_certificate *ret)
-{
-    const struct join_request *request = &issuer->request;
-    struct body_certificate *body = ret;
-
-    *body = (struct body_certificate){0};
-    memcpy(body->sign_public, request->sign_public, 32);
-    memcpy(body->exchange_public, request->exchange_public, 32);
-    memcpy(body->wireguard_public, request->wireguard_public, 32);
-    memcpy(body->name, request->name, sizeof(body->name));
-    memcpy(body->mesh, request->mesh, sizeof(body->mesh));
-    body->n_mesh = request->n_mesh;
-    memcpy(body->subnets, request->subnets, sizeof(body->subnets));
-    body->n_subnets = request->n_subnets;
-    body->roles = BODY_ROLE_MEMBER;
-    body->n_functions = MIN_OF(token->n_functions, LIMIT_CERT_FUNCTIONS);
-    for (size_t i = 0; i < body->n_functions; i++) {
-        (void)snprintf(body->functions[i], sizeof(body->functions[i]), "%s",
-                       token->functions[i]);
-    }
-    body->not_before_s = now_s - JOIN_BACKDATE_S;
-    /* No certificate outlives its issuer's. */
-    body->not_after_s = MIN_OF(now_s + JOIN_VALID_S, issuer_ends_s(issuer));
-    body->generation = 1;
-    do {
-        randombytes_buf(&body->serial, sizeof(body->serial));
-    } while (body->serial == 0);
-}
-
-/* Whether an earlier certificate says what the request asks for, so that it
- * answers a request that is made again. */
-static bool is_same(const struct body_certificate *old,
-                    const struct body_certificate *new)
-{
-    if (strcmp(old->name, new->name) != 0 || old->roles != new->roles ||
-        old->n_mesh != new->n_mesh || old->n_subnets != new->n_subnets ||
-        old->n_functions != new->n_functions ||
-        memcmp(old->exchange_public, new->exchange_public, 32) != 0 ||
-        memcmp(old->wireguard_public, new->wireguard_public, 32) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < old->n_mesh; i++) {
-        if (!endpoint_equal(&old->mesh[i], &new->mesh[i])) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < old->n_subnets; i++) {
-        if (old->subnets[i].len != new->subnets[i].len ||
-            !address_equal(&old->subnets[i].address,
-                           &new->subnets[i].address)) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < old->n_functions; i++) {
-        if (strcmp(old->functions[i], new->functions[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Whether the joiner's key is certified no more. */
 static bool is_denied(const struct join_issuer *issuer)
 {
@@ -406,12 +347,75 @@ static void refuse_token(struct join_issuer *issuer, int error)
     }
 }
 
+/* The request may replace who has its name.  JOIN_OK, or the status and a
+ * text. */
+static enum join_status judge_holder(struct join_issuer *issuer,
+                                     char text[JOIN_TEXT_SIZE])
+{
+    issuer->has_holder = false;
+    return !issuer->request.replaces
+               ? JOIN_OK
+               : join_replace_judge(issuer->core->node, &issuer->request,
+                                    &issuer->token,
+                                    core_wall_ms(issuer->core) / 1000,
+                                    &issuer->has_holder, issuer->holder, text);
+}
+
+static void on_replaced(struct core *core, int error, struct record_order order,
+                        void *data)
+{
+    struct join_issuer *issuer = data;
+
+    (void)order;
+    if (error != 0) {
+        refuse_failed(issuer, core->store_problem != NULL
+                                  ? core->store_problem
+                                  : "its store did not take the revocation");
+        return;
+    }
+    log_info("join: name=%s its former key is revoked", issuer->request.name);
+    write_certificate(issuer, &issuer->body);
+}
+
+/* First the old key is revoked, then the new one certified: when that is cut
+ * short the same key asks again and finds the name free. */
+static void replace(struct join_issuer *issuer)
+{
+    struct body_revocation revocation = {.serial = 0}; /* every certificate */
+    uint8_t bytes[LIMIT_RECORD_SIZE];
+    char text[JOIN_TEXT_SIZE];
+    size_t size = 0;
+    int error;
+
+    /* While the token went to the disk it may have come back. */
+    if (judge_holder(issuer, text) != JOIN_OK) {
+        refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);
+        return;
+    }
+    if (!issuer->has_holder) {
+        write_certificate(issuer, &issuer->body);
+        return;
+    }
+    (void)snprintf(revocation.reason, sizeof(revocation.reason),
+                   "replaced by %016" PRIx64,
+                   record_node_id(issuer->request.sign_public));
+    error = body_put_revocation(&revocation, bytes, sizeof(bytes), &size);
+    if (error == 0) {
+        error = core_write(issuer->core, RECORD_REVOCATION, issuer->holder, 32,
+                           bytes, size, on_replaced, issuer);
+    }
+    if (error != 0) {
+        refuse_failed(issuer, "it cannot write the revocation of the former "
+                              "key; see `agentctl status` there");
+    }
+}
+
 static void on_redeemed(int error, const struct store_token *token, void *data)
 {
     struct join_issuer *issuer = data;
     uint64_t now_s = core_wall_ms(issuer->core) / 1000;
+    struct body_certificate *body = &issuer->body;
     struct body_certificate old;
-    struct body_certificate body;
     struct record record;
 
     if (error != 0) {
@@ -419,92 +423,25 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
         return;
     }
     token_ledger_use(issuer->core->tokens, token);
-    fill_body(issuer, token, now_s, &body);
+    join_grant_fill(&issuer->request, token, now_s, issuer_ends_s(issuer),
+                    body);
     if (find_certificate(issuer, &record, &old)) {
-        if (is_same(&old, &body) && old.not_after_s > now_s &&
+        if (join_grant_is_same(&old, body) && old.not_after_s > now_s &&
             !is_denied(issuer)) {
             answer(issuer, &record); /* the first answer got lost */
             return;
         }
-        body.generation = old.generation;
+        body->generation = old.generation;
     }
-    write_certificate(issuer, &body);
-}
-
-/* Whether the token fits, and may still be used by this key. */
-static int judge_token(const struct join_issuer *issuer,
-                       const struct store_token *token, uint64_t now_s)
-{
-    const struct join_request *request = &issuer->request;
-    uint8_t hash[32];
-
-    token_hash_secret(request->secret, hash);
-    if (sodium_memcmp(hash, token->secret_hash, sizeof(hash)) != 0) {
-        return STORE_E_NOT_FOUND;
+    if (issuer->has_holder) {
+        replace(issuer);
+    } else {
+        write_certificate(issuer, body);
     }
-    if (token->revoked_s != 0) {
-        return STORE_E_REVOKED;
-    }
-    if (token->used_s != 0 &&
-        memcmp(token->used_by, request->sign_public, 32) != 0) {
-        return STORE_E_USED;
-    }
-    return now_s >= token->expires_s ? STORE_E_EXPIRED : 0;
 }
 
 /* The token is looked at before the request, so that who has none learns
  * nothing of what is given away. */
-/* What the token says of its holder decides, not the joiner.  JOIN_OK, or the
- * status and a text. */
-static enum join_status judge_bounds(const struct join_request *request,
-                                     const struct store_token *token,
-                                     char text[JOIN_TEXT_SIZE])
-{
-    char given[PREFIX_TEXT_SIZE];
-
-    if (token->name[0] != '\0' && strcmp(token->name, request->name) != 0) {
-        (void)snprintf(text, JOIN_TEXT_SIZE,
-                       "this token is for a node named \"%s\", not \"%s\"; "
-                       "give --name %s",
-                       token->name, request->name, token->name);
-        return JOIN_NAME_REFUSED;
-    }
-    for (size_t i = 0; i < request->n_mesh && token->n_mesh > 0; i++) {
-        bool is_given = false;
-
-        for (size_t j = 0; j < token->n_mesh; j++) {
-            is_given |=
-                address_equal(&token->mesh[j], &request->mesh[i].address);
-        }
-        if (!is_given) {
-            (void)snprintf(text, JOIN_TEXT_SIZE,
-                           "this token is for the mesh address %s; set "
-                           "\"mesh.address\" in agent.yaml",
-                           address_text(&token->mesh[0], given));
-            return JOIN_ADDRESS_REFUSED;
-        }
-    }
-    for (size_t i = 0; i < request->n_subnets && token->n_subnets > 0; i++) {
-        bool is_given = false;
-
-        for (size_t j = 0; j < token->n_subnets; j++) {
-            is_given |= token->subnets[j].len <= request->subnets[i].len &&
-                        prefix_contains(&token->subnets[j],
-                                        &request->subnets[i].address);
-        }
-        if (!is_given) {
-            (void)snprintf(text, JOIN_TEXT_SIZE,
-                           "this token gives the subnet %s, and agent.yaml of "
-                           "this host says others: leave \"subnets\" out "
-                           "there, or get a token with --subnet for each of "
-                           "them, or with --open",
-                           prefix_text(&token->subnets[0], given));
-            return JOIN_SUBNET_REFUSED;
-        }
-    }
-    return JOIN_OK;
-}
-
 static void on_token(int error, const struct store_token *token, void *data)
 {
     struct join_issuer *issuer = data;
@@ -514,16 +451,21 @@ static void on_token(int error, const struct store_token *token, void *data)
     enum join_status status;
 
     if (error == 0) {
-        error = judge_token(issuer, token, now_s);
+        error = join_grant_token(&issuer->request, token, now_s);
     }
     if (error != 0) {
         refuse_token(issuer, error);
         return;
     }
-    status = judge_bounds(&issuer->request, token, text);
+    issuer->token = *token;
+    status = join_grant_bounds(&issuer->request, token, text);
     if (status == JOIN_OK) {
-        status = join_judge(core->node, node_charter(core->node, NULL),
-                            &issuer->request, now_s, text);
+        status = judge_holder(issuer, text);
+    }
+    if (status == JOIN_OK) {
+        status = join_judge(
+            core->node, node_charter(core->node, NULL), &issuer->request,
+            issuer->has_holder ? issuer->holder : NULL, now_s, text);
     }
     if (status != JOIN_OK) {
         refuse(issuer, status, "%s", text);

@@ -16,7 +16,8 @@ struct judge {
     const struct body_charter *charter;
     const struct join_request *request;
     uint64_t now_s;
-    const uint8_t *issuer; /* NULL: all certificates count */
+    const uint8_t *replaced; /* key whose certificate does not count, or NULL */
+    const uint8_t *issuer;   /* NULL: all certificates count */
     struct record_order order;
     enum join_status status;
     char *text;
@@ -173,7 +174,8 @@ static void compare_addresses(struct judge *judge,
                 refuse(judge, JOIN_ADDRESS_REFUSED,
                        "mesh address %s belongs to node \"%s\"; give this "
                        "host its own, or, when that node is gone for good, "
-                       "run \"agent leave\" on it first",
+                       "take it out with \"agentctl node remove\" on an "
+                       "issuer",
                        text, other->name);
                 return;
             }
@@ -250,7 +252,9 @@ bool join_judge_holds(const struct node *node,
 static bool is_counted(const struct judge *judge, const struct record *record,
                        const struct body_certificate *body)
 {
-    if (memcmp(body->sign_public, judge->request->sign_public, 32) == 0) {
+    if (memcmp(body->sign_public, judge->request->sign_public, 32) == 0 ||
+        (judge->replaced != NULL &&
+         memcmp(body->sign_public, judge->replaced, 32) == 0)) {
         return false;
     }
     if (judge->issuer != NULL &&
@@ -273,8 +277,8 @@ static int compare_certificate(const struct record *record, void *data)
     if (same_name(judge->request->name, body.name)) {
         refuse(judge, JOIN_NAME_REFUSED,
                "the name \"%s\" belongs to another node; set another \"name\" "
-               "in agent.yaml, or, when that node is gone for good, run "
-               "\"agent leave\" on it first",
+               "in agent.yaml, or, when this host takes the place of that one, "
+               "join with --replace and a token made with --name",
                judge->request->name);
     }
     if (judge->status == JOIN_OK) {
@@ -324,11 +328,13 @@ enum join_status join_judge_own(const struct body_charter *charter,
 
 enum join_status join_judge(const struct node *node,
                             const struct body_charter *charter,
-                            const struct join_request *request, uint64_t now_s,
+                            const struct join_request *request,
+                            const uint8_t *replaced, uint64_t now_s,
                             char text[JOIN_TEXT_SIZE])
 {
     struct judge judge = {
         .node = node,
+        .replaced = replaced,
         .charter = charter,
         .request = request,
         .now_s = now_s,
@@ -361,6 +367,7 @@ enum join_status join_judge_written(const struct node *node,
 struct find_name {
     const struct node *node;
     const char *name;
+    const uint8_t *except;
     uint64_t now_s;
     struct body_certificate *found;
 };
@@ -370,15 +377,18 @@ static int find_name(const struct record *record, void *data)
     const struct find_name *find = data;
 
     return body_get_certificate(record, find->found) == 0 &&
+           (find->except == NULL ||
+            memcmp(find->found->sign_public, find->except, 32) != 0) &&
            join_judge_holds(find->node, find->found, find->now_s) &&
            same_name(find->name, find->found->name);
 }
 
 bool join_judge_find_name(const struct node *node, const char *name,
-                          uint64_t now_s, struct body_certificate *ret)
+                          const uint8_t except[32], uint64_t now_s,
+                          struct body_certificate *ret)
 {
     struct body_certificate body;
-    struct find_name find = {node, name, now_s, &body};
+    struct find_name find = {node, name, except, now_s, &body};
 
     if (node_records_each(node, RECORD_CERTIFICATE, find_name, &find) == 0) {
         return false;

@@ -20,10 +20,11 @@
 bool join_judge_holds(const struct node *node,
                       const struct body_certificate *body, uint64_t now_s);
 
-/* The certificate that holds this name, in whatever spelling; its fields are
- * the caller's.  False: the name is free. */
+/* The certificate that holds this name, in whatever spelling, but for those of
+ * the key `except`, which may be NULL.  False: the name is free. */
 bool join_judge_find_name(const struct node *node, const char *name,
-                          uint64_t now_s, struct body_certificate *ret);
+                          const uint8_t except[32], uint64_t now_s,
+                          struct body_certificate *ret);
 
 /* What can be told without other nodes: the name, unusable addresses,
  * overlaps with each other, what lies outside the charter. */
@@ -34,13 +35,13 @@ _must_check_ enum join_status join_judge_own(const struct body_charter *charter,
 /*
  * JOIN_OK, or the status to answer with and a text: what, why, what to do.
  * Certificates that ended longer ago than they may be renewed, those of nodes
- * that left for good and those of the joiner's own key do not count.
+ * that left for good, those of the joiner's own key and of the one that it is
+ * to replace (NULL: none) do not count.
  */
-_must_check_ enum join_status join_judge(const struct node *node,
-                                         const struct body_charter *charter,
-                                         const struct join_request *request,
-                                         uint64_t now_s,
-                                         char text[JOIN_TEXT_SIZE]);
+_must_check_ enum join_status
+join_judge(const struct node *node, const struct body_charter *charter,
+           const struct join_request *request, const uint8_t *replaced,
+           uint64_t now_s, char text[JOIN_TEXT_SIZE]);
 
 /* The same for a certificate that has just been written, against everything
  * but what this node (`issuer`) wrote later than `order`: of two joins at

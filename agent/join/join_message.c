@@ -26,7 +26,8 @@ enum join_request_key {
     REQUEST_KEY_MESH = 7,
     REQUEST_KEY_SUBNETS = 8,
     REQUEST_KEY_SIGNATURE = 9,
-    REQUEST_N_KEYS = 9,
+    REQUEST_KEY_REPLACES = 10,
+    REQUEST_N_KEYS = 10,
 };
 
 enum join_answer_key {
@@ -79,7 +80,8 @@ int join_request_pack(const struct join_request *request,
     struct pack pack;
 
     pack_begin(&pack, buffer, size);
-    pack_map(&pack, REQUEST_N_KEYS - !has_wireguard);
+    pack_map(&pack, (size_t)REQUEST_N_KEYS - (has_wireguard ? 0 : 1) -
+                        (request->replaces ? 0 : 1));
     pack_key_bin(&pack, REQUEST_KEY_TOKEN, request->token_id,
                  sizeof(request->token_id));
     pack_key_bin(&pack, REQUEST_KEY_SECRET, request->secret,
@@ -92,6 +94,10 @@ int join_request_pack(const struct join_request *request,
     }
     pack_key_text(&pack, REQUEST_KEY_NAME, request->name);
     pack_addresses(&pack, request);
+    if (request->replaces) {
+        pack_key(&pack, REQUEST_KEY_REPLACES);
+        pack_bool(&pack, true);
+    }
     if (pack.writer.failed ||
         make_signed(buffer, writer_size(&pack.writer), &text) != 0) {
         return -ENOBUFS;
@@ -139,6 +145,10 @@ static int read_request(const uint8_t *bytes, size_t size,
     unpack_key_text(&unpack, REQUEST_KEY_NAME, 0, request->name,
                     sizeof(request->name));
     read_addresses(&unpack, request);
+    if (unpack_key(&unpack, REQUEST_KEY_REPLACES) != NULL) {
+        request->replaces =
+            unpack_bool(&unpack, unpack_key(&unpack, REQUEST_KEY_REPLACES));
+    }
     unpack_key_bin(&unpack, REQUEST_KEY_SIGNATURE, signature, 64);
     return unpack_end(&unpack);
 }

@@ -6,6 +6,7 @@
  * Request: 1 token id bin8, 2 token secret bin16, 3 signing key bin32,
  * 4 exchange key bin32, 5 WireGuard key bin32 (absent when unknown), 6 name
  * str, 7 mesh endpoints [bin6|bin18], 8 container subnets [bin5|bin17],
+ * 10 true when it takes the place of the host that has the name (else absent),
  * 9 signature bin64, which must be the last pair: Ed25519 by key 3 over
  * "socketnet/v1/join" NUL and all bytes of the frame before pair 9.
  *
@@ -15,6 +16,7 @@
 #ifndef SOCKETNET_AGENT_JOIN_JOIN_MESSAGE_H
 #define SOCKETNET_AGENT_JOIN_JOIN_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +50,7 @@ struct join_request {
     uint8_t exchange_public[32];
     uint8_t wireguard_public[32]; /* all zero: unknown */
     char name[BODY_NAME_SIZE];
+    bool replaces; /* the member that has the name: join_replace.h */
     struct endpoint mesh[LIMIT_CERT_ADDRESSES];
     size_t n_mesh;
     struct prefix subnets[LIMIT_CERT_SUBNETS];

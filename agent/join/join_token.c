@@ -181,8 +181,8 @@ static int give(const struct core *core, const struct join_token_wish *wish,
         .now_s = core_wall_ms(core) / 1000,
     };
     if (wish->bounds.name != NULL &&
-        join_judge_find_name(core->node, wish->bounds.name, gift->from.now_s,
-                             &holder)) {
+        join_judge_find_name(core->node, wish->bounds.name, NULL,
+                             gift->from.now_s, &holder)) {
         give_back(gift, &holder);
         return 0;
     }

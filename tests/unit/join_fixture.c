@@ -103,6 +103,9 @@ int core_write(struct core *core, uint8_t kind, const uint8_t *key,
     if (fixture->write_error != 0) {
         return fixture->write_error;
     }
+    if (fixture->write_error_after > 0 && fixture->write_error_after-- == 1) {
+        fixture->write_error = NODE_E_LIMIT; /* for the one after this */
+    }
     node_actions_clear(fixture->actions);
     assert(node_step(core->node, &event, fixture->actions) == 0);
     return written.result != 0 ? written.result

@@ -27,7 +27,8 @@ struct join_fixture {
     struct identity identity;
     uint8_t admission[64];
     uint64_t now_s;
-    int write_error; /* instead of writing, when not 0 */
+    int write_error;            /* instead of writing, when not 0 */
+    unsigned write_error_after; /* so many go well, the next one does not */
     struct node_actions *actions;
 };
 

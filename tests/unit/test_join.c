@@ -16,125 +16,8 @@
 #include "gossip/base/cursor.h"
 #include "gossip/wire/message.h"
 #include "gossip/wire/sign.h"
+#include "tests/unit/join_asker.h"
 #include "tests/unit/join_fixture.h"
-
-/* What the issuer sent to one joiner. */
-struct heard {
-    struct join_answer answer;
-    uint8_t first[JOIN_ANSWER_SIZE];
-    struct join_result result;
-    unsigned n_frames;
-    bool is_ended;
-    bool is_done;
-};
-
-static void take_records(struct heard *heard, const uint8_t *bytes, size_t size)
-{
-    struct reader reader = reader_init(bytes, size);
-
-    while (reader_left(&reader) > 0) {
-        struct join_result *result = &heard->result;
-        struct message message;
-
-        assert_int_equal(message_next(&reader, &message), 0);
-        if (message.type == MESSAGE_RECORD) {
-            result->records =
-                realloc(result->records, result->records_size + message.size);
-            memcpy(result->records + result->records_size, message.bytes,
-                   message.size);
-            result->records_size += message.size;
-        }
-        heard->is_done |= message.type == MESSAGE_DONE;
-    }
-}
-
-static void on_frame(const uint8_t *frame, size_t size, bool is_last,
-                     void *data)
-{
-    struct heard *heard = data;
-
-    assert_false(heard->is_ended);
-    assert_true(size <= LIMIT_FRAME_SIZE);
-    if (heard->n_frames++ == 0) {
-        assert_true(size <= sizeof(heard->first));
-        memcpy(heard->first, frame, size);
-        assert_int_equal(join_answer_unpack(heard->first, size, &heard->answer),
-                         0);
-    } else {
-        take_records(heard, frame, size);
-    }
-    heard->is_ended = is_last;
-}
-
-struct joiner {
-    struct identity keys;
-    struct join_request request;
-    uint8_t frame[LIMIT_JOIN_REQUEST_SIZE];
-    size_t size;
-};
-
-static struct joiner make_joiner(const struct token *token, uint8_t number)
-{
-    struct joiner joiner = {0};
-
-    identity_generate_keys(&joiner.keys);
-    memcpy(joiner.request.token_id, token->id, sizeof(token->id));
-    memcpy(joiner.request.secret, token->secret, sizeof(token->secret));
-    memcpy(joiner.request.sign_public, joiner.keys.sign_public, 32);
-    memcpy(joiner.request.exchange_public, joiner.keys.exchange_public, 32);
-    snprintf(joiner.request.name, sizeof(joiner.request.name), "host%u",
-             number);
-    joiner.request.mesh[0] =
-        (struct endpoint){.address = {4, {100, 104, 70, number}}, .port = 7720};
-    joiner.request.n_mesh = 1;
-    joiner.request.subnets[0] =
-        (struct prefix){.address = {4, {10, 0, number}}, .len = 24};
-    joiner.request.n_subnets = 1;
-    return joiner;
-}
-
-static void pack(struct joiner *joiner)
-{
-    assert_int_equal(join_request_pack(&joiner->request,
-                                       joiner->keys.sign_secret, joiner->frame,
-                                       sizeof(joiner->frame), &joiner->size),
-                     0);
-}
-
-/* One whole join. */
-static struct heard *ask(struct join_fixture *fixture, struct joiner *joiner)
-{
-    struct heard *heard = calloc(1, sizeof(*heard));
-    struct join_issuer *issuer = NULL;
-
-    pack(joiner);
-    assert_int_equal(join_issuer_new(&fixture->core, on_frame, heard, &issuer),
-                     0);
-    join_issuer_frame(issuer, joiner->frame, joiner->size);
-    join_fixture_run(fixture, &heard->is_ended);
-    join_issuer_free(issuer);
-    return heard;
-}
-
-static void free_heard(struct heard *heard)
-{
-    join_result_done(&heard->result);
-    free(heard);
-}
-
-static void expect(struct join_fixture *fixture, struct joiner *joiner,
-                   enum join_status status, const char *text)
-{
-    struct heard *heard = ask(fixture, joiner);
-
-    assert_int_equal(heard->answer.status, status);
-    if (strstr(heard->answer.text, text) == NULL) {
-        print_error("expected: %s\ngot: %s\n", text, heard->answer.text);
-        fail();
-    }
-    assert_int_equal(heard->n_frames == 1, status != JOIN_OK);
-    free_heard(heard);
-}
 
 static int setup(void **state)
 {
@@ -155,18 +38,18 @@ static int teardown(void **state)
 static void request_survives_packing(void **state)
 {
     struct token token = {.id = {1}, .secret = {2}};
-    struct joiner joiner = make_joiner(&token, 2);
+    struct join_asker joiner = join_asker_make(&token, 2);
     struct join_request read;
 
     (void)state;
     joiner.request.mesh[1] =
         (struct endpoint){.address = {6, {0xfd, [15] = 1}}, .port = 7720};
     joiner.request.n_mesh = 2;
-    pack(&joiner);
+    join_asker_pack(&joiner);
     assert_int_equal(join_request_unpack(joiner.frame, joiner.size, &read), 0);
     assert_memory_equal(&read, &joiner.request, sizeof(read));
     memset(joiner.request.wireguard_public, 9, 32);
-    pack(&joiner);
+    join_asker_pack(&joiner);
     assert_int_equal(join_request_unpack(joiner.frame, joiner.size, &read), 0);
     assert_memory_equal(&read, &joiner.request, sizeof(read));
 }
@@ -174,7 +57,7 @@ static void request_survives_packing(void **state)
 static void largest_request_fits(void **state)
 {
     struct token token = {.id = {1}};
-    struct joiner joiner = make_joiner(&token, 2);
+    struct join_asker joiner = join_asker_make(&token, 2);
     struct join_request read;
 
     (void)state;
@@ -190,14 +73,14 @@ static void largest_request_fits(void **state)
             (struct prefix){.address = {6, {0xfd, i}}, .len = 64};
     }
     joiner.request.n_subnets = LIMIT_CERT_SUBNETS;
-    pack(&joiner);
+    join_asker_pack(&joiner);
     assert_int_equal(join_request_unpack(joiner.frame, joiner.size, &read), 0);
     assert_memory_equal(&read, &joiner.request, sizeof(read));
 }
 
 /* LIMIT_JOIN_REQUEST_SIZE: a request of this size, by a pair of a later
  * version before the signature; signed as docs/WIRE.md says. */
-static size_t lengthen(const struct joiner *joiner, size_t size,
+static size_t lengthen(const struct join_asker *joiner, size_t size,
                        uint8_t frame[LIMIT_JOIN_REQUEST_SIZE + 1])
 {
     static const char domain[] = "socketnet/v1/join";
@@ -229,13 +112,13 @@ static size_t lengthen(const struct joiner *joiner, size_t size,
 static void longest_request(void **state)
 {
     struct token token = {.id = {1}};
-    struct joiner joiner = make_joiner(&token, 2);
+    struct join_asker joiner = join_asker_make(&token, 2);
     uint8_t frame[LIMIT_JOIN_REQUEST_SIZE + 1];
     struct join_request read;
     size_t size;
 
     (void)state;
-    pack(&joiner);
+    join_asker_pack(&joiner);
     size = lengthen(&joiner, LIMIT_JOIN_REQUEST_SIZE, frame);
     assert_int_equal(join_request_unpack(frame, size, &read), 0);
     assert_memory_equal(&read, &joiner.request, sizeof(read));
@@ -246,11 +129,11 @@ static void longest_request(void **state)
 static void changed_request_is_refused(void **state)
 {
     struct token token = {.id = {1}};
-    struct joiner joiner = make_joiner(&token, 2);
+    struct join_asker joiner = join_asker_make(&token, 2);
     struct join_request read;
 
     (void)state;
-    pack(&joiner);
+    join_asker_pack(&joiner);
     for (size_t size = 0; size < joiner.size; size++) {
         assert_int_not_equal(join_request_unpack(joiner.frame, size, &read), 0);
     }
@@ -295,7 +178,7 @@ static void answer_survives_packing(void **state)
     assert_null(read.genesis);
 }
 
-static void fill_result(struct heard *heard)
+static void fill_result(struct join_heard *heard)
 {
     assert_int_equal(genesis_parse(heard->answer.genesis,
                                    heard->answer.genesis_size,
@@ -313,13 +196,13 @@ static void a_join_gives_a_certificate_that_verifies(void **state)
     struct node_member member;
     struct token token;
     struct record record;
-    struct joiner joiner;
-    struct heard *heard;
+    struct join_asker joiner;
+    struct join_heard *heard;
     char *error = NULL;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
-    heard = ask(fixture, &joiner);
+    joiner = join_asker_make(&token, 2);
+    heard = join_asker_ask(fixture, &joiner);
     assert_int_equal(heard->answer.status, JOIN_OK);
     assert_true(heard->is_done);
     fill_result(heard);
@@ -338,68 +221,69 @@ static void a_join_gives_a_certificate_that_verifies(void **state)
     assert_int_equal(body.generation, 1);
     assert_true(
         node_member_find(fixture->core.node, joiner.keys.sign_public, &member));
-    free_heard(heard);
+    join_asker_free(heard);
 }
 
 static void tokens_admit_once(void **state)
 {
     struct join_fixture *fixture = *state;
     struct token token;
-    struct joiner first;
-    struct joiner second;
+    struct join_asker first;
+    struct join_asker second;
 
     join_fixture_token(fixture, 600, &token);
-    first = make_joiner(&token, 2);
-    second = make_joiner(&token, 3);
-    expect(fixture, &first, JOIN_OK, "welcome to lab");
-    expect(fixture, &second, JOIN_TOKEN_USED, "was used before");
+    first = join_asker_make(&token, 2);
+    second = join_asker_make(&token, 3);
+    join_asker_expect(fixture, &first, JOIN_OK, "welcome to lab");
+    join_asker_expect(fixture, &second, JOIN_TOKEN_USED, "was used before");
 }
 
 static void same_key_gets_the_same_certificate_again(void **state)
 {
     struct join_fixture *fixture = *state;
     struct token token;
-    struct joiner joiner;
-    struct heard *first;
-    struct heard *second;
+    struct join_asker joiner;
+    struct join_heard *first;
+    struct join_heard *second;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
-    first = ask(fixture, &joiner);
-    second = ask(fixture, &joiner);
+    joiner = join_asker_make(&token, 2);
+    first = join_asker_ask(fixture, &joiner);
+    second = join_asker_ask(fixture, &joiner);
     assert_int_equal(second->answer.status, JOIN_OK);
     assert_int_equal(second->answer.certificate_size,
                      first->answer.certificate_size);
     assert_memory_equal(second->answer.certificate, first->answer.certificate,
                         first->answer.certificate_size);
-    free_heard(first);
-    free_heard(second);
+    join_asker_free(first);
+    join_asker_free(second);
     /* The same key with another wish gets a newer certificate. */
     strcpy(joiner.request.name, "other");
-    expect(fixture, &joiner, JOIN_OK, "welcome");
+    join_asker_expect(fixture, &joiner, JOIN_OK, "welcome");
     fixture->now_s += 600;
-    expect(fixture, &joiner, JOIN_TOKEN_EXPIRED, "has expired");
+    join_asker_expect(fixture, &joiner, JOIN_TOKEN_EXPIRED, "has expired");
 }
 
 static void bad_tokens_are_refused(void **state)
 {
     struct join_fixture *fixture = *state;
     struct token token;
-    struct joiner joiner;
+    struct join_asker joiner;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
+    joiner = join_asker_make(&token, 2);
     joiner.request.secret[0] ^= 1;
-    expect(fixture, &joiner, JOIN_TOKEN_UNKNOWN, "not known here");
-    joiner = make_joiner(&token, 2);
+    join_asker_expect(fixture, &joiner, JOIN_TOKEN_UNKNOWN, "not known here");
+    joiner = join_asker_make(&token, 2);
     joiner.request.token_id[0] ^= 1;
-    expect(fixture, &joiner, JOIN_TOKEN_UNKNOWN, "not known here");
-    joiner = make_joiner(&token, 2);
+    join_asker_expect(fixture, &joiner, JOIN_TOKEN_UNKNOWN, "not known here");
+    joiner = join_asker_make(&token, 2);
     fixture->now_s += 600;
-    expect(fixture, &joiner, JOIN_TOKEN_EXPIRED,
-           "agentctl token create\" on node \"host1\"");
+    join_asker_expect(fixture, &joiner, JOIN_TOKEN_EXPIRED,
+                      "agentctl token create\" on node \"host1\"");
     fixture->now_s -= 1;
-    expect(fixture, &joiner, JOIN_OK, "welcome"); /* its last second */
+    join_asker_expect(fixture, &joiner, JOIN_OK,
+                      "welcome"); /* its last second */
 }
 
 /* A token for one host makes no other: name, address and subnets are those that
@@ -413,89 +297,103 @@ static void a_bound_token_is_for_one_host(void **state)
                                         .subnets = {"10.0.2.0/24"},
                                         .n_subnets = 1};
     struct token token;
-    struct joiner joiner;
+    struct join_asker joiner;
 
     join_fixture_bound_token(fixture, 600, &bounds, &token);
-    joiner = make_joiner(&token, 2);
+    joiner = join_asker_make(&token, 2);
     strcpy(joiner.request.name, "other");
-    expect(fixture, &joiner, JOIN_NAME_REFUSED,
-           "is for a node named \"host2\", not \"other\"; give --name host2");
-    joiner = make_joiner(&token, 2);
+    join_asker_expect(
+        fixture, &joiner, JOIN_NAME_REFUSED,
+        "is for a node named \"host2\", not \"other\"; give --name host2");
+    joiner = join_asker_make(&token, 2);
     joiner.request.mesh[0].address.bytes[3] = 9;
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
-           "is for the mesh address 100.104.70.2");
-    joiner = make_joiner(&token, 2);
+    join_asker_expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+                      "is for the mesh address 100.104.70.2");
+    joiner = join_asker_make(&token, 2);
     joiner.request.subnets[0].address.bytes[2] = 9;
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
-           "gives the subnet 10.0.2.0/24");
-    joiner = make_joiner(&token, 2);
+    join_asker_expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+                      "gives the subnet 10.0.2.0/24");
+    joiner = join_asker_make(&token, 2);
     joiner.request.subnets[0].len = 16;
     joiner.request.subnets[0].address.bytes[2] = 0;
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "get a token with --subnet");
-    joiner = make_joiner(&token, 2);
-    expect(fixture, &joiner, JOIN_OK, "welcome");
+    join_asker_expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+                      "get a token with --subnet");
+    joiner = join_asker_make(&token, 2);
+    join_asker_expect(fixture, &joiner, JOIN_OK, "welcome");
 }
 
 static void conflicts_are_named_and_keep_the_token(void **state)
 {
     struct join_fixture *fixture = *state;
     struct token token;
-    struct joiner joiner;
+    struct join_asker joiner;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
+    joiner = join_asker_make(&token, 2);
     strcpy(joiner.request.name, "HOST1");
-    expect(fixture, &joiner, JOIN_NAME_REFUSED,
-           "the name \"HOST1\" belongs to another node");
+    join_asker_expect(fixture, &joiner, JOIN_NAME_REFUSED,
+                      "the name \"HOST1\" belongs to another node");
     strcpy(joiner.request.name, "two words");
-    expect(fixture, &joiner, JOIN_NAME_REFUSED, "cannot name a node");
+    join_asker_expect(fixture, &joiner, JOIN_NAME_REFUSED,
+                      "cannot name a node");
 
-    joiner = make_joiner(&token, 2);
+    joiner = join_asker_make(&token, 2);
     joiner.request.mesh[0].address.bytes[3] = 1;
     joiner.request.mesh[0].port = 7721;
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
-           "mesh address 100.104.70.1 belongs to node \"host1\"");
+    join_asker_expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+                      "mesh address 100.104.70.1 belongs to node \"host1\"");
     joiner.request.mesh[0].address = (struct address){4, {10, 0, 1, 9}};
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
-           "mesh address 10.0.1.9 is outside the cluster's mesh ranges "
-           "(100.104.0.0/16, fd00:2::/32)");
+    join_asker_expect(
+        fixture, &joiner, JOIN_ADDRESS_REFUSED,
+        "mesh address 10.0.1.9 is outside the cluster's mesh ranges "
+        "(100.104.0.0/16, fd00:2::/32)");
     joiner.request.mesh[0].address = (struct address){4, {100, 80, 0, 1}};
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
-           "mesh address 100.80.0.1 is outside the cluster's mesh ranges");
+    join_asker_expect(
+        fixture, &joiner, JOIN_ADDRESS_REFUSED,
+        "mesh address 100.80.0.1 is outside the cluster's mesh ranges");
     joiner.request.mesh[0].address = (struct address){4, {0}};
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "not one that others");
+    join_asker_expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+                      "not one that others");
     joiner.request.mesh[0].address = (struct address){4, {224, 0, 0, 1}};
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
-           "mesh address 224.0.0.1 port 7721 is not one that others");
-    joiner = make_joiner(&token, 2);
+    join_asker_expect(
+        fixture, &joiner, JOIN_ADDRESS_REFUSED,
+        "mesh address 224.0.0.1 port 7721 is not one that others");
+    joiner = join_asker_make(&token, 2);
     joiner.request.mesh[0].port = 0;
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "port 0 is not one that");
+    join_asker_expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+                      "port 0 is not one that");
     joiner.request.n_mesh = 0;
-    expect(fixture, &joiner, JOIN_ADDRESS_REFUSED, "names no mesh address");
+    join_asker_expect(fixture, &joiner, JOIN_ADDRESS_REFUSED,
+                      "names no mesh address");
 
-    joiner = make_joiner(&token, 2);
+    joiner = join_asker_make(&token, 2);
     joiner.request.subnets[0] =
         (struct prefix){.address = {4, {10, 0, 0}}, .len = 23};
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
-           "subnet 10.0.0.0/23 overlaps 10.0.1.0/24 of node \"host1\"");
+    join_asker_expect(
+        fixture, &joiner, JOIN_SUBNET_REFUSED,
+        "subnet 10.0.0.0/23 overlaps 10.0.1.0/24 of node \"host1\"");
     joiner.request.subnets[0] =
         (struct prefix){.address = {4, {100, 104, 70}}, .len = 24};
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
-           "subnet 100.104.70.0/24 is outside the cluster's container ranges "
-           "(10.0.0.0/8, fd00:1::/32)");
+    join_asker_expect(
+        fixture, &joiner, JOIN_SUBNET_REFUSED,
+        "subnet 100.104.70.0/24 is outside the cluster's container ranges "
+        "(10.0.0.0/8, fd00:1::/32)");
     joiner.request.subnets[0] =
         (struct prefix){.address = {4, {100, 95, 255}}, .len = 24};
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
-           "subnet 100.95.255.0/24 is outside the cluster's container ranges");
+    join_asker_expect(
+        fixture, &joiner, JOIN_SUBNET_REFUSED,
+        "subnet 100.95.255.0/24 is outside the cluster's container ranges");
     joiner.request.subnets[0] = (struct prefix){.address = {4, {0}}, .len = 1};
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "too large for one host");
-    joiner = make_joiner(&token, 2);
+    join_asker_expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+                      "too large for one host");
+    joiner = join_asker_make(&token, 2);
     joiner.request.subnets[1] = joiner.request.subnets[0];
     joiner.request.n_subnets = 2;
-    expect(fixture, &joiner, JOIN_SUBNET_REFUSED, "of this host overlap");
+    join_asker_expect(fixture, &joiner, JOIN_SUBNET_REFUSED,
+                      "of this host overlap");
 
-    joiner = make_joiner(&token, 2);
-    expect(fixture, &joiner, JOIN_OK, "welcome");
+    joiner = join_asker_make(&token, 2);
+    join_asker_expect(fixture, &joiner, JOIN_OK, "welcome");
 }
 
 /* To the second, at the end of the time in which it may be renewed. */
@@ -505,26 +403,26 @@ static void an_ended_certificate_takes_no_name(void **state)
     const struct body_charter *charter = &fixture->identity.charters.charter;
     uint64_t end_s = fixture->identity.body.not_after_s + LIMIT_CERT_RENEW_S;
     struct token token = {.id = {1}};
-    struct joiner joiner = make_joiner(&token, 2);
+    struct join_asker joiner = join_asker_make(&token, 2);
     char text[JOIN_TEXT_SIZE] = "";
 
     strcpy(joiner.request.name, "host1");
     assert_int_equal(join_judge(fixture->core.node, charter, &joiner.request,
-                                end_s - 1, text),
+                                NULL, end_s - 1, text),
                      JOIN_NAME_REFUSED);
-    assert_int_equal(
-        join_judge(fixture->core.node, charter, &joiner.request, end_s, text),
-        JOIN_OK);
+    assert_int_equal(join_judge(fixture->core.node, charter, &joiner.request,
+                                NULL, end_s, text),
+                     JOIN_OK);
     strcpy(joiner.request.name, "host2");
     joiner.request.mesh[0].address = (struct address){4, {100, 104, 255, 255}};
     assert_int_equal(join_judge(fixture->core.node, charter, &joiner.request,
-                                end_s - 1, text),
+                                NULL, end_s - 1, text),
                      JOIN_OK); /* the last of the mesh */
 }
 
 /* The joiner's own record that it left, as gossip would bring it. */
-static void say_left(struct join_fixture *fixture, const struct joiner *joiner,
-                     uint64_t serial)
+static void say_left(struct join_fixture *fixture,
+                     const struct join_asker *joiner, uint64_t serial)
 {
     const struct body_member member = {.state = BODY_MEMBER_LEFT,
                                        .version = "test",
@@ -558,17 +456,17 @@ static void who_left_blocks_nothing(void **state)
 {
     struct join_fixture *fixture = *state;
     struct token token;
-    struct joiner first;
-    struct joiner again;
+    struct join_asker first;
+    struct join_asker again;
     struct node_member member;
 
     join_fixture_token(fixture, 600, &token);
-    first = make_joiner(&token, 2);
-    expect(fixture, &first, JOIN_OK, "welcome");
+    first = join_asker_make(&token, 2);
+    join_asker_expect(fixture, &first, JOIN_OK, "welcome");
     join_fixture_token(fixture, 600, &token);
-    again = make_joiner(&token, 2);
-    expect(fixture, &again, JOIN_NAME_REFUSED,
-           "the name \"host2\" belongs to another node");
+    again = join_asker_make(&token, 2);
+    join_asker_expect(fixture, &again, JOIN_NAME_REFUSED,
+                      "the name \"host2\" belongs to another node");
 
     assert_true(
         node_member_find(fixture->core.node, first.keys.sign_public, &member));
@@ -576,47 +474,52 @@ static void who_left_blocks_nothing(void **state)
     assert_true(
         node_member_find(fixture->core.node, first.keys.sign_public, &member));
     assert_int_equal(member.state, NODE_MEMBER_LEFT);
-    expect(fixture, &again, JOIN_OK, "welcome");
+    join_asker_expect(fixture, &again, JOIN_OK, "welcome");
 
     join_fixture_token(fixture, 600, &token);
-    again = make_joiner(&token, 2);
-    expect(fixture, &again, JOIN_NAME_REFUSED, "belongs to another node");
+    again = join_asker_make(&token, 2);
+    join_asker_expect(fixture, &again, JOIN_NAME_REFUSED,
+                      "belongs to another node");
 }
 
 static void malformed_requests_are_answered(void **state)
 {
     struct join_fixture *fixture = *state;
-    struct heard *heard = calloc(1, sizeof(*heard));
+    struct join_heard *heard = calloc(1, sizeof(*heard));
     struct join_issuer *issuer = NULL;
     const uint8_t frame[] = {0x80};
 
-    assert_int_equal(join_issuer_new(&fixture->core, on_frame, heard, &issuer),
-                     0);
+    assert_int_equal(
+        join_issuer_new(&fixture->core, join_asker_on_frame, heard, &issuer),
+        0);
     join_issuer_frame(issuer, frame, sizeof(frame));
     assert_true(heard->is_ended);
     assert_int_equal(heard->answer.status, JOIN_MALFORMED);
     join_issuer_frame(issuer, frame, sizeof(frame)); /* ignored */
     assert_int_equal(heard->n_frames, 1);
     join_issuer_free(issuer);
-    free_heard(heard);
+    join_asker_free(heard);
 }
 
 static void an_issuer_that_cannot_write_says_so(void **state)
 {
     struct join_fixture *fixture = *state;
     struct token token;
-    struct joiner joiner;
+    struct join_asker joiner;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
+    joiner = join_asker_make(&token, 2);
     fixture->write_error = NODE_E_NOT_READY;
-    expect(fixture, &joiner, JOIN_ISSUER_FAILED, "it is only starting");
+    join_asker_expect(fixture, &joiner, JOIN_ISSUER_FAILED,
+                      "it is only starting");
     fixture->write_error = -ENOMEM;
-    expect(fixture, &joiner, JOIN_ISSUER_FAILED, "run the same command again");
+    join_asker_expect(fixture, &joiner, JOIN_ISSUER_FAILED,
+                      "run the same command again");
     fixture->write_error = 0;
-    expect(fixture, &joiner, JOIN_OK, "welcome");
+    join_asker_expect(fixture, &joiner, JOIN_OK, "welcome");
     fixture->identity.body.roles = BODY_ROLE_MEMBER;
-    expect(fixture, &joiner, JOIN_NOT_ISSUER, "may not admit others");
+    join_asker_expect(fixture, &joiner, JOIN_NOT_ISSUER,
+                      "may not admit others");
 }
 
 static int count_valid(const struct record *record, void *data)
@@ -631,21 +534,21 @@ static int count_valid(const struct record *record, void *data)
 static void of_two_at_once_one_is_admitted(void **state)
 {
     struct join_fixture *fixture = *state;
-    struct heard *heard[2];
+    struct join_heard *heard[2];
     struct join_issuer *issuers[2];
-    struct joiner joiners[2];
+    struct join_asker joiners[2];
     struct token token;
     size_t loser = 2;
     unsigned n_valid = 0;
 
     for (size_t i = 0; i < 2; i++) {
         join_fixture_token(fixture, 600, &token);
-        joiners[i] = make_joiner(&token, 2); /* the same name and subnet */
-        pack(&joiners[i]);
+        joiners[i] = join_asker_make(&token, 2); /* the same name and subnet */
+        join_asker_pack(&joiners[i]);
         heard[i] = calloc(1, sizeof(*heard[i]));
-        assert_int_equal(
-            join_issuer_new(&fixture->core, on_frame, heard[i], &issuers[i]),
-            0);
+        assert_int_equal(join_issuer_new(&fixture->core, join_asker_on_frame,
+                                         heard[i], &issuers[i]),
+                         0);
     }
     for (size_t i = 0; i < 2; i++) {
         join_issuer_frame(issuers[i], joiners[i].frame, joiners[i].size);
@@ -659,14 +562,14 @@ static void of_two_at_once_one_is_admitted(void **state)
             loser = i;
         }
         join_issuer_free(issuers[i]);
-        free_heard(heard[i]);
+        join_asker_free(heard[i]);
     }
     assert_int_not_equal(loser, 2);
     /* The loser's token is used, but by its own key: it may ask again. */
     strcpy(joiners[loser].request.name, "other");
     joiners[loser].request.mesh[0].address.bytes[3] = 9;
     joiners[loser].request.subnets[0].address.bytes[2] = 9;
-    expect(fixture, &joiners[loser], JOIN_OK, "welcome");
+    join_asker_expect(fixture, &joiners[loser], JOIN_OK, "welcome");
     (void)node_records_each(fixture->core.node, RECORD_CERTIFICATE, count_valid,
                             &n_valid);
     assert_int_equal(n_valid, 3);
@@ -675,26 +578,27 @@ static void of_two_at_once_one_is_admitted(void **state)
 static void a_lost_stream_loses_nothing(void **state)
 {
     struct join_fixture *fixture = *state;
-    struct heard *heard = calloc(1, sizeof(*heard));
+    struct join_heard *heard = calloc(1, sizeof(*heard));
     struct join_issuer *issuer = NULL;
-    struct joiner joiner;
+    struct join_asker joiner;
     struct token token;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
-    pack(&joiner);
-    assert_int_equal(join_issuer_new(&fixture->core, on_frame, heard, &issuer),
-                     0);
+    joiner = join_asker_make(&token, 2);
+    join_asker_pack(&joiner);
+    assert_int_equal(
+        join_issuer_new(&fixture->core, join_asker_on_frame, heard, &issuer),
+        0);
     join_issuer_frame(issuer, joiner.frame, joiner.size);
     join_issuer_free(issuer); /* the joiner's connection broke */
-    expect(fixture, &joiner, JOIN_OK, "welcome");
+    join_asker_expect(fixture, &joiner, JOIN_OK, "welcome");
     assert_int_equal(heard->n_frames, 0);
-    free_heard(heard);
+    join_asker_free(heard);
 }
 
 /* --- what the joiner believes --- */
 
-static void refuse_result(struct heard *heard, const struct token *token,
+static void refuse_result(struct join_heard *heard, const struct token *token,
                           const struct join_request *request,
                           const char *expected)
 {
@@ -735,13 +639,13 @@ static void forged_answers_are_refused(void **state)
     struct join_fixture *fixture = *state;
     struct token token;
     struct token other;
-    struct joiner joiner;
-    struct heard *heard;
+    struct join_asker joiner;
+    struct join_heard *heard;
     struct join_request request;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
-    heard = ask(fixture, &joiner);
+    joiner = join_asker_make(&token, 2);
+    heard = join_asker_ask(fixture, &joiner);
     fill_result(heard);
 
     other = token;
@@ -761,7 +665,7 @@ static void forged_answers_are_refused(void **state)
     refuse_result(heard, &token, &joiner.request, "may not issue");
     heard->result.records_size = 0;
     refuse_result(heard, &token, &joiner.request, "no charter");
-    free_heard(heard);
+    join_asker_free(heard);
 }
 
 static void records_that_do_not_verify_are_taken_out(void **state)
@@ -769,14 +673,14 @@ static void records_that_do_not_verify_are_taken_out(void **state)
     struct join_fixture *fixture = *state;
     struct join_result *result;
     struct token token;
-    struct joiner joiner;
-    struct heard *heard;
+    struct join_asker joiner;
+    struct join_heard *heard;
     size_t before;
     char *error = NULL;
 
     join_fixture_token(fixture, 600, &token);
-    joiner = make_joiner(&token, 2);
-    heard = ask(fixture, &joiner);
+    joiner = join_asker_make(&token, 2);
+    heard = join_asker_ask(fixture, &joiner);
     fill_result(heard);
     result = &heard->result;
     before = result->records_size;
@@ -787,7 +691,7 @@ static void records_that_do_not_verify_are_taken_out(void **state)
     result->records_size = 2 * before;
     assert_int_equal(join_verify(&token, &joiner.request, result, &error), 0);
     assert_int_equal(result->n_records, 7);
-    free_heard(heard);
+    join_asker_free(heard);
 }
 
 static void peers_are_resolved(void **state)

@@ -11,6 +11,7 @@
 
 #include "agent/core/store_thread.h"
 #include "agent/identity/token_ledger.h"
+#include "agent/join/join_grant.h"
 #include "agent/join/join_token.h"
 #include "tests/unit/join_fixture.h"
 
@@ -187,11 +188,18 @@ static void revoked_is_refused(void **state)
     struct join_fixture *fixture = *state;
     static const uint8_t nobody[STORE_TOKEN_ID_SIZE] = {9};
     struct token token = make(fixture, 600, &anybody);
+    struct join_request request = {0};
+    struct listed listed;
 
     assert_int_equal(revoke_token(fixture, nobody), STORE_E_NOT_FOUND);
     assert_int_equal(revoke_token(fixture, token.id), 0);
     assert_int_equal(revoke_token(fixture, token.id), 0);
-    assert_int_equal(list(fixture).tokens[0].revoked_s, fixture->now_s);
+    listed = list(fixture);
+    assert_int_equal(listed.tokens[0].revoked_s, fixture->now_s);
+    memcpy(request.secret, token.secret, sizeof(request.secret));
+    assert_int_equal(
+        join_grant_token(&request, &listed.tokens[0], fixture->now_s),
+        STORE_E_REVOKED);
     assert_int_equal(n_in_ledger(fixture), 0);
 }
 

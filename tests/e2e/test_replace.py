@@ -1,0 +1,86 @@
+"""A host that is made anew takes its own place again, and nobody else's: a
+reinstalled host, a stolen key.  docs/OPERATIONS.md has the same commands."""
+HOSTS = 3
+
+
+def wipe(lab, host):
+    """A new disk: everything of the agent is gone but its configuration, and
+    what it had put into the switch."""
+    lab.sh(host, "bash", "-c", "rm -rf /var/lib/socketnet/* && ovs-vsctl --if-exists del-port socket vx-socket;"
+                               "ovs-ofctl -O OpenFlow15 del-flows socket; ovs-ofctl -O OpenFlow15 del-groups socket;"
+                               "ip link del vx-socket 2>/dev/null || true")
+
+
+def reaches(lab, address):
+    return lab.redis("host1/client", address, "get", "whoami").out
+
+
+def key_of(lab, name):
+    return {m["name"]: m["key"] for m in lab.json("host1", "members")["members"]}.get(name)
+
+
+def test_reinstalled_host(lab):
+    """Its disk is gone; it joins under its name and addresses in one step, and
+    its containers reach their services on the other hosts."""
+    lab.container("host1", "client", 101)
+    address = lab.start_redis("host3", 203)
+    lab.register("host3", "redis", 6379, address, "--port-name", "veth203")
+    service = lab.until(lambda: lab.json("host1", "resolve", "redis")["address"])
+    lab.until(lambda: reaches(lab, service).strip() == "host3", 30)
+    other = lab.start_redis("host2", 210, "store")
+    lab.register("host2", "store", 6379, other, "--port-name", "veth210")
+    store = lab.until(lambda: lab.json("host3", "resolve", "store")["address"])
+    lab.until(lambda: lab.redis("host3/redis", store, "ping").out == "PONG\n", 30)
+    old = key_of(lab, "host3")
+
+    lab("agent", "host3", "kill")
+    wipe(lab, "host3")
+    # A token that does not name it is of no use, nor is one while it is alive.
+    token = lab.ctl("host1", "token", "create", "--open").out.strip()
+    refused = lab.sh("host3", "agent", "join", "100.104.70.1", "--replace", "--token", token, check=False)
+    assert refused.status == 1 and "names no host" in refused.err, refused
+    token = lab.ctl("host1", "token", "create", "--name", "host3").out.strip()
+    lab.until(lambda: lab.states("host1")["host3"] == "dead", 60)
+    joined = lab.sh("host3", "agent", "join", "100.104.70.1", "--replace", "--token", token)
+    assert "node     host3 at 100.104.70.3:7720" in joined.out, joined
+    lab("agent", "host3", "start")
+    lab.all_alive(["host1", "host2", "host3"], 60)
+    assert key_of(lab, "host3") not in (None, old)
+    assert "redis" not in [s["name"] for s in lab.json("host1", "service", "ls")["services"] if s["instances"]]
+    lab.until(lambda: lab.redis("host3/redis", store, "ping").out == "PONG\n", 30)
+    lab.register("host3", "redis", 6379, address, "--port-name", "veth203")
+    lab.until(lambda: reaches(lab, service).strip() == "host3", 30)
+
+
+def test_alive_is_not_replaced(lab):
+    """Whoever has a token for a host that runs cannot push it out."""
+    token = lab.ctl("host1", "token", "create", "--name", "host3").out.strip()
+    lab.sh("host2", "bash", "-c", "mkdir -p /run/third; printf 'name: host3\\nstate_dir: /run/third/lib\\n"
+                                  "run_dir: /run/third/run\\nmesh: {address: 100.104.70.3}\\n' >/run/third/agent.yaml")
+    refused = lab.sh("host2", "agent", "join", "100.104.70.1", "--replace", "--token", token, "--config",
+                     "/run/third/agent.yaml", check=False)
+    assert refused.status == 1 and 'node "host3" cannot be replaced now: it is alive' in refused.err, refused
+    assert lab.states("host1")["host3"] == "alive"
+
+
+def test_stolen_key(lab):
+    """The key is revoked at once; the host itself joins anew, and what still
+    has the stolen key counts for nobody."""
+    lab.register("host2", "web", 80, "10.0.2.40")
+    lab.until(lambda: "web" in lab.ctl("host1", "service", "ls").out)
+    stolen = lab.path("host2", "lib", "node.key")
+    with open(stolen, "rb") as file:
+        key = file.read()
+    lab.ctl("host1", "node", "remove", "host2", "--force", "--reason", "its key was stolen")
+    lab.until(lambda: lab.states("host1").get("host2") in (None, "removed"), 20)
+    lab("agent", "host2", "stop")
+    lab.sh("host2", "agent", "reset", "--yes")
+    token = lab.ctl("host1", "token", "create", "--name", "host2", "--subnet", "10.0.2.0/24").out.strip()
+    lab.sh("host2", "agent", "join", "100.104.70.1", "--token", token)
+    lab("agent", "host2", "start")
+    lab.all_alive(["host1", "host2", "host3"], 60)
+    with open(stolen, "rb") as file:
+        assert file.read() != key
+    assert "web" not in [s["name"] for s in lab.json("host1", "service", "ls")["services"] if s["instances"]]
+    lab.register("host2", "web", 80, "10.0.2.41")
+    lab.until(lambda: "10.0.2.41" in lab.flows("host1") + lab.groups("host1"))
