@@ -76,6 +76,21 @@ static void find_frozen_members(const struct core *core,
     }
 }
 
+static void find_charter_problems(const struct core *core,
+                                  struct problems *problems)
+{
+    char text[160];
+
+    if (api_charter_rivals(core, text, sizeof(text)) != 0) {
+        json_build_append(&problems->list, NULL);
+    } else if (text[0] != '\0') {
+        add(problems, "warn", "charter-rivals", text,
+            "agent charter show names both and who signed; when you did not, a "
+            "root's key is in the wrong hands: agent charter propose "
+            "--remove-root");
+    }
+}
+
 /* What core died on is not looked at again. */
 static void find_poison(const struct core *core, struct problems *problems)
 {
@@ -394,6 +409,7 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     find_frozen(core, &problems);
     find_frozen_members(core, &problems);
     find_hold(core, &problems);
+    find_charter_problems(core, &problems);
     find_poison(core, &problems);
     find_certificate_problems(core, &problems);
     api_token_problems(core, add, &problems);

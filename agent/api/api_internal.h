@@ -122,7 +122,21 @@ typedef void (*api_problem_fn)(void *data, const char *level, const char *id,
 void api_token_problems(const struct core *core, api_problem_fn add,
                         void *data);
 
+json_t *api_json_prefixes(const struct prefix *prefixes, size_t n);
+/* The bytes of one that is no manifest. */
+json_t *api_json_record(const struct record *record);
+/* Answers 404 and names the nearest node there is. */
+void api_node_not_found(struct http_exchange *exchange, const struct core *core,
+                        const char *name);
+/* When the roots signed two charters of one generation, words for it, else "".
+ * 0 or -ENOMEM. */
+_must_check_ int api_charter_rivals(const struct core *core, char *text,
+                                    size_t size);
+
 /* Handlers. */
+void api_certificates_get(struct http_exchange *exchange, void *data);
+void api_certificate_get(struct http_exchange *exchange, void *data);
+void api_charter_get(struct http_exchange *exchange, void *data);
 void api_status_get(struct http_exchange *exchange, void *data);
 void api_health_get(struct http_exchange *exchange, void *data);
 void api_ready_get(struct http_exchange *exchange, void *data);

@@ -35,8 +35,8 @@ static bool find_member(const struct core *core, const char *name,
     return false;
 }
 
-static void not_found(struct http_exchange *exchange, const struct core *core,
-                      const char *name)
+void api_node_not_found(struct http_exchange *exchange, const struct core *core,
+                        const char *name)
 {
     struct suggest suggest = {0};
     struct node_member member;
@@ -115,7 +115,7 @@ void api_node_remove_post(struct http_exchange *exchange, void *data)
         return;
     }
     if (!find_member(core, name, &member)) {
-        not_found(exchange, core, name);
+        api_node_not_found(exchange, core, name);
         return;
     }
     if (may_remove(exchange, core, &member,

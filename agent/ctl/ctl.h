@@ -21,6 +21,9 @@ enum ctl_exit {
     CTL_EXIT_PENDING = 6, /* accepted, not converged */
 };
 
+/* What an answer of the agent that is an error means. */
+int ctl_exit_of_status(unsigned status);
+
 /* argv[0] is the program's name.  Returns the exit status. */
 int ctl_main(int argc, char **argv);
 

@@ -66,6 +66,12 @@ static const struct args_option remove_options[] = {
     {"--reason", "TEXT", "kept with the revocation", 0},
     {0}};
 
+static const struct args_option cert_options[] = {
+    {"--raw", "FILE",
+     "write the record there, of all those in force, in the place of printing",
+     0},
+    {0}};
+
 /* What stands in the table for ctl_NAME. */
 #define RUN(name)                                                              \
     static int run_##name(const struct program_call *call)                     \
@@ -84,6 +90,7 @@ RUN(resolve)
 RUN(flow_ls)
 RUN(flow_diff)
 RUN(port_ls)
+RUN(cert_show)
 RUN(record_ls)
 RUN(record_submit)
 RUN(record_verify)
@@ -128,6 +135,10 @@ static const struct program_command commands[] = {
      "Ends 0 when nothing differs, 1 when something does.", NULL, 0, 0,
      run_flow_diff},
     {"port ls", NULL, "the ports of the bridge", NULL, NULL, 0, 0, run_port_ls},
+    {"cert show", "[NODE] [--raw FILE]",
+     "who is certified, for what, by whom, until when",
+     "NODE is a name, or a key of 64 digits.", cert_options, 0, 1,
+     run_cert_show},
     {"record ls", "[--kind K]", "the signed records this node holds", NULL,
      record_options, 0, 0, run_record_ls},
     {"record evidence", NULL, "pairs of records that contradict each other",

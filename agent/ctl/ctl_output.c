@@ -11,7 +11,7 @@
 
 #include "agent/json/json_text.h"
 
-static int exit_of_status(unsigned status)
+int ctl_exit_of_status(unsigned status)
 {
     switch (status) {
     case 403:
@@ -60,7 +60,7 @@ int ctl_print_problem(const struct ctl *ctl, unsigned status, const char *body,
         print_part(error, "why");
         print_part(error, "next");
     }
-    return exit_of_status(status);
+    return ctl_exit_of_status(status);
 }
 
 int ctl_print_unanswered(int code, char *error)

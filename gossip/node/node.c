@@ -425,6 +425,18 @@ bool node_member_find(const struct node *node, const uint8_t key[32],
     return peer != NULL && fill_member(peer, ret);
 }
 
+bool node_certificate(const struct node *node, const uint8_t key[32],
+                      struct record *ret)
+{
+    const struct peer *peer = peers_find(node, key);
+
+    if (peer == NULL || peer->certificate_entry == NULL) {
+        return false;
+    }
+    *ret = peer->certificate_entry->record;
+    return true;
+}
+
 static int compare_entries(const void *a, const void *b)
 {
     const struct entry *left = *(struct entry *const *)a;

@@ -314,6 +314,11 @@ bool node_member_next(const struct node *node, size_t *at,
 bool node_member_find(const struct node *node, const uint8_t key[32],
                       struct node_member *ret);
 
+/* The record of a member's certificate; false: it is not in the view (any
+ * more).  Valid until the next call on the node. */
+bool node_certificate(const struct node *node, const uint8_t key[32],
+                      struct record *ret);
+
 /* Live records (tombstones included) in ascending order of (kind, writer,
  * key); calls fn until it returns non-zero, and returns that.  kind 0: all. */
 typedef int (*node_record_fn)(const struct record *record, void *data);

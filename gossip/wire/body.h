@@ -303,6 +303,10 @@ _must_check_ int body_get_charter(const struct record *record,
 _must_check_ int body_unpack_charter(const uint8_t *body, size_t body_size,
                                      struct body_charter *ret);
 
+/* One that nobody need have signed yet. */
+_must_check_ int body_unpack_proposal(const uint8_t *body, size_t body_size,
+                                      struct body_charter *ret);
+
 /* Encoders write into `buffer`; 0 and the size, or -ENOBUFS.  The same value
  * always gives the same bytes (keys ascending, defaults written, shortest
  * forms).  They do not judge values: the node decodes what it is given to
@@ -351,6 +355,13 @@ void body_key_charter(const struct body_charter *charter,
 _must_check_ int body_sign_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
                                    const uint8_t secret[64],
                                    struct body_charter *charter);
+/* The parent's roots whose signatures of a charter hold, in the order of the
+ * signatures; how many.  `body` decodes to `charter`. */
+size_t body_charter_signers(const uint8_t cluster[RECORD_CLUSTER_SIZE],
+                            const struct body_charter *charter,
+                            const uint8_t *body, size_t body_size,
+                            const struct body_charter_parent *parent,
+                            uint8_t ret[LIMIT_GENESIS_ROOTS][32]);
 /*
  * Whether a charter follows its parent: the next generation, naming its hash,
  * signed by as many of its roots as its threshold asks, the record's writer

@@ -1,6 +1,7 @@
 /*
- * The body of a charter, its signatures, and what makes one follow another.
- * See body.h.  Which of several is in force: gossip/node/charter.c.
+ * The body of a charter; body_charter_sign.c has its signatures, and what makes
+ * one follow another.  See body.h.  Which of several is in force:
+ * gossip/node/charter.c.
  */
 #include "gossip/wire/body.h"
 
@@ -13,7 +14,6 @@
 #include "gossip/base/cursor.h"
 #include "gossip/base/pack.h"
 #include "gossip/wire/body_internal.h"
-#include "gossip/wire/sign.h"
 
 /* Pair 9 as it is written: key and array, then each root and signature as
  * 92, c4 20 and 32, c4 40 and 64 bytes. */
@@ -22,9 +22,7 @@
 #define CHARTER_SIGNATURE_SIZE  (1 + 2 + 32 + 2 + 64)
 #define CHARTER_ARRAY_FORM(n)   (0x90 | (n))
 
-static const char charter_domain[] = "socketnet/v1/charter"; /* with NUL */
-
-static size_t signatures_size(size_t n)
+size_t body_charter_signatures_size(size_t n)
 {
     return CHARTER_SIGNATURES_HEAD + n * CHARTER_SIGNATURE_SIZE;
 }
@@ -132,7 +130,7 @@ static void read_signature(struct unpack *unpack, const msgpack_object *value,
 static bool are_last(const struct body_charter *charter, const uint8_t *body,
                      size_t body_size)
 {
-    size_t size = signatures_size(charter->n_signatures);
+    size_t size = body_charter_signatures_size(charter->n_signatures);
     const uint8_t *pair;
 
     if (body_size < size) {
@@ -144,7 +142,7 @@ static bool are_last(const struct body_charter *charter, const uint8_t *body,
         return false;
     }
     for (size_t i = 0; i < charter->n_signatures; i++) {
-        const uint8_t *at = pair + signatures_size(i);
+        const uint8_t *at = pair + body_charter_signatures_size(i);
 
         if (at[0] != 0x92 || at[1] != 0xc4 || at[2] != 32 ||
             memcmp(at + 3, charter->signatures[i].root, 32) != 0) {
@@ -154,13 +152,14 @@ static bool are_last(const struct body_charter *charter, const uint8_t *body,
     return true;
 }
 
-static void read_signatures(struct unpack *unpack, struct body_charter *charter)
+static void read_signatures(struct unpack *unpack, size_t min,
+                            struct body_charter *charter)
 {
     const msgpack_object *items;
 
     charter->n_signatures = unpack_key_array(unpack, CHARTER_SIGNATURES_KEY,
                                              LIMIT_GENESIS_ROOTS, &items);
-    unpack_require(unpack, charter->n_signatures > 0);
+    unpack_require(unpack, charter->n_signatures >= min);
     for (size_t i = 0; i < charter->n_signatures; i++) {
         read_signature(unpack, &items[i], &charter->signatures[i]);
         for (size_t j = 0; j < i; j++) {
@@ -171,8 +170,8 @@ static void read_signatures(struct unpack *unpack, struct body_charter *charter)
     }
 }
 
-int body_unpack_charter(const uint8_t *body, size_t body_size,
-                        struct body_charter *ret)
+static int read_charter(const uint8_t *body, size_t body_size,
+                        size_t n_signatures_min, struct body_charter *ret)
 {
     struct body_charter charter = {.generation = 0};
     struct unpack unpack;
@@ -191,13 +190,25 @@ int body_unpack_charter(const uint8_t *body, size_t body_size,
     charter.n_shared =
         read_prefixes(&unpack, 8, LIMIT_CHARTER_SHARED, charter.shared);
     unpack_require(&unpack, ranges_valid(&charter));
-    read_signatures(&unpack, &charter);
+    read_signatures(&unpack, n_signatures_min, &charter);
     unpack_require(&unpack, are_last(&charter, body, body_size));
     if (body_close(&unpack) != 0) {
         return RECORD_E_BODY;
     }
     *ret = charter;
     return 0;
+}
+
+int body_unpack_charter(const uint8_t *body, size_t body_size,
+                        struct body_charter *ret)
+{
+    return read_charter(body, body_size, 1, ret);
+}
+
+int body_unpack_proposal(const uint8_t *body, size_t body_size,
+                         struct body_charter *ret)
+{
+    return read_charter(body, body_size, 0, ret);
 }
 
 int body_get_charter(const struct record *record, struct body_charter *ret)
@@ -265,178 +276,6 @@ int body_put_charter(const struct body_charter *body, uint8_t *buffer,
         pack_bin(&pack, body->signatures[i].signature, 64);
     }
     return pack_end(&pack, ret_size);
-}
-
-/* --- Signatures and succession
- * ----------------------------------------------------------------- */
-
-void body_hash_charter(const struct body_charter *charter, const uint8_t *body,
-                       size_t body_size,
-                       uint8_t ret_hash[BODY_CHARTER_HASH_SIZE])
-{
-    assert(body_size >= signatures_size(charter->n_signatures));
-    /* Cannot fail: the sizes are constants within BLAKE2b's range. */
-    (void)crypto_generichash(ret_hash, BODY_CHARTER_HASH_SIZE, body,
-                             body_size - signatures_size(charter->n_signatures),
-                             NULL, 0);
-}
-
-void body_key_charter(const struct body_charter *charter,
-                      const uint8_t hash[BODY_CHARTER_HASH_SIZE],
-                      uint8_t ret_key[BODY_CHARTER_KEY_SIZE])
-{
-    struct writer writer = writer_init(ret_key, BODY_CHARTER_KEY_SIZE);
-
-    writer_u32(&writer, charter->generation);
-    writer_put(&writer, hash, BODY_CHARTER_KEY_SIZE - 4);
-}
-
-/* What is signed; returns its size. */
-static size_t sign_input(const uint8_t cluster[RECORD_CLUSTER_SIZE],
-                         const struct body_charter *charter,
-                         const uint8_t *body, size_t body_size, uint8_t *input,
-                         size_t input_size)
-{
-    struct writer writer = writer_init(input, input_size);
-
-    writer_put(&writer, charter_domain, sizeof(charter_domain));
-    writer_put(&writer, cluster, RECORD_CLUSTER_SIZE);
-    writer_put(&writer, body,
-               body_size - signatures_size(charter->n_signatures));
-    assert(!writer.failed);
-    return writer_size(&writer);
-}
-
-/* The domain, the cluster and a body as long as any. */
-#define CHARTER_INPUT_SIZE                                                     \
-    (sizeof(charter_domain) + RECORD_CLUSTER_SIZE + LIMIT_RECORD_SIZE)
-
-int body_sign_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
-                      const uint8_t secret[64], struct body_charter *charter)
-{
-    struct body_charter_signature *signature =
-        &charter->signatures[charter->n_signatures];
-    const uint8_t *root = secret + SIGN_SECRET_SIZE - SIGN_PUBLIC_SIZE;
-    uint8_t input[CHARTER_INPUT_SIZE];
-    uint8_t body[LIMIT_RECORD_SIZE];
-    size_t body_size;
-    size_t size;
-
-    for (size_t i = 0; i < charter->n_signatures; i++) {
-        if (memcmp(charter->signatures[i].root, root, 32) == 0) {
-            return -EEXIST;
-        }
-    }
-    if (charter->n_signatures == LIMIT_GENESIS_ROOTS) {
-        return -ENOSPC;
-    }
-    if (body_put_charter(charter, body, sizeof(body), &body_size) != 0) {
-        return -EINVAL;
-    }
-    size = sign_input(cluster, charter, body, body_size, input, sizeof(input));
-    /* Cannot fail (libsodium manual). */
-    (void)crypto_sign_detached(signature->signature, NULL, input, size, secret);
-    memcpy(signature->root, root, 32);
-    charter->n_signatures++;
-    return 0;
-}
-
-int body_build_charter(const uint8_t cluster[RECORD_CLUSTER_SIZE],
-                       const struct body_charter *charter,
-                       const uint8_t secret[64], struct record_order order,
-                       uint64_t hlc, uint8_t *buffer, size_t buffer_size,
-                       size_t *ret_size)
-{
-    uint8_t body[LIMIT_RECORD_SIZE];
-    uint8_t hash[BODY_CHARTER_HASH_SIZE];
-    uint8_t key[BODY_CHARTER_KEY_SIZE];
-    struct record_fields fields = {
-        .kind = RECORD_CHARTER,
-        .cluster = cluster,
-        .writer = secret + SIGN_SECRET_SIZE - SIGN_PUBLIC_SIZE,
-        .order = order,
-        .hlc = hlc,
-        .key = key,
-        .key_size = sizeof(key),
-        .body = body,
-    };
-    size_t size;
-    int error =
-        body_put_charter(charter, body, sizeof(body), &fields.body_size);
-
-    if (error != 0) {
-        return error;
-    }
-    body_hash_charter(charter, body, fields.body_size, hash);
-    body_key_charter(charter, hash, key);
-    size = record_build(&fields, buffer, buffer_size);
-    if (size == 0) {
-        return -ENOBUFS;
-    }
-    error = sign_record(buffer, size, secret);
-    if (error == 0) {
-        *ret_size = size;
-    }
-    return error;
-}
-
-static bool is_root(const struct body_charter_parent *parent,
-                    const uint8_t key[32])
-{
-    for (size_t i = 0; i < parent->n_roots; i++) {
-        if (memcmp(parent->roots[i], key, 32) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int body_verify_charter(const struct record *record,
-                        const struct body_charter_parent *parent,
-                        struct body_charter *ret)
-{
-    uint8_t input[CHARTER_INPUT_SIZE];
-    struct body_charter charter;
-    bool has_writer = false;
-    size_t n_good = 0;
-    size_t size;
-
-    if (body_get_charter(record, &charter) != 0 ||
-        parent->generation == UINT32_MAX ||
-        charter.generation != parent->generation + 1 ||
-        memcmp(charter.previous, parent->hash, sizeof(parent->hash)) != 0) {
-        return RECORD_E_BODY;
-    }
-    size = sign_input(record->cluster, &charter, record->body,
-                      record->body_size, input, sizeof(input));
-    for (size_t i = 0; i < charter.n_signatures; i++) {
-        const struct body_charter_signature *one = &charter.signatures[i];
-
-        if (is_root(parent, one->root) &&
-            crypto_sign_verify_detached(one->signature, input, size,
-                                        one->root) == 0) {
-            n_good++;
-            has_writer |= memcmp(one->root, record->writer, 32) == 0;
-        }
-    }
-    if (n_good < parent->threshold || !has_writer) {
-        return RECORD_E_SIGNATURE;
-    }
-    *ret = charter;
-    return 0;
-}
-
-void body_follow_charter(const struct body_charter *charter,
-                         const uint8_t hash[BODY_CHARTER_HASH_SIZE],
-                         struct body_charter_parent *ret)
-{
-    *ret = (struct body_charter_parent){
-        .generation = charter->generation,
-        .n_roots = charter->n_roots,
-        .threshold = charter->threshold,
-    };
-    memcpy(ret->hash, hash, BODY_CHARTER_HASH_SIZE);
-    memcpy(ret->roots, charter->roots, sizeof(ret->roots));
 }
 
 /* --- Ranges ------------------------------------------------------------------

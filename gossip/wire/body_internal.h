@@ -37,4 +37,7 @@ char body_name_fold(char c);
 bool body_key_equal(const struct record *record, const void *bytes,
                     size_t size);
 
+/* Size of pair 9 of a charter with so many signatures. */
+size_t body_charter_signatures_size(size_t n);
+
 #endif

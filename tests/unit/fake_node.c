@@ -30,6 +30,9 @@ struct node {
     uint64_t seq;
     enum node_trouble trouble;
     bool is_held;
+    bool has_charter;
+    struct body_charter charter;
+    uint8_t charter_hash[BODY_CHARTER_HASH_SIZE];
     uint8_t trouble_source[32];
 };
 
@@ -419,6 +422,67 @@ int node_check_certificate(const struct node *node, const uint8_t *bytes,
     (void)size;
     (void)ret;
     return NODE_E_NOT_ALLOWED;
+}
+
+const struct body_charter *node_charter(const struct node *node,
+                                        const uint8_t **ret_hash)
+{
+    if (node->has_charter && ret_hash != NULL) {
+        *ret_hash = node->charter_hash;
+    }
+    return node->has_charter ? &node->charter : NULL;
+}
+
+/* As it comes: the last one is in force. */
+void fake_node_charter(struct node *node, const uint8_t *bytes, size_t size)
+{
+    struct fake_record *slot = &node->records[node->n_records++];
+    struct record record;
+    int error;
+
+    memcpy(slot->bytes, bytes, size);
+    slot->size = size;
+    error = record_parse(slot->bytes, slot->size, &record);
+    assert(error == 0);
+    error = body_get_charter(&record, &node->charter);
+    assert(error == 0);
+    (void)error;
+    body_hash_charter(&node->charter, record.body, record.body_size,
+                      node->charter_hash);
+    node->has_charter = true;
+}
+
+/* One of no signature, by member 1. */
+bool node_certificate(const struct node *node, const uint8_t key[32],
+                      struct record *ret)
+{
+    static uint8_t bytes[LIMIT_RECORD_SIZE];
+    uint8_t body[LIMIT_RECORD_SIZE];
+    uint8_t writer[32];
+    struct record_fields fields = {.kind = RECORD_CERTIFICATE,
+                                   .cluster = fake_cluster,
+                                   .writer = writer,
+                                   .serial = 1,
+                                   .order = {1, 1},
+                                   .key = key,
+                                   .key_size = 32,
+                                   .body = body};
+    struct node_member member;
+    size_t size;
+
+    memset(writer, 1, sizeof(writer));
+    if (!node_member_find(node, key, &member) ||
+        body_put_certificate(member.certificate, body, sizeof(body),
+                             &fields.body_size) != 0) {
+        return false;
+    }
+    size = record_build(&fields, bytes, sizeof(bytes));
+    return size > 0 && record_parse(bytes, size, ret) == 0;
+}
+
+const char *node_denial_name(enum node_denial denial)
+{
+    return denial == NODE_DENIAL_REVOKED ? "revoked" : "range";
 }
 
 bool node_is_root(const struct node *node, const uint8_t key[32])

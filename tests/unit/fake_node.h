@@ -44,6 +44,8 @@ void fake_node_remove(struct node *node, uint8_t number,
                       const struct body_service *service);
 /* Member 2 froze the cluster, or released it. */
 void fake_node_hold(struct node *node, bool is_held);
+/* A charter's record; the last one is in force. */
+void fake_node_charter(struct node *node, const uint8_t *bytes, size_t size);
 /* Two records of a member under one number. */
 void fake_node_evidence(struct node *node, uint8_t number);
 /* A function record of a member; address NULL: hashed. */

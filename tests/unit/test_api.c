@@ -33,14 +33,20 @@
 #include "agent/join/join_token.h"
 #include "agent/services/services.h"
 #include "gossip/base/text.h"
+#include "tests/unit/charter_sample.h"
 #include "tests/unit/fake_node.h"
 #include "tests/unit/heap.h"
+#include "tests/unit/records.h"
 
 /* Allocations of one request at most; past it the loop does not end. */
 #define ALLOCATIONS_MAX 5000
 /* Those before the request is whole: no answer can follow one that fails. */
 #define ALLOCATIONS_HTTP 8
 
+/* The end of most certificates. */
+#define END_S UINT64_C(4000000000)
+
+static struct node_member *third;
 static char directory[] = "/tmp/test_api.XXXXXX";
 static uv_loop_t loop;
 static struct config config;
@@ -279,6 +285,24 @@ static void put_former(uint8_t number, const char *name, uint64_t not_after_s)
     member->state = NODE_MEMBER_LEFT;
 }
 
+/* One of generation 1; whoever signs it is the genesis' root. */
+static void put_charter(uint8_t number)
+{
+    static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {1};
+    struct test_writer root = test_writer_make(9);
+    struct charter_sample sample = charter_sample_make(
+        cluster, root.secret,
+        &(const struct charter_ranges){
+            .containers = {"10.0.0.0/8", number == 0 ? NULL : "192.168.0.0/16"},
+            .mesh = {"100.104.0.0/16"},
+            .services = {"100.80.0.0/12"}});
+
+    memcpy(identity.genesis.roots[0], root.public, 32);
+    identity.genesis.n_roots = 1;
+    identity.genesis.threshold = 1;
+    fake_node_charter(core.node, sample.bytes, sample.size);
+}
+
 static int setup(void **state)
 {
     static const uint8_t cluster[RECORD_CLUSTER_SIZE] = {1};
@@ -303,8 +327,14 @@ static int setup(void **state)
                          .worker = (struct worker_link *)(void *)&worker,
                          .node = fake_node_new()};
     for (uint8_t i = 1; i <= 4; i++) {
-        fake_node_member(core.node, i)->is_heard = i != 4;
+        struct node_member *member = fake_node_member(core.node, i);
+
+        member->is_heard = i != 4;
+        fake_node_certificate(member)->not_after_s = i != 4 ? END_S : 20;
+        fake_node_certificate(member)->serial = i;
+        third = i == 3 ? member : third;
     }
+    put_charter(0);
     put_former(5, "Host2", 10);
     put_former(6, "gone", 10);
     put_former(7, "gone", 30);
@@ -611,6 +641,107 @@ static void test_tokens(void **state)
     assert_null(json_object_get(used, "secret"));
 }
 
+/* --- Who is certified, and by which charter
+ * ------------------------------------
+ */
+
+static const json_t *named(const json_t *list, const char *name)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one) {
+        if (strcmp(json_string_value(json_object_get(one, "name")), name) ==
+            0) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
+static const char *member_text(const json_t *one, const char *key)
+{
+    return json_string_value(json_object_get(one, key));
+}
+
+static void test_certificates(void **state)
+{
+    json_auto_t *root = ask_json("/api/v1/certificates");
+    const json_t *list = json_object_get(root, "certificates");
+    const json_t *one = named(list, "host2");
+    json_auto_t *after = NULL;
+    uint8_t raw[LIMIT_RECORD_SIZE];
+    struct record record;
+    const char *hex;
+
+    (void)state;
+    assert_int_equal(json_array_size(list), 8);
+    assert_non_null(one);
+    assert_string_equal(member_text(one, "state"), "in-force");
+    assert_string_equal(member_text(one, "issuer"), "host1");
+    assert_string_equal(member_text(one, "serial"), "0000000000000002");
+    assert_string_equal(member_text(one, "not_after"),
+                        "2096-10-02T07:06:40.000Z");
+    hex = member_text(one, "raw");
+    assert_int_equal(text_to_bytes(hex, strlen(hex), raw, strlen(hex) / 2), 0);
+    assert_int_equal(record_parse(raw, strlen(hex) / 2, &record), 0);
+    assert_int_equal(record.kind, RECORD_CERTIFICATE);
+    assert_string_equal(member_text(named(list, "host4"), "state"), "expired");
+    third->denial = NODE_DENIAL_REVOKED;
+    after = ask_json("/api/v1/certificates/host3");
+    third->denial = NODE_DENIAL_NONE;
+    assert_string_equal(
+        member_text(json_object_get(after, "certificate"), "state"), "revoked");
+}
+
+/* By key exactly; of a name the one that counts. */
+static void test_certificate_of(void **state)
+{
+    static char answer[1u << 14];
+    char target[128] = "/api/v1/certificates/";
+    json_auto_t *root = ask_json("/api/v1/certificates/gone");
+    json_auto_t *by_key = NULL;
+
+    (void)state;
+    assert_string_equal(
+        member_text(json_object_get(root, "certificate"), "not_after"),
+        "1970-01-01T00:00:30.000Z");
+    for (size_t i = 0; i < 32; i++) {
+        (void)strcat(target, "06");
+    }
+    by_key = ask_json(target);
+    assert_string_equal(
+        member_text(json_object_get(by_key, "certificate"), "not_after"),
+        "1970-01-01T00:00:10.000Z");
+    ask("/api/v1/certificates/host5", answer, sizeof(answer));
+    assert_memory_equal(answer, "HTTP/1.1 404", 12);
+    assert_non_null(strstr(answer, "did you mean"));
+}
+
+static void test_charter(void **state)
+{
+    json_auto_t *root = ask_json("/api/v1/charter");
+    json_auto_t *status = ask_json("/api/v1/status");
+    json_auto_t *both = NULL;
+    json_auto_t *warned = NULL;
+
+    (void)state;
+    assert_int_equal(json_integer_value(json_object_get(root, "generation")),
+                     1);
+    assert_int_equal(json_array_size(json_object_get(root, "signed_by")), 1);
+    assert_true(json_equal(json_object_get(root, "signed_by"),
+                           json_object_get(root, "roots")));
+    assert_int_equal(json_array_size(json_object_get(root, "rivals")), 0);
+    assert_null(find_problem(status, "charter-rivals"));
+    /* The same root signs another one. */
+    put_charter(1);
+    both = ask_json("/api/v1/charter");
+    warned = ask_json("/api/v1/status");
+    assert_int_equal(json_array_size(json_object_get(both, "rivals")), 2);
+    assert_int_equal(json_array_size(json_object_get(both, "containers")), 2);
+    assert_non_null(find_problem(warned, "charter-rivals"));
+}
+
 /* --- Records handed in -------------------------------------------------------
  */
 
@@ -775,6 +906,9 @@ static const struct route routes[] = {
     {"/api/v1/records?kind=service", "HTTP/1.1 200", false},
     {"/api/v1/records/verify", "HTTP/1.1 200", false},
     {"/api/v1/evidence", "HTTP/1.1 200", false},
+    {"/api/v1/certificates", "HTTP/1.1 200", false},
+    {"/api/v1/certificates/host2", "HTTP/1.1 200", false},
+    {"/api/v1/charter", "HTTP/1.1 200", false},
     {"/api/v1/tokens", "HTTP/1.1 200", false},
     {"/api/v1/events", "HTTP/1.1 200", true},
     {"/api/v1/health", "HTTP/1.1 503", false},
@@ -848,6 +982,9 @@ int main(void)
         cmocka_unit_test(test_wide_token),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_certificate_of),
+        cmocka_unit_test(test_charter),
         cmocka_unit_test(test_records_taken),
         cmocka_unit_test(test_records_refused),
         cmocka_unit_test(test_records_not_on_disk),
