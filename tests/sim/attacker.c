@@ -44,13 +44,9 @@ void attacker_send(struct cluster *cluster, uint32_t from, uint32_t to,
     cluster_inject(cluster, to, &endpoint, datagram, size);
 }
 
-/* Lays the record out with `name` as its writer and signs with any key, which
- * sign_record refuses to do. */
-static void attacker_sign(const struct cluster *cluster,
-                          const struct simkeys *signer,
-                          const struct simkeys *name,
-                          struct record_fields *fields,
-                          struct simkeys_record *ret)
+void attacker_sign(const struct cluster *cluster, const struct simkeys *signer,
+                   const struct simkeys *name, struct record_fields *fields,
+                   struct simkeys_record *ret)
 {
     uint8_t message[32 + LIMIT_RECORD_SIZE];
     int prefix = snprintf((char *)message, 32, "socketnet/v1/%u",

@@ -20,6 +20,11 @@
 void attacker_send(struct cluster *cluster, uint32_t from, uint32_t to,
                    uint64_t counter, const struct simkeys_record *record);
 
+/* Lays the record out with `name` as its writer and signs with any key, which
+ * sign_record refuses to do.  Cluster and writer are filled in here. */
+void attacker_sign(const struct cluster *cluster, const struct simkeys *signer,
+                   const struct simkeys *name, struct record_fields *fields,
+                   struct simkeys_record *ret);
 /* Records signed by `signer` that name `name` as their writer, under the
  * serial of node `index`. */
 void attacker_service(const struct cluster *cluster,

@@ -26,6 +26,12 @@ struct check_seen {
     UT_hash_handle hh;
 };
 
+struct check_grant {
+    uint8_t key[32];
+    struct body_certificate body;
+    UT_hash_handle hh;
+};
+
 struct check_slot {
     uint8_t hash[CHECK_HASH_SIZE];
     struct record_order order;
@@ -42,7 +48,18 @@ void check_init(struct check *check, uint32_t n_nodes)
 {
     *check = (struct check){.n_nodes = n_nodes};
     check->slots = calloc(n_nodes, sizeof(struct check_slot *));
-    assert(check->slots != NULL);
+    check->hostile = calloc(n_nodes, sizeof(check->hostile[0]));
+    assert(check->slots != NULL && check->hostile != NULL);
+}
+
+void check_grant(struct check *check, const struct body_certificate *body)
+{
+    struct check_grant *grant = calloc(1, sizeof(*grant));
+
+    assert(grant != NULL);
+    memcpy(grant->key, body->sign_public, sizeof(grant->key));
+    grant->body = *body;
+    HASH_ADD(hh, check->grants, key, sizeof(grant->key), grant);
 }
 
 int check_verify(const struct record *record, void *data)
@@ -72,6 +89,9 @@ void check_fail(struct check *check, uint32_t node, const char *format, ...)
     va_list arguments;
     int size;
 
+    if (check->hostile[node]) {
+        return;
+    }
     check->n_failures++;
     if (check->text_size > CHECK_TEXT_MAX) {
         return;
@@ -166,6 +186,9 @@ static void check_written(struct check *check, uint32_t node,
 
     check_id(record, id);
     (void)check_see(&check->seen, id, &is_new); /* only to have it */
+    if (check->hostile[node]) {
+        return;
+    }
     check_order_hash(record, hash);
     seen = check_see(&check->orders, hash, &is_new);
     if (is_new) {
@@ -174,6 +197,38 @@ static void check_written(struct check *check, uint32_t node,
         check_fail(check, node,
                    "wrote two records under epoch %016" PRIx64 " seq %" PRIu64,
                    record->order.epoch, record->order.seq);
+    }
+}
+
+/* Addresses of others and functions that the writer was not granted, and what
+ * only issuers write.  Judged here anew, not by what is tested. */
+static bool check_is_hijack(const struct check *check,
+                            const struct record *record)
+{
+    struct check_grant *grant = NULL;
+    struct body_service service;
+    const struct body_certificate *body;
+
+    HASH_FIND(hh, check->grants, record->writer, RECORD_WRITER_SIZE, grant);
+    if (grant == NULL) {
+        return false; /* a root */
+    }
+    body = &grant->body;
+    switch (record->kind) {
+    case RECORD_CERTIFICATE:
+    case RECORD_REVOCATION:
+    case RECORD_FUNCTION:
+    case RECORD_HOLD:
+        return (body->roles & BODY_ROLE_ISSUER) == 0;
+    case RECORD_SERVICE:
+        return body_get_service(record, &service) != 0 ||
+               memcmp(service.address.bytes, body->subnets[0].address.bytes,
+                      3) != 0 ||
+               (strcmp(body->functions[0], "*") != 0 &&
+                strncmp(service.function, body->functions[0],
+                        strlen(body->functions[0]) - 1) != 0);
+    default:
+        return false;
     }
 }
 
@@ -194,6 +249,11 @@ static void check_accepted(struct check *check, uint32_t node,
     if (seen == NULL) {
         check_fail(check, node,
                    "accepted a %s record that its writer never made",
+                   record_kind_name(record->kind));
+    }
+    if (check_is_hijack(check, record)) {
+        check_fail(check, node,
+                   "accepted a %s record that its writer had no right to",
                    record_kind_name(record->kind));
     }
     if (check_verify(record, check) != 0) {
@@ -224,11 +284,7 @@ static void check_store(struct check *check, uint32_t node,
     check_slot_hash(record, hash);
     HASH_FIND(hh, check->slots[node], hash, sizeof(hash), slot);
     if (is_erase) {
-        if (slot != NULL) {
-            HASH_DEL(check->slots[node], slot);
-            free(slot);
-        }
-        return;
+        return; /* what was before that does not come back */
     }
     if (slot == NULL) {
         slot = calloc(1, sizeof(*slot));
@@ -326,6 +382,8 @@ void check_done(struct check *check)
 {
     struct check_verified *known;
     struct check_verified *next_known;
+    struct check_grant *grant;
+    struct check_grant *next_grant;
 
     check_seen_free(check->seen);
     check_seen_free(check->orders);
@@ -333,6 +391,11 @@ void check_done(struct check *check)
         check_forget(check, i);
     }
     free(check->slots);
+    free(check->hostile);
+    HASH_ITER (hh, check->grants, grant, next_grant) {
+        HASH_DEL(check->grants, grant);
+        free(grant);
+    }
     HASH_ITER (hh, check->verified, known, next_known) {
         HASH_DEL(check->verified, known);
         free(known);

@@ -5,9 +5,11 @@
  *
  * The rules: a record that a node accepts was made by the very writer it
  * names, who was granted it (so it was seen here before, at its writer, and
- * its signature verifies); no two records of a writer share (epoch, seq); per
- * node and key, (epoch, seq) only grows until the key is erased; no step asks
- * for more than a bounded number of actions, or sends more than fits.
+ * its signature verifies), and gives it nothing that its certificate does not;
+ * no two records of an honest writer share (epoch, seq); per node and key,
+ * (epoch, seq) only grows, also past what was erased; no step asks for more
+ * than a bounded number of actions, or sends more than fits.  What hostile
+ * nodes accept is nobody's concern.
  */
 #ifndef SOCKETNET_TESTS_SIM_CHECK_H
 #define SOCKETNET_TESTS_SIM_CHECK_H
@@ -18,6 +20,7 @@
 
 #include "gossip/base/macros.h"
 #include "gossip/node/node.h"
+#include "gossip/wire/body.h"
 #include "gossip/wire/record.h"
 
 /* Actions of one step.  A stream that hands over all that there is asks for
@@ -26,14 +29,17 @@
 /* Datagrams of one step: a pause or a leave tells everybody. */
 #define CHECK_SENDS_MAX 1024
 
+struct check_grant;
 struct check_seen;
 struct check_slot;
 struct check_verified;
 
 struct check {
-    struct check_seen *seen;   /* legitimate records, by id */
-    struct check_seen *orders; /* (writer, epoch, seq) of honest writers */
-    struct check_slot **slots; /* of each node: newest stored, by place */
+    struct check_seen *seen;    /* legitimate records, by id */
+    struct check_seen *orders;  /* (writer, epoch, seq) of honest writers */
+    struct check_slot **slots;  /* of each node: newest stored, by place */
+    struct check_grant *grants; /* of each writer, by key */
+    bool *hostile;              /* of each node */
     uint32_t n_nodes;
     struct check_verified *verified;
     uint64_t n_verified;
@@ -48,7 +54,9 @@ void check_init(struct check *check, uint32_t n_nodes);
  * `data` is a struct check. */
 int check_verify(const struct record *record, void *data);
 
-/* Adds a failure of `node`. */
+/* What the certificate of a node says that it may write. */
+void check_grant(struct check *check, const struct body_certificate *body);
+/* Adds a failure of `node`, unless it is hostile. */
 void check_fail(struct check *check, uint32_t node, const char *format, ...)
     _printf_(3, 4);
 

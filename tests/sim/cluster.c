@@ -104,13 +104,32 @@ static void cluster_trace_action(struct cluster *cluster,
                   bytes, size);
 }
 
-/* Queues a datagram's copies. */
+void cluster_transmit(struct cluster *cluster, uint32_t from, uint32_t to,
+                      const uint8_t *bytes, size_t size)
+{
+    uint32_t delays_us[NETWORK_COPIES_MAX];
+    size_t n_copies = network_draw(&cluster->network, from, to, delays_us);
+
+    for (size_t i = 0; i < n_copies; i++) {
+        struct queue_item item = {.at_us = cluster->now_us + delays_us[i],
+                                  .type = QUEUE_DATAGRAM,
+                                  .node = to,
+                                  .peer = from,
+                                  .life = cluster->nodes[to].life,
+                                  .bytes = malloc(size),
+                                  .size = size};
+
+        assert(item.bytes != NULL);
+        memcpy(item.bytes, bytes, size);
+        network_damage(&cluster->network, item.bytes, item.size);
+        queue_push(&cluster->queue, &item);
+    }
+}
+
 static void cluster_send(struct cluster *cluster, uint32_t node,
                          const struct node_action *action)
 {
     uint32_t to = cluster_find_endpoint(cluster, &action->endpoint);
-    uint32_t delays_us[NETWORK_COPIES_MAX];
-    size_t n_copies;
 
     if (to != CLUSTER_NONE && cluster->nodes[to].host != to) {
         return; /* a clone has another's address, and none of its own */
@@ -121,20 +140,10 @@ static void cluster_send(struct cluster *cluster, uint32_t node,
     }
     to = cluster->nodes[to].voice;
     cluster->nodes[cluster->nodes[node].host].voice = node;
-    n_copies = network_draw(&cluster->network, node, to, delays_us);
-    for (size_t i = 0; i < n_copies; i++) {
-        struct queue_item item = {.at_us = cluster->now_us + delays_us[i],
-                                  .type = QUEUE_DATAGRAM,
-                                  .node = to,
-                                  .peer = node,
-                                  .life = cluster->nodes[to].life,
-                                  .bytes = malloc(action->size),
-                                  .size = action->size};
-
-        assert(item.bytes != NULL);
-        memcpy(item.bytes, action->bytes, action->size);
-        network_damage(&cluster->network, item.bytes, item.size);
-        queue_push(&cluster->queue, &item);
+    if (cluster->wire == NULL ||
+        !cluster->wire(cluster, node, to, action->bytes, action->size,
+                       cluster->wire_data)) {
+        cluster_transmit(cluster, node, to, action->bytes, action->size);
     }
 }
 

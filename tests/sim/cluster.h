@@ -35,6 +35,8 @@
 #define CLUSTER_NONE    UINT32_MAX
 /* The agent gives what it said last so long to leave before it exits. */
 #define CLUSTER_STOP_MS 200
+/* Hostile nodes are certified for functions whose name begins so alone. */
+#define CLUSTER_HOSTILE_FUNCTION "evil"
 
 struct cluster;
 struct cluster_node;
@@ -46,9 +48,16 @@ typedef void (*cluster_watch_fn)(struct cluster *cluster, uint32_t node,
 typedef int (*node_step_fn)(struct node *node, const struct node_event *event,
                             struct node_actions *actions);
 
+/* Called for each datagram that a node sends, before the network has it.  True:
+ * it was taken, and cluster_transmit is the callee's to call. */
+typedef bool (*cluster_wire_fn)(struct cluster *cluster, uint32_t from,
+                                uint32_t to, const uint8_t *bytes, size_t size,
+                                void *data);
+
 struct cluster_config {
     uint64_t seed;
     uint32_t n_nodes;
+    uint32_t n_hostile;   /* members whose views are nobody's concern */
     uint32_t n_strangers; /* the last so many know just issuer and self */
     uint32_t skew_ms;     /* wall clocks are wrong by at most so much */
     struct network_config network;
@@ -76,6 +85,7 @@ struct cluster_node {
     bool is_ready;
     uint64_t started_us; /* of this life */
     bool has_left;
+    bool is_hostile;           /* never node 0, the issuer */
     bool is_disk_full;         /* own writes fail, foreign ones wait */
     uint32_t host;             /* whose address it has: its own index, or */
     uint32_t voice;            /* who of those that have ours spoke last */
@@ -103,6 +113,8 @@ struct cluster {
     uint64_t n_events;
     cluster_watch_fn watch;
     void *watch_data;
+    cluster_wire_fn wire; /* NULL: none */
+    void *wire_data;
     bool is_stepping;
     bool is_storm;         /* over: nothing runs any more */
     node_step_fn step;     /* node_step, or a test's way of calling it */
@@ -159,6 +171,10 @@ bool cluster_has_service(const struct cluster *cluster, uint32_t observer,
 enum node_member_state cluster_state(const struct cluster *cluster,
                                      uint32_t observer, uint32_t subject);
 
+/* Gives the network a datagram from the endpoint of `from`, to lose, delay or
+ * bring. */
+void cluster_transmit(struct cluster *cluster, uint32_t from, uint32_t to,
+                      const uint8_t *bytes, size_t size);
 /* A datagram from nowhere in particular, as an attacker sends it. */
 void cluster_inject(struct cluster *cluster, uint32_t to,
                     const struct endpoint *from, const uint8_t *bytes,

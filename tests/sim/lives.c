@@ -3,6 +3,7 @@
  * start, crash, pause and leave.  See cluster.h.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,10 +28,17 @@ static void lives_certify(struct cluster *cluster, struct cluster_node *self)
                              BODY_ROLE_MEMBER |
                                  (is_first ? (uint32_t)BODY_ROLE_ISSUER : 0),
                              &self->body);
+    if (self->is_hostile) {
+        /* Others' functions are not theirs, so that there is something to
+         * take. */
+        (void)snprintf(self->body.functions[0], sizeof(self->body.functions[0]),
+                       "%s*", CLUSTER_HOSTILE_FUNCTION); /* fits */
+    }
     simkeys_certificate(seed,
                         is_first ? &cluster->root : &cluster->nodes[0].keys,
                         is_first ? 0 : cluster->nodes[0].body.serial, order,
                         &self->body, &self->certificate);
+    check_grant(&cluster->check, &self->body);
     check_allow(&cluster->check, self->certificate.bytes,
                 self->certificate.size);
     memcpy(self->disk.own_key, self->keys.sign_public, 32);
@@ -56,6 +64,23 @@ static void lives_preload(struct cluster *cluster)
                              certificate->size);
             }
         }
+    }
+}
+
+/* Chooses who is hostile; never node 0. */
+static void lives_choose_hostile(struct cluster *cluster)
+{
+    struct random random = random_init(cluster->config.seed, 4);
+    uint32_t n_left = cluster->config.n_hostile;
+
+    assert(n_left < cluster->config.n_nodes);
+    while (n_left > 0) {
+        uint32_t i =
+            (uint32_t)random_range(&random, 1, cluster->config.n_nodes - 1);
+
+        n_left -= cluster->nodes[i].is_hostile ? 0 : 1;
+        cluster->nodes[i].is_hostile = true;
+        cluster->check.hostile[i] = true;
     }
 }
 
@@ -86,6 +111,7 @@ struct cluster *cluster_new(const struct cluster_config *config)
                                 .mesh = {"10.0.0.0/10"},
                                 .services = {"100.80.0.0/12"},
                             });
+    lives_choose_hostile(cluster);
     for (uint32_t i = 0; i < config->n_nodes; i++) {
         struct cluster_node *self = &cluster->nodes[i];
 

@@ -3,6 +3,7 @@
  * measurements.  tests/sim/run builds and calls it.
  *
  *   sim [--seeds N] [--first S] [--nodes K] [--check-replay]
+ *       [--hostile H] [--attack NAME]
  *   sim --measure
  *
  * Exit status 0 when all held, 1 when a seed failed, 2 for wrong usage.
@@ -15,6 +16,7 @@
 #include <time.h>
 
 #include "gossip/base/text.h"
+#include "tests/sim/hostile.h"
 #include "tests/sim/measure.h"
 #include "tests/sim/sweep.h"
 
@@ -22,6 +24,8 @@ struct main_options {
     uint64_t n_seeds;
     uint64_t first;
     uint64_t n_nodes;
+    uint64_t n_hostile;
+    const char *attack; /* NULL: drawn */
     bool checks_replay;
     bool is_measure;
 };
@@ -36,6 +40,13 @@ static double main_now_s(void)
 
 static bool main_seed(const struct main_options *options, uint64_t seed)
 {
+    struct sweep_options sweep = {
+        .seed = seed,
+        .n_nodes = (uint32_t)options->n_nodes,
+        .n_hostile = (uint32_t)options->n_hostile,
+        .only_attack = options->attack == NULL
+                           ? CLUSTER_NONE
+                           : hostile_attack_find(options->attack)};
     struct sweep_result result;
     struct sweep_result again = {0};
     double started_s = main_now_s();
@@ -43,19 +54,21 @@ static bool main_seed(const struct main_options *options, uint64_t seed)
     bool is_same = true;
     char trace[33];
 
-    sweep_run(seed, (uint32_t)options->n_nodes, &result);
+    sweep_run(&sweep, &result);
     wall_s = main_now_s() - started_s;
     if (options->checks_replay) {
-        sweep_run(seed, (uint32_t)options->n_nodes, &again);
+        sweep_run(&sweep, &again);
         is_same = memcmp(result.trace, again.trace, sizeof(again.trace)) == 0;
     }
     (void)text_from_bytes(result.trace, 16, trace);
     (void)printf(
         "seed %" PRIu64 " trace %.16s virtual %.1f s wall %.2f s "
         "packets %" PRIu64 " syncs %" PRIu64 " deaths %" PRIu64
-        " unjust %" PRIu64 " restarts %" PRIu64 " equal after %.2f s: %s\n",
+        " unjust %" PRIu64 " restarts %" PRIu64 " hostile %" PRIu32
+        " attacks %" PRIu64 " of %" PRIu32 " kinds equal after %.2f s: %s\n",
         seed, trace, result.virtual_s, wall_s, result.n_packets, result.n_syncs,
-        result.n_deaths, result.n_unjust, result.n_restarts, result.converged_s,
+        result.n_deaths, result.n_unjust, result.n_restarts, result.n_hostile,
+        result.n_attacks, result.n_kinds, result.converged_s,
         !result.is_ok ? "FAILED"
         : is_same     ? "ok"
                       : "FAILED, another trace when run again");
@@ -68,6 +81,21 @@ static bool main_seed(const struct main_options *options, uint64_t seed)
     return result.is_ok && is_same;
 }
 
+static void main_say_again(const struct main_options *options, uint64_t seed)
+{
+    (void)printf("  again: tests/sim/run --seeds 1 --first %" PRIu64
+                 " --nodes %" PRIu64 "%s",
+                 seed, options->n_nodes,
+                 options->checks_replay ? " --check-replay" : "");
+    if (options->n_hostile != SWEEP_BY_SEED) {
+        (void)printf(" --hostile %" PRIu64, options->n_hostile);
+    }
+    if (options->attack != NULL) {
+        (void)printf(" --attack %s", options->attack);
+    }
+    (void)printf("\n");
+}
+
 static int main_sweep(const struct main_options *options)
 {
     double started_s = main_now_s();
@@ -78,10 +106,7 @@ static int main_sweep(const struct main_options *options)
 
         if (!main_seed(options, seed)) {
             n_failed++;
-            (void)printf("  again: tests/sim/run --seeds 1 --first %" PRIu64
-                         " --nodes %" PRIu64 "%s\n",
-                         seed, options->n_nodes,
-                         options->checks_replay ? " --check-replay" : "");
+            main_say_again(options, seed);
         }
     }
     (void)printf(
@@ -90,8 +115,9 @@ static int main_sweep(const struct main_options *options)
     return n_failed == 0 ? 0 : 1;
 }
 
-/* False when the text is not a number of 1..max. */
-static bool main_number(const char *text, uint64_t max, uint64_t *ret)
+/* False when the text is not a number of min..max. */
+static bool main_number(const char *text, uint64_t min, uint64_t max,
+                        uint64_t *ret)
 {
     char *end = NULL;
     unsigned long long value;
@@ -99,7 +125,7 @@ static bool main_number(const char *text, uint64_t max, uint64_t *ret)
     errno = 0;
     value = text != NULL ? strtoull(text, &end, 10) : 0;
     if (text == NULL || errno != 0 || *end != '\0' || end == text ||
-        value < 1 || value > max) {
+        value < min || value > max) {
         return false;
     }
     *ret = value;
@@ -114,11 +140,17 @@ static bool main_parse(int argc, char **argv, struct main_options *options)
         bool is_ok = true;
 
         if (strcmp(argv[i], "--seeds") == 0) {
-            is_ok = main_number(value, 1000000, &options->n_seeds);
+            is_ok = main_number(value, 1, 1000000, &options->n_seeds);
         } else if (strcmp(argv[i], "--first") == 0) {
-            is_ok = main_number(value, UINT64_MAX - 1000000, &options->first);
+            is_ok =
+                main_number(value, 1, UINT64_MAX - 1000000, &options->first);
         } else if (strcmp(argv[i], "--nodes") == 0) {
-            is_ok = main_number(value, 1000, &options->n_nodes);
+            is_ok = main_number(value, 1, 1000, &options->n_nodes);
+        } else if (strcmp(argv[i], "--hostile") == 0) {
+            is_ok = main_number(value, 0, 1000, &options->n_hostile);
+        } else if (strcmp(argv[i], "--attack") == 0) {
+            options->attack = value;
+            is_ok = value != NULL && hostile_attack_find(value) != CLUSTER_NONE;
         } else if (strcmp(argv[i], "--check-replay") == 0) {
             options->checks_replay = true;
             has_value = false;
@@ -132,7 +164,8 @@ static bool main_parse(int argc, char **argv, struct main_options *options)
             (void)fprintf(stderr,
                           "sim: wrong argument \"%s\"%s%s; usage: sim "
                           "[--seeds N] [--first S] [--nodes K<=1000] "
-                          "[--check-replay] | --measure\n",
+                          "[--check-replay] [--hostile H] [--attack NAME] | "
+                          "--measure\n",
                           argv[i], value != NULL ? " " : "",
                           value != NULL ? value : "");
             return false;
@@ -144,7 +177,8 @@ static bool main_parse(int argc, char **argv, struct main_options *options)
 
 int main(int argc, char **argv)
 {
-    struct main_options options = {.n_seeds = 1, .first = 1, .n_nodes = 100};
+    struct main_options options = {
+        .n_seeds = 1, .first = 1, .n_nodes = 100, .n_hostile = SWEEP_BY_SEED};
 
     if (!main_parse(argc, argv, &options)) {
         return 2;

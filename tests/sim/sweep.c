@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/sim/cluster.h"
+#include "tests/sim/hostile.h"
 #include "tests/sim/views.h"
 
 /* When things happen, virtual ms. */
@@ -25,12 +26,22 @@
 
 #define SWEEP_SERVICES 12 /* instances a node may have */
 
+/* With hostile members one honest node registers and removes so many more, so
+ * that it writes a manifest (64 tombstones), and old copies of them may come
+ * back.  One in so long. */
+#define SWEEP_PURGED      66
+#define SWEEP_PURGE_MS    100
+#define SWEEP_PURGE_AT_MS 30000
+
 struct sweep {
     struct cluster *cluster;
+    struct hostile *hostile;
     struct random random;
     uint32_t n_nodes;
-    bool is_quiet; /* no more changes */
-    bool *present; /* committed at its owner: node * SWEEP_SERVICES + i */
+    uint32_t purger;
+    uint32_t n_purged; /* registered, and then removed */
+    bool is_quiet;     /* no more changes */
+    bool *present;     /* committed at its owner: node * SWEEP_SERVICES + i */
     uint64_t n_unjust;
     uint64_t n_restarts;
 };
@@ -76,7 +87,9 @@ static void sweep_watch(struct cluster *cluster, uint32_t node,
     } else if (action->type == NODE_ACTION_MEMBER &&
                action->new_state == NODE_MEMBER_DEAD) {
         subject = cluster_find_key(cluster, action->peer);
-        if (subject != CLUSTER_NONE && cluster_is_running(cluster, subject) &&
+        if (subject != CLUSTER_NONE && !cluster->nodes[node].is_hostile &&
+            !cluster->nodes[subject].is_hostile &&
+            cluster_is_running(cluster, subject) &&
             cluster->nodes[subject].is_ready &&
             cluster->now_us - cluster->nodes[subject].started_us >=
                 SWEEP_KNOWN_US &&
@@ -146,6 +159,53 @@ static void sweep_change(void *data, uint32_t unused)
                  sweep_change, sweep, 0);
 }
 
+static void sweep_purge(void *data, uint32_t node)
+{
+    struct sweep *sweep = data;
+    uint32_t n = sweep->n_purged;
+    char instance[16];
+    int error;
+
+    (void)snprintf(instance, sizeof(instance), "p%" PRIu32,
+                   n % SWEEP_PURGED); /* fits */
+    error = n < SWEEP_PURGED
+                ? cluster_register(sweep->cluster, node, "f0", instance, 80)
+                : cluster_deregister(sweep->cluster, node, "f0", instance);
+    /* One that crashed before it was on disk is not there to be removed. */
+    sweep->n_purged += error == 0 || error == NODE_E_NOT_FOUND ? 1 : 0;
+    if (sweep->n_purged < 2 * SWEEP_PURGED && !sweep->is_quiet) {
+        cluster_call(sweep->cluster, SWEEP_PURGE_MS, sweep_purge, sweep, node);
+    }
+}
+
+/* Nothing of that is there any more. */
+static void sweep_check_purged(struct sweep *sweep)
+{
+    for (uint32_t i = 0; i + SWEEP_PURGED < sweep->n_purged; i++) {
+        char instance[16];
+
+        (void)snprintf(instance, sizeof(instance), "p%" PRIu32, i); /* fits */
+        if (cluster_has_service(sweep->cluster, 0, sweep->purger, "f0",
+                                instance)) {
+            check_fail(&sweep->cluster->check, sweep->purger,
+                       "service f0/%s was brought back", instance);
+        }
+    }
+}
+
+static void sweep_plan_purge(struct sweep *sweep)
+{
+    const struct cluster_node *nodes = sweep->cluster->nodes;
+
+    if (sweep->cluster->config.n_hostile > 0) {
+        while (nodes[sweep->purger].is_hostile) {
+            sweep->purger++;
+        }
+        cluster_call(sweep->cluster, SWEEP_PURGE_AT_MS, sweep_purge, sweep,
+                     sweep->purger);
+    }
+}
+
 static void sweep_plan(struct sweep *sweep)
 {
     struct cluster *cluster = sweep->cluster;
@@ -163,6 +223,7 @@ static void sweep_plan(struct sweep *sweep)
                      sweep_restart, sweep, i);
     }
     cluster_call(cluster, SWEEP_STARTED_MS, sweep_change, sweep, 0);
+    sweep_plan_purge(sweep);
 }
 
 /* A random split, and some directions cut besides. */
@@ -194,6 +255,15 @@ static bool sweep_is_settled(struct cluster *cluster, void *data)
     return views_are_equal(cluster);
 }
 
+static bool sweep_is_frozen(const struct cluster *cluster, uint32_t node)
+{
+    struct node_member member;
+
+    return node_member_find(cluster->nodes[0].node,
+                            cluster->nodes[node].keys.sign_public, &member) &&
+           member.is_frozen;
+}
+
 /* Equal is not enough: everybody must be there, and the owners must have
  * what they committed. */
 static void sweep_check_truth(struct sweep *sweep)
@@ -202,7 +272,17 @@ static void sweep_check_truth(struct sweep *sweep)
 
     for (uint32_t i = 0; i < sweep->n_nodes; i++) {
         enum node_member_state state = cluster_state(cluster, 0, i);
+        uint8_t source[32];
 
+        if (cluster->nodes[i].is_hostile) {
+            continue;
+        }
+        if (node_trouble(cluster->nodes[i].node, source) != NODE_TROUBLE_NONE) {
+            check_fail(&cluster->check, i, "is honest and writes no more");
+        }
+        if (sweep_is_frozen(cluster, i)) {
+            check_fail(&cluster->check, i, "is honest and frozen");
+        }
         if (state != NODE_MEMBER_ALIVE && state != NODE_MEMBER_SUSPECT) {
             check_fail(&cluster->check, i, "runs, but is seen %s",
                        node_member_state_name(state));
@@ -239,18 +319,38 @@ static void sweep_run_world(struct sweep *sweep)
     }
     network_heal(&cluster->network);
     sweep->is_quiet = true;
+    hostile_calm(sweep->hostile);
 }
 
-void sweep_run(uint64_t seed, uint32_t n_nodes, struct sweep_result *ret)
+/* Of every other seed from a sixth to a third. */
+static uint32_t sweep_n_hostile(const struct sweep_options *options)
 {
+    struct random random = random_init(options->seed, 6);
+    uint32_t most = (options->n_nodes - 1) / 3;
+
+    if (options->n_hostile != SWEEP_BY_SEED) {
+        return options->n_hostile < options->n_nodes ? options->n_hostile
+                                                     : options->n_nodes - 1;
+    }
+    return options->seed % 2 != 0
+               ? 0
+               : (uint32_t)random_range(&random, (most + 1) / 2, most);
+}
+
+void sweep_run(const struct sweep_options *options, struct sweep_result *ret)
+{
+    uint32_t n_nodes = options->n_nodes;
     struct cluster_config config = CLUSTER_CONFIG(n_nodes);
-    struct sweep sweep = {.n_nodes = n_nodes, .random = random_init(seed, 3)};
+    struct sweep sweep = {.n_nodes = n_nodes,
+                          .purger = 1,
+                          .random = random_init(options->seed, 3)};
     struct node_counters counters;
     uint64_t healed_us;
     bool is_settled;
 
     *ret = (struct sweep_result){0};
-    config.seed = seed;
+    config.seed = options->seed;
+    config.n_hostile = sweep_n_hostile(options);
     config.n_strangers = n_nodes / 25;
     config.skew_ms = 2000;
     config.network.loss = SWEEP_LOSS;
@@ -262,16 +362,21 @@ void sweep_run(uint64_t seed, uint32_t n_nodes, struct sweep_result *ret)
     assert(sweep.present != NULL);
     sweep.cluster->watch = sweep_watch;
     sweep.cluster->watch_data = &sweep;
+    sweep.hostile = hostile_new(sweep.cluster, options->only_attack);
     sweep_run_world(&sweep);
     healed_us = sweep.cluster->now_us;
     is_settled = cluster_run_until(sweep.cluster, SWEEP_CONVERGE_MS,
                                    sweep_is_settled, NULL);
     views_check_fingerprints(sweep.cluster);
     sweep_check_truth(&sweep);
+    sweep_check_purged(&sweep);
     counters = cluster_counters(sweep.cluster);
     ret->is_ok = is_settled && sweep.cluster->check.n_failures == 0;
     ret->virtual_s = (double)sweep.cluster->now_us / 1e6;
     ret->converged_s = (double)(sweep.cluster->now_us - healed_us) / 1e6;
+    ret->n_hostile = config.n_hostile;
+    ret->n_attacks = hostile_n_attacks(sweep.hostile);
+    ret->n_kinds = hostile_n_kinds(sweep.hostile);
     ret->n_packets = counters.datagrams_out;
     ret->n_syncs = counters.syncs_started;
     ret->n_deaths = counters.deaths;
@@ -284,5 +389,6 @@ void sweep_run(uint64_t seed, uint32_t n_nodes, struct sweep_result *ret)
         ret->problems = views_difference(sweep.cluster);
     }
     free(sweep.present);
+    sweep.hostile = hostile_free(sweep.hostile);
     sweep.cluster = cluster_free(sweep.cluster);
 }

@@ -3,6 +3,10 @@
  * services coming and going, restarts of every node, a partition and one-way
  * cuts; then the network heals (but for the loss), nothing changes any more,
  * and all views must become equal.
+ *
+ * In every other seed up to a third of the members are hostile from the
+ * beginning to the end (hostile.h): what must hold among the others is the
+ * same, and that none of them is frozen or stops writing.
  */
 #ifndef SOCKETNET_TESTS_SIM_SWEEP_H
 #define SOCKETNET_TESTS_SIM_SWEEP_H
@@ -13,8 +17,20 @@
 #define SWEEP_LOSS        200000 /* millionths */
 #define SWEEP_CONVERGE_MS 30000  /* allowed after healing */
 
+struct sweep_options {
+    uint64_t seed;
+    uint32_t n_nodes;
+    uint32_t n_hostile;   /* SWEEP_BY_SEED, or so many */
+    uint32_t only_attack; /* CLUSTER_NONE: they draw theirs */
+};
+
+#define SWEEP_BY_SEED UINT32_MAX
+
 struct sweep_result {
     bool is_ok;
+    uint32_t n_hostile;
+    uint64_t n_attacks;
+    uint32_t n_kinds; /* of attacks made */
     uint8_t trace[16];
     double virtual_s;
     double converged_s; /* after healing; of no meaning when not ok */
@@ -28,6 +44,6 @@ struct sweep_result {
 };
 
 /* The caller frees ret->problems. */
-void sweep_run(uint64_t seed, uint32_t n_nodes, struct sweep_result *ret);
+void sweep_run(const struct sweep_options *options, struct sweep_result *ret);
 
 #endif

@@ -325,14 +325,17 @@ static void test_skew(void **state)
 
 static void test_same_seed_same_trace(void **state)
 {
+    struct sweep_options options = {
+        .seed = 5, .n_nodes = 8, .n_hostile = 2, .only_attack = CLUSTER_NONE};
     struct sweep_result first;
     struct sweep_result second;
     struct sweep_result other;
 
     (void)state;
-    sweep_run(5, 8, &first);
-    sweep_run(5, 8, &second);
-    sweep_run(6, 8, &other);
+    sweep_run(&options, &first);
+    sweep_run(&options, &second);
+    options.seed = 6;
+    sweep_run(&options, &other);
     assert_true(first.is_ok && other.is_ok);
     assert_memory_equal(first.trace, second.trace, sizeof(first.trace));
     assert_memory_not_equal(first.trace, other.trace, sizeof(first.trace));

@@ -28,7 +28,19 @@ static enum node_member_state views_state(const struct node_member *member)
                                                 : member->state;
 }
 
-static bool views_have_same_members(const struct node *a, const struct node *b)
+static bool views_is_hostile(const struct cluster *cluster,
+                             const uint8_t key[32])
+{
+    uint32_t node = cluster->config.n_hostile == 0
+                        ? CLUSTER_NONE
+                        : cluster_find_key(cluster, key);
+
+    return node != CLUSTER_NONE && cluster->nodes[node].is_hostile;
+}
+
+/* Whether a hostile member lives is for each to say: it may answer some. */
+static bool views_have_same_members(const struct cluster *cluster,
+                                    const struct node *a, const struct node *b)
 {
     struct node_member member_a;
     struct node_member member_b;
@@ -43,16 +55,23 @@ static bool views_have_same_members(const struct node *a, const struct node *b)
             return has_a == has_b;
         }
         if (memcmp(member_a.key, member_b.key, 32) != 0 ||
-            views_state(&member_a) != views_state(&member_b)) {
+            (views_state(&member_a) != views_state(&member_b) &&
+             !views_is_hostile(cluster, member_a.key))) {
             return false;
         }
     }
 }
 
+/* Hostile nodes may see what they like. */
+static bool views_matters(const struct cluster_node *node)
+{
+    return node->node != NULL && !node->is_hostile;
+}
+
 static const struct cluster_node *views_first(const struct cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->config.n_nodes; i++) {
-        if (cluster->nodes[i].node != NULL) {
+        if (views_matters(&cluster->nodes[i])) {
             return &cluster->nodes[i];
         }
     }
@@ -99,7 +118,7 @@ bool views_are_equal(const struct cluster *cluster)
     for (uint32_t i = 0; i < cluster->config.n_nodes; i++) {
         const struct cluster_node *node = &cluster->nodes[i];
 
-        if (node->node != NULL &&
+        if (views_matters(node) &&
             (!node->is_ready ||
              node_fingerprint(node->node) != node_fingerprint(first->node) ||
              !views_have_as_many(node->node, first->node))) {
@@ -109,8 +128,8 @@ bool views_are_equal(const struct cluster *cluster)
     for (uint32_t i = 0; i < cluster->config.n_nodes; i++) {
         const struct cluster_node *node = &cluster->nodes[i];
 
-        if (node->node != NULL &&
-            !views_have_same_members(first->node, node->node)) {
+        if (views_matters(node) &&
+            !views_have_same_members(cluster, first->node, node->node)) {
             return false;
         }
     }
@@ -228,6 +247,7 @@ static void views_diff_members(const struct cluster *cluster,
 
         if ((has_a != has_b ||
              views_state(&member_a) != views_state(&member_b)) &&
+            !cluster->nodes[i].is_hostile &&
             text->n_lines++ < VIEWS_LINES_MAX) {
             (void)fprintf(text->file,
                           "  node %" PRIu32 " sees node %" PRIu32
@@ -253,7 +273,7 @@ char *views_difference(const struct cluster *cluster)
     for (uint32_t i = 0; i < cluster->config.n_nodes; i++) {
         const struct cluster_node *node = &cluster->nodes[i];
 
-        if (node->node == NULL) {
+        if (!views_matters(node)) {
             continue;
         }
         if (!node->is_ready && text.n_lines++ < VIEWS_LINES_MAX) {
