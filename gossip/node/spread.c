@@ -6,7 +6,8 @@
  * brings.
  *
  * Membership news and other records have separate budgets in each burst, so
- * that neither starves the other.
+ * that neither starves the other.  Who is in the cluster no more goes before
+ * all of it, in bursts, announcements and what is kept (enum news_rank).
  */
 #include "gossip/node/node_internal.h"
 
@@ -45,20 +46,41 @@ const struct news *spread_find(const struct node *node, uint64_t hash)
     return NULL;
 }
 
-static void drop_first(struct node *node)
+static void drop_at(struct node *node, size_t index)
 {
-    struct news *news = news_at(node, 0);
-
-    free(news->bytes);
-    *news = (struct news){0};
+    free(news_at(node, index)->bytes);
+    node->spread.n_admission -=
+        news_at(node, index)->rank == NEWS_ADMISSION ? 1 : 0;
+    for (; index > 0; index--) {
+        *news_at(node, index) = *news_at(node, index - 1);
+    }
+    *news_at(node, 0) = (struct news){0};
     node->spread.news_first = (node->spread.news_first + 1) % LIMIT_NEWS;
     node->spread.n_news--;
+}
+
+/* Of two passes over the news, revocations and charters are the first. */
+static bool is_turn(const struct news *news, int pass)
+{
+    return (news->rank == NEWS_ADMISSION) == (pass == 0);
+}
+
+/* The oldest goes; revocations and charters only when there is nothing else. */
+static void drop_one(struct node *node)
+{
+    bool has_other = node->spread.n_admission < node->spread.n_news;
+    size_t index = 0;
+
+    while (has_other && is_turn(news_at(node, index), 0)) {
+        index++;
+    }
+    drop_at(node, index);
 }
 
 void spread_done(struct node *node)
 {
     while (node->spread.n_news > 0) {
-        drop_first(node);
+        drop_at(node, 0);
     }
     free(node->spread.news);
 }
@@ -81,18 +103,19 @@ uint8_t *spread_copy(const uint8_t *bytes, size_t size)
 }
 
 void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
-                struct peer *source, bool is_membership)
+                struct peer *source, enum news_rank rank)
 {
     if (node->spread.n_news == LIMIT_NEWS) {
-        drop_first(node);
+        drop_one(node);
     }
+    node->spread.n_admission += rank == NEWS_ADMISSION ? 1 : 0;
     node->spread.n_news++;
     *news_at(node, node->spread.n_news - 1) = (struct news){
         .hash = hash,
         .bytes = bytes,
         .size = size,
         .source = source,
-        .is_membership = is_membership,
+        .rank = rank,
         .is_fresh = true,
         .copies_left = copies(node),
     };
@@ -103,15 +126,15 @@ void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
 /* --- Going out --------------------------------------------------------------
  */
 
-static void send_fresh(struct outgoing *outgoing, bool is_membership)
+static void send_fresh(struct outgoing *outgoing, enum news_rank rank,
+                       unsigned budget)
 {
     struct node *node = outgoing->node;
-    unsigned budget = outgoing->n_packets + SPREAD_BUDGET;
 
     for (size_t i = 0; i < node->spread.n_news; i++) {
         const struct news *news = news_at(node, i);
 
-        if (!news->is_fresh || news->is_membership != is_membership ||
+        if (!news->is_fresh || news->rank != rank ||
             news->source == outgoing->peer) {
             continue;
         }
@@ -122,18 +145,22 @@ static void send_fresh(struct outgoing *outgoing, bool is_membership)
     }
 }
 
+/* The newest when there are too many, but revocations and charters first. */
 static void announce_recent(struct outgoing *outgoing)
 {
     struct node *node = outgoing->node;
     uint64_t hashes[LIMIT_ANNOUNCED];
     size_t n = 0;
 
-    /* The newest when there are too many. */
-    for (size_t i = node->spread.n_news; i > 0 && n < ARRAY_SIZE(hashes); i--) {
-        const struct news *news = news_at(node, i - 1);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = node->spread.n_news; i > 0 && n < LIMIT_ANNOUNCED;
+             i--) {
+            const struct news *news = news_at(node, i - 1);
 
-        if (news->is_recent && news->source != outgoing->peer) {
-            hashes[n++] = news->hash;
+            if (news->is_recent && news->source != outgoing->peer &&
+                is_turn(news, pass)) {
+                hashes[n++] = news->hash;
+            }
         }
     }
     if (n > 0) {
@@ -173,8 +200,9 @@ static void send_out(struct node *node, size_t n_peers,
         if (!outgoing_begin(&outgoing, node, peers[i], actions)) {
             continue;
         }
-        send_fresh(&outgoing, true);
-        send_fresh(&outgoing, false);
+        send_fresh(&outgoing, NEWS_ADMISSION, SPREAD_BUDGET);
+        send_fresh(&outgoing, NEWS_MEMBERSHIP, SPREAD_BUDGET);
+        send_fresh(&outgoing, NEWS_OTHER, outgoing.n_packets + SPREAD_BUDGET);
         outgoing_flush(&outgoing);
         n_told++;
     }
@@ -236,13 +264,15 @@ void spread_piggyback(struct outgoing *outgoing)
     /* Little in an answer when the asker's budget is used up. */
     room = room < MESSAGE_HEADER_SIZE ? 0 : (room - MESSAGE_HEADER_SIZE) / 8;
     room = MIN_OF(room, ARRAY_SIZE(hashes));
-    for (size_t i = 0; i < node->spread.n_news && n < room; i++) {
-        struct news *news = news_at(node, i);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < node->spread.n_news && n < room; i++) {
+            struct news *news = news_at(node, i);
 
-        if (!news->is_fresh && news->copies_left > 0 &&
-            news->source != outgoing->peer) {
-            news->copies_left--;
-            hashes[n++] = news->hash;
+            if (!news->is_fresh && news->copies_left > 0 &&
+                news->source != outgoing->peer && is_turn(news, pass)) {
+                news->copies_left--;
+                hashes[n++] = news->hash;
+            }
         }
     }
     if (n > 0) {
@@ -459,7 +489,7 @@ void spread_tick(struct node *node, struct node_actions *actions)
     }
     while (node->spread.n_news > 0 && !news_at(node, 0)->is_fresh &&
            !news_at(node, 0)->is_recent && news_at(node, 0)->copies_left == 0) {
-        drop_first(node);
+        drop_at(node, 0);
     }
 }
 

@@ -14,13 +14,21 @@
 #include "gossip/node/transport.h"
 #include "gossip/wire/message.h"
 
+/* What goes before what: who is in the cluster at all, then who lives, then the
+ * rest.  The first kind is never pushed out by the others. */
+enum news_rank {
+    NEWS_ADMISSION, /* revocations and charters */
+    NEWS_MEMBERSHIP,
+    NEWS_OTHER,
+};
+
 /* A record on its way to others. */
 struct news {
     uint64_t hash;
     uint8_t *bytes;
     size_t size;
     struct peer *source; /* who sent it to us; NULL: ourselves */
-    bool is_membership;
+    enum news_rank rank;
     bool is_fresh;        /* not yet sent eagerly */
     bool is_recent;       /* sent, not yet announced */
     unsigned copies_left; /* announcements still to be made */
@@ -43,6 +51,7 @@ struct spread {
     struct news *news; /* ring buffer of LIMIT_NEWS */
     size_t news_first;
     size_t n_news;
+    size_t n_admission; /* of them */
     uint64_t flush_ms;
     uint64_t announce_ms;
     struct wanted wanted[LIMIT_WANTED];
@@ -54,7 +63,7 @@ struct spread {
 uint8_t *spread_copy(const uint8_t *bytes, size_t size);
 /* Takes `bytes` over. */
 void spread_add(struct node *node, uint8_t *bytes, size_t size, uint64_t hash,
-                struct peer *source, bool is_membership);
+                struct peer *source, enum news_rank rank);
 void spread_tick(struct node *node, struct node_actions *actions);
 uint64_t spread_deadline(const struct node *node);
 /* Appends announcements of recent news to a packet that leaves anyway: a ping

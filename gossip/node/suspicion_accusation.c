@@ -77,7 +77,7 @@ static void add_accusation(struct node *node, const struct prepared *prepared,
     memcpy(accusation->bytes, record->bytes, record->size);
     memcpy(prepared->news, record->bytes, record->size);
     spread_add(node, prepared->news, record->size, accusation->hash, source,
-               true);
+               NEWS_MEMBERSHIP);
 }
 
 static void become_suspect(struct node *node, struct peer *peer,

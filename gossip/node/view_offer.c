@@ -124,16 +124,17 @@ static bool is_from_before_leaving(const struct peer *writer,
 static bool is_over_limit(const struct peer *writer,
                           const struct record *record)
 {
-    /* For a certificate's subject there is a limit of its own: peers_get. */
-    if (record->kind == RECORD_CERTIFICATE || record->kind == RECORD_MEMBER ||
-        record->kind == RECORD_MANIFEST || record->kind == RECORD_EVIDENCE ||
-        record->kind == RECORD_CHARTER) {
+    switch (rights_class(record)) {
+    case RIGHTS_EXEMPT:
+        /* For a certificate's subject there is a limit of its own: peers_get.
+         * Whom an issuer revokes must not hang on how much it offers. */
         return false;
+    case RIGHTS_CLAIM:
+        return writer->records.n_claims >= LIMIT_CLAIMS;
+    case RIGHTS_COUNTED:
+    default:
+        return writer->records.n_limited >= LIMIT_RECORDS_PER_WRITER;
     }
-    /* An issuer's certificates and claims do not count against the rest. */
-    return rights_class(record) == RIGHTS_CLAIM
-               ? writer->records.n_claims >= LIMIT_CLAIMS
-               : writer->records.n_limited >= LIMIT_RECORDS_PER_WRITER;
 }
 
 /* In a function of its own: the body is large, and most records have none. */
@@ -459,11 +460,17 @@ static int prepare(struct node *node, const struct view_offer *offer,
     return VIEW_ACCEPTED;
 }
 
-/* Goes before other news: who is in the cluster, and who no more. */
-static bool is_urgent(uint8_t kind)
+static enum news_rank news_rank(uint8_t kind)
 {
-    return kind == RECORD_MEMBER || kind == RECORD_REVOCATION ||
-           kind == RECORD_CHARTER;
+    switch (kind) {
+    case RECORD_REVOCATION:
+    case RECORD_CHARTER:
+        return NEWS_ADMISSION;
+    case RECORD_MEMBER:
+        return NEWS_MEMBERSHIP;
+    default:
+        return NEWS_OTHER;
+    }
 }
 
 static void take(struct node *node, const struct view_offer *offer,
@@ -490,7 +497,7 @@ static void take(struct node *node, const struct view_offer *offer,
     view_announce(entry, change_of(in, had_live), actions);
     if (in->news != NULL) {
         spread_add(node, in->news, entry->record.size, entry->hash,
-                   offer->source, is_urgent(in->record.kind));
+                   offer->source, news_rank(in->record.kind));
     }
     take_effect(node, in, entry, actions);
 }

@@ -356,6 +356,95 @@ static void test_nobody_to_tell(void **state)
                 start_ms + 100);
 }
 
+/* --- Revocations -----------------------------------------------------------
+ */
+
+static bool is_revocation(const struct puppet_seen *seen)
+{
+    struct record record;
+
+    return seen != NULL &&
+           record_parse(seen->message.bytes, seen->message.size, &record) ==
+               0 &&
+           record.kind == RECORD_REVOCATION;
+}
+
+/* To whom the first record that was sent is one. */
+static unsigned n_told_first(const struct puppets *puppets)
+{
+    unsigned n = 0;
+
+    for (unsigned to = 1; to < puppets->n; to++) {
+        n += is_revocation(puppet_seen(puppets, to, MESSAGE_RECORD, 0)) ? 1 : 0;
+    }
+    return n;
+}
+
+/* More member records than a burst has room for came before it: it is the
+ * first to leave all the same. */
+static void test_revocation_leaves_first(void **state)
+{
+    enum { MEMBERS = 40 };
+    struct puppets *puppets = *state;
+    struct puppet_record record;
+
+    start_quiet(puppets, MEMBERS);
+    for (unsigned from = 3; from < MEMBERS; from++) {
+        puppet_member(puppets, from, &record);
+        puppet_send_record(puppets, from, &record);
+    }
+    puppet_revoke(puppets, 1, puppets->keys[2].sign_public, false,
+                  PUPPET_WALL_MS, &record);
+    puppets_clear(puppets);
+    puppet_send_record(puppets, 3, &record);
+    puppets_run(puppets, 10);
+    assert_int_equal(n_told_first(puppets), NODE_TUNING_DEFAULT.eager_peers);
+}
+
+/* More news at once than is kept: other news goes. */
+static void test_revocation_is_kept(void **state)
+{
+    enum { MEMBERS = 6 };
+    struct puppets *puppets = *state;
+    struct puppet_record record;
+    char instance[16];
+
+    puppets->trusts_all = true;
+    start_quiet(puppets, MEMBERS);
+    puppet_revoke(puppets, 1, puppets->keys[2].sign_public, false,
+                  PUPPET_WALL_MS, &record);
+    puppet_send_record(puppets, 3, &record);
+    for (unsigned i = 0; i < LIMIT_NEWS + 10; i++) {
+        (void)snprintf(instance, sizeof(instance), "i%u", i); /* fits */
+        puppet_service(puppets, 3 + i % 3, instance, PUPPET_WALL_MS, &record);
+        puppet_send_record(puppets, 3 + i % 3, &record);
+    }
+    puppets_clear(puppets);
+    puppets_run(puppets, 10);
+    assert_in_range(n_told_first(puppets), 2, MEMBERS);
+}
+
+/* An issuer that offers as much as it may revokes all the same. */
+static void test_revocation_is_not_counted(void **state)
+{
+    struct puppets *puppets = *state;
+    struct puppet_record record;
+    char instance[16];
+
+    puppets->trusts_all = true;
+    start_quiet(puppets, 4);
+    for (unsigned i = 0; i < LIMIT_RECORDS_PER_WRITER; i++) {
+        (void)snprintf(instance, sizeof(instance), "i%u", i); /* fits */
+        puppet_service(puppets, 1, instance, PUPPET_WALL_MS, &record);
+        puppet_send_record(puppets, 1, &record);
+    }
+    puppet_revoke(puppets, 1, puppets->keys[2].sign_public, false,
+                  PUPPET_WALL_MS, &record);
+    puppet_send_record(puppets, 1, &record);
+    assert_int_equal(puppets_counters(puppets)->refused_limit, 0);
+    assert_int_equal(puppets_member(puppets, 2).state, NODE_MEMBER_REMOVED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +460,9 @@ int main(void)
         TEST(test_budgets),
         TEST(test_near_first),
         TEST(test_nobody_to_tell),
+        TEST(test_revocation_leaves_first),
+        TEST(test_revocation_is_kept),
+        TEST(test_revocation_is_not_counted),
 #undef TEST
     };
 
