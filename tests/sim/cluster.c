@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -360,7 +361,10 @@ void cluster_run_for(struct cluster *cluster, uint64_t ms)
     while ((first = queue_first(&cluster->queue)) != NULL &&
            first->at_us <= end_us && !cluster->is_storm) {
         if (n_left-- == 0) {
-            check_fail(&cluster->check, first->node, "storm: it never ends");
+            /* Node 0 is never hostile, and a storm is everybody's concern. */
+            check_fail(&cluster->check, 0,
+                       "storm: it never ends, now at node %" PRIu32,
+                       first->node);
             cluster->is_storm = true;
             break;
         }
