@@ -79,7 +79,8 @@ static void watch(struct cluster *cluster, uint32_t node,
 {
     struct trial *trial = data;
 
-    if (action->type == NODE_ACTION_MEMBER &&
+    if (!cluster->nodes[node].is_hostile &&
+        action->type == NODE_ACTION_MEMBER &&
         action->new_state == NODE_MEMBER_REMOVED &&
         trial->hosts[node].at_us == 0 && !holds_subject(trial, node)) {
         trial->hosts[node].at_us = cluster->now_us;
