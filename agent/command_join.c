@@ -40,32 +40,9 @@ static int fail(const char *problem, const char *fallback)
     return CTL_EXIT_FAILED;
 }
 
-static int put_records(struct store_batch *batch,
-                       const struct join_result *result)
-{
-    size_t offset = 0;
-    int error;
-
-    error =
-        store_put_record(batch, result->certificate, result->certificate_size);
-    while (error == 0 && offset < result->records_size) {
-        size_t size = 0;
-
-        /* join_verify has cut them out once already. */
-        if (record_peek_size(result->records + offset,
-                             result->records_size - offset, &size) != 0) {
-            return -EBADMSG;
-        }
-        error = store_put_record(batch, result->records + offset, size);
-        offset += size;
-    }
-    return error;
-}
-
 static int fill_store(const struct join *join)
 {
     const char *state_dir = join->config->state_dir;
-    struct store_batch *batch = NULL;
     struct store *store = NULL;
     int error;
 
@@ -74,15 +51,7 @@ static int fill_store(const struct join *join)
     if (error != 0) {
         return error;
     }
-    error = store_batch_begin(store, &batch);
-    if (error == 0) {
-        error = put_records(batch, &join->result);
-        if (error == 0) {
-            error = store_batch_commit(batch);
-        } else {
-            store_batch_abort(batch);
-        }
-    }
+    error = join_result_store(&join->result, store);
     store_close(store);
     return error != 0 ? error : identity_give_store(state_dir, join->owner);
 }
@@ -261,7 +230,7 @@ static int run(struct join *join, const char *peer, const char *token,
         return fail(problem, strerror(-error));
     }
     error = join_client_run(peer, &join->token, &join->identity, &join->request,
-                            say, NULL, &join->result, &problem);
+                            0, say, NULL, &join->result, &problem);
     if (error != 0) {
         if (error != JOIN_E_LOST) {
             clean_up(join, error);

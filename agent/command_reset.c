@@ -133,6 +133,7 @@ static void close_dir(DIR **dir)
 static bool is_state_file(const char *name)
 {
     return identity_file_find(name) != NULL || strcmp(name, "join.key") == 0 ||
+           strcmp(name, IDENTITY_CERTIFICATE_NEXT) == 0 ||
            strcmp(name, IDENTITY_BACKUP_NAME) == 0;
 }
 

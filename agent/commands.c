@@ -14,6 +14,7 @@
 #include <sodium.h>
 
 #include "agent/args/program.h"
+#include "agent/command_key.h"
 #include "agent/command_leave.h"
 #include "agent/command_reconcile.h"
 #include "agent/command_reset.h"
@@ -74,6 +75,15 @@ static const struct args_option join_options[] = {
     {.name = "--name", .value = "NAME", .help = "name of this node"},
     {.name = "--replace",
      .help = "take the place of the dead host that the token names"},
+    {0},
+};
+
+static const struct args_option rotate_options[] = {
+    {.name = "--token",
+     .value = "TOKEN",
+     .help = "what \"agentctl token create --name NODE\" printed; -: standard "
+             "input"},
+    {.name = "--token-file", .value = "FILE", .help = "a file that holds it"},
     {0},
 };
 
@@ -281,6 +291,23 @@ static int run_join(const struct program_call *call)
     return status;
 }
 
+static int run_key_rotate(const struct program_call *call)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    char token[TOKEN_TEXT_SIZE];
+    int status = get_token(call, token);
+
+    if (status == 0) {
+        status = load(call, &config);
+    }
+    if (status == 0) {
+        status = command_key_rotate(
+            config, token, call->args.n_words > 0 ? call->args.words[0] : NULL);
+    }
+    sodium_memzero(token, sizeof(token));
+    return status;
+}
+
 static int run_run(const struct program_call *call)
 {
     _cleanup_(config_free_pointer) struct config *config = NULL;
@@ -421,6 +448,17 @@ static const struct program_command commands[] = {
      .n_words_min = 1,
      .n_words_max = 1,
      .run = run_join},
+    {.name = "key rotate",
+     .arguments = "[PEER[:PORT]] --token TOKEN|--token-file FILE",
+     .summary = "give this node new keys, and have the old one revoked",
+     .details =
+         "With the agent stopped, and a token that names this node "
+         "(agentctl token\ncreate --name).  Name, addresses, subnets and "
+         "what is registered here stay.\nAlso for a node that is frozen.  "
+         "When it is cut short, run it again.",
+     .options = rotate_options,
+     .n_words_max = 1,
+     .run = run_key_rotate},
     {.name = "run",
      .summary = "run the agent",
      .details = "Starts the core and the worker process and restarts what "

@@ -49,8 +49,8 @@ static void find_frozen(const struct core *core, struct problems *problems)
             "machine set back to a snapshot while it ran, a clone, or a stolen "
             "key): all members have them, and use nothing of this node",
             "agentctl record evidence shows them; stop what else has this "
-            "key, then give this node a new certificate: agent reset --yes, "
-            "and agent join");
+            "key, then agentctl token create --name NODE on an issuer, and, "
+            "with the agent stopped, agent key rotate --token T here");
     }
 }
 

@@ -219,21 +219,36 @@ static int verify_certificate(struct identity *identity, const char **ret_why)
     return -EBADMSG;
 }
 
+/* One of the two files.  0, negative errno, and why it is of no use. */
+static int read_certificate(const char *path, struct identity *identity,
+                            const char **ret_why)
+{
+    int error =
+        file_read(path, identity->certificate, sizeof(identity->certificate),
+                  &identity->certificate_size);
+
+    return error != 0 ? error : verify_certificate(identity, ret_why);
+}
+
 static int load_certificate(const char *state_dir, struct identity *identity,
                             char **ret_error)
 {
     _cleanup_(free_pointer) char *path = file_join(state_dir, "certificate");
+    _cleanup_(free_pointer) char *next =
+        file_join(state_dir, IDENTITY_CERTIFICATE_NEXT);
+    const char *ignored = NULL;
     const char *why = NULL;
     int error;
 
-    if (path == NULL) {
+    if (path == NULL || next == NULL) {
         return -ENOMEM;
     }
-    error =
-        file_read(path, identity->certificate, sizeof(identity->certificate),
-                  &identity->certificate_size);
-    if (error == 0) {
-        error = verify_certificate(identity, &why);
+    error = read_certificate(path, identity, &why);
+    if (error == -EBADMSG && read_certificate(next, identity, &ignored) == 0) {
+        /* A rotation was cut short behind the keys.  Where this fails the next
+         * load does the same. */
+        (void)rename(next, path);
+        return 0;
     }
     if (error != 0) {
         return fail(error, ret_error,
@@ -359,6 +374,36 @@ int identity_save(const char *state_dir, const struct identity *identity,
     }
     if (error == 0) {
         error = save_keys(state_dir, "node.key", identity, owner, ret_error);
+    }
+    return error;
+}
+
+int identity_rotate(const char *state_dir, const struct identity *identity,
+                    struct identity_owner owner, char **ret_error)
+{
+    _cleanup_(free_pointer) char *path = file_join(state_dir, "certificate");
+    _cleanup_(free_pointer) char *next =
+        file_join(state_dir, IDENTITY_CERTIFICATE_NEXT);
+    int error;
+
+    *ret_error = NULL;
+    if (path == NULL || next == NULL) {
+        return -ENOMEM;
+    }
+    error = save_file(state_dir, "charter", identity->charters.bytes,
+                      identity->charters.size, owner, ret_error);
+    if (error == 0) {
+        error = save_file(state_dir, IDENTITY_CERTIFICATE_NEXT,
+                          identity->certificate, identity->certificate_size,
+                          owner, ret_error);
+    }
+    if (error == 0) {
+        error = save_keys(state_dir, "node.key", identity, owner, ret_error);
+    }
+    /* From here on it is the other node; a load would do this as well. */
+    if (error == 0 && (rename(next, path) < 0 || file_sync_parent(path) != 0)) {
+        error = fail(-EIO, ret_error, "cannot put %s in place: %s", path,
+                     strerror(errno));
     }
     return error;
 }

@@ -9,9 +9,11 @@
  *   admission.key  64 secret bytes, only where `agent init` ran; may be taken
  *                  offline: the node itself is an issuer by its certificate
  *   subnets        the container subnets that the token gave (config.h)
+ *   certificate.next  that of the next node.key, while keys are rotated
  *   join.key       node.key of a join that has not been answered yet
  *   db/            LMDB (store.h)
- * node.key is written last: where it is, there is a whole identity.
+ * node.key is written last: where it is, there is a whole identity.  When
+ * `certificate` is for other keys, `certificate.next` is for these.
  *
  * Genesis: map 1 version uint (2), 2 name str, 3 nonce bin16, 4 roots [bin32],
  * 5 threshold uint, 6 created s uint.
@@ -113,6 +115,12 @@ _must_check_ int identity_save(const char *state_dir,
                                const struct identity *identity,
                                const uint8_t *admission,
                                struct identity_owner owner, char **ret_error);
+/* Other keys and their certificate, of the same node, in the place of those
+ * that are there.  A crash leaves either pair: identity_load finishes what has
+ * begun.  0, or negative errno and a malloc'd text. */
+_must_check_ int identity_rotate(const char *state_dir,
+                                 const struct identity *identity,
+                                 struct identity_owner owner, char **ret_error);
 /* The keys of a join under way: kept so that a second try is by the same key.
  * Save: 0, or negative errno and a malloc'd text.  Load: 0, -ENOENT: there are
  * none, -EBADMSG, negative errno. */
@@ -142,6 +150,7 @@ struct identity_file {
 const struct identity_file *identity_files(size_t *ret_n);
 /* NULL when it is none of them. */
 const struct identity_file *identity_file_find(const char *name);
+#define IDENTITY_CERTIFICATE_NEXT "certificate.next"
 /* The copy of the store that a backup is made of, in the state directory. */
 #define IDENTITY_BACKUP_NAME "backup.mdb"
 

@@ -36,9 +36,11 @@ struct client {
     int fd;
     uint64_t deadline_ms;
     uint64_t wait_until_ms;
+    uint64_t holder_until_ms;
     unsigned n_before;
     unsigned n_again;
     bool is_again; /* what failed may go well the next time */
+    const char *again_text;
     join_say_fn say;
     void *say_data;
     struct stream *stream;
@@ -295,6 +297,13 @@ static int take_answer(struct client *client, const uint8_t *bytes, size_t size)
                     "%s sent an answer that is malformed; nothing was stored",
                     client->peer_text);
     }
+    if (answer.status == JOIN_HOLDER_ALIVE &&
+        clock_now_ms() < client->holder_until_ms) {
+        client->is_again = true;
+        client->again_text =
+            "the cluster still takes the former one for alive; "
+            "asking again";
+    }
     if (answer.status != JOIN_OK) {
         /* The issuer's own trouble is no verdict on us, and the token may
          * be used by these keys already. */
@@ -443,6 +452,7 @@ static int attempt(struct client *client, const uint8_t sign_secret[64])
     int error;
 
     client->is_again = false;
+    client->again_text = "the peer is busy admitting other hosts; asking again";
     error = connect_peer(client);
     if (error == 0) {
         error = converse(client, sign_secret);
@@ -455,16 +465,16 @@ static int attempt(struct client *client, const uint8_t sign_secret[64])
 /* A while, so that not all who were told the same ask again at once. */
 static void pause_before_again(struct client *client)
 {
-    client->say("the peer is busy admitting other hosts; asking again",
-                client->say_data);
+    client->say(client->again_text, client->say_data);
     (void)poll(NULL, 0,
                (int)(JOIN_AGAIN_MS + randombytes_uniform(JOIN_AGAIN_MS)));
 }
 
 int join_client_run(const char *peer, const struct token *token,
                     const struct identity *identity,
-                    const struct join_request *request, join_say_fn say,
-                    void *data, struct join_result *ret, char **ret_error)
+                    const struct join_request *request, uint32_t holder_wait_ms,
+                    join_say_fn say, void *data, struct join_result *ret,
+                    char **ret_error)
 {
     struct join_request filled = *request;
     struct join_result result = {0};
@@ -474,6 +484,7 @@ int join_client_run(const char *peer, const struct token *token,
         .peer = peer,
         .fd = -1,
         .wait_until_ms = clock_now_ms() + JOIN_WAIT_MS,
+        .holder_until_ms = clock_now_ms() + holder_wait_ms,
         .say = say,
         .say_data = data,
         .result = &result,

@@ -48,6 +48,11 @@ struct join_result {
 /* Frees what join_client_run put into it; also when that failed. */
 void join_result_done(struct join_result *result);
 
+/* Certificate and records, in one batch.  0, negative errno, STORE_E_*. */
+struct store;
+_must_check_ int join_result_store(const struct join_result *result,
+                                   struct store *store);
+
 /* Hears what a person shall know while it goes on: that others come first. */
 typedef void (*join_say_fn)(const char *text, void *data);
 
@@ -55,13 +60,15 @@ typedef void (*join_say_fn)(const char *text, void *data);
  * `peer` is ADDRESS, NAME, each with :PORT or not.  Fills token fields and
  * keys of the request itself.  0; JOIN_E_* or negative errno with a malloc'd
  * text: what, where, why, what to do.  Waits while others are admitted first,
- * and says so.
+ * and says so; `holder_wait_ms` for the host that is to be replaced to be no
+ * longer alive.
  */
 _must_check_ int join_client_run(const char *peer, const struct token *token,
                                  const struct identity *identity,
                                  const struct join_request *request,
-                                 join_say_fn say, void *data,
-                                 struct join_result *ret, char **ret_error);
+                                 uint32_t holder_wait_ms, join_say_fn say,
+                                 void *data, struct join_result *ret,
+                                 char **ret_error);
 
 /* Endpoints of a peer as given, names resolved by c-ares.  Returns how many
  * (at most `size`), or 0 and a malloc'd text. */

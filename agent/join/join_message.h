@@ -41,6 +41,7 @@ enum join_status {
     JOIN_ISSUER_FAILED = 8, /* its disk, its start, another join at the same
                                time: the same key may ask again */
     JOIN_NOT_ISSUER = 9,
+    JOIN_HOLDER_ALIVE = 10, /* who is to be replaced lives */
 };
 
 struct join_request {

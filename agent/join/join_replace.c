@@ -9,8 +9,10 @@
 #include "agent/join/join_judge.h"
 
 /* NULL, or why this member is not to be replaced, and what to do. */
-static const char *refusal(const struct node_member *holder)
+static const char *refusal(const struct node_member *holder,
+                           enum join_status *ret_status)
 {
+    *ret_status = JOIN_NAME_REFUSED;
     if (holder->is_self) {
         return "it is the node that made this token; a node does not revoke "
                "itself: get the token on another issuer";
@@ -21,6 +23,7 @@ static const char *refusal(const struct node_member *holder)
     }
     if (holder->state == NODE_MEMBER_ALIVE ||
         holder->state == NODE_MEMBER_SUSPECT) {
+        *ret_status = JOIN_HOLDER_ALIVE;
         return "it is alive, or was until a moment ago: stop its agent, or "
                "wait until \"agentctl members\" shows it dead; when its key is "
                "in the wrong hands, \"agentctl node remove NAME --force\" on "
@@ -39,6 +42,7 @@ enum join_status join_replace_judge(const struct node *node,
 {
     struct body_certificate body;
     struct node_member holder;
+    enum join_status status;
     const char *why;
 
     if (token->name[0] == '\0') {
@@ -61,12 +65,12 @@ enum join_status join_replace_judge(const struct node *node,
         *ret_has_holder = false;
         return JOIN_OK;
     }
-    why = refusal(&holder);
+    why = refusal(&holder, &status);
     if (why != NULL) {
         (void)snprintf(text, JOIN_TEXT_SIZE,
                        "node \"%s\" cannot be replaced now: %s", body.name,
                        why);
-        return JOIN_NAME_REFUSED;
+        return status;
     }
     *ret_has_holder = true;
     memcpy(ret_holder, body.sign_public, 32);

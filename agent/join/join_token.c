@@ -80,6 +80,8 @@ struct gift {
     struct join_allocate from;
     struct interfaces_address own[OWN_MAX];
     struct token_bounds bounds;
+    bool has_holder; /* the name is a member's, whose this all was */
+    struct body_certificate holder;
     char name[BODY_NAME_SIZE];
     char mesh[LIMIT_CERT_ADDRESSES][ADDRESS_TEXT_SIZE];
     char subnets[LIMIT_CERT_SUBNETS][PREFIX_TEXT_SIZE];
@@ -168,24 +170,16 @@ static void find_own(struct gift *gift)
 static int give(const struct core *core, const struct join_token_wish *wish,
                 struct gift *gift, char **ret_problem)
 {
-    struct body_certificate holder;
     int error = 0;
 
-    gift->bounds = wish->bounds;
+    if (gift->has_holder) {
+        give_back(gift, &gift->holder);
+        return 0;
+    }
     if (wish->is_open) {
         return 0;
     }
-    gift->from = (struct join_allocate){
-        .node = core->node,
-        .tokens = core->tokens,
-        .now_s = core_wall_ms(core) / 1000,
-    };
-    if (wish->bounds.name != NULL &&
-        join_judge_find_name(core->node, wish->bounds.name, NULL,
-                             gift->from.now_s, &holder)) {
-        give_back(gift, &holder);
-        return 0;
-    }
+    gift->from.tokens = core->tokens;
     find_own(gift);
     if (gift->bounds.n_subnets == 0) {
         error = give_subnet(gift, wish->subnet_len, ret_problem);
@@ -200,16 +194,39 @@ static int give(const struct core *core, const struct join_token_wish *wish,
     return error;
 }
 
+/* Those that are asked for, else those of the member of that name. */
+static size_t give_functions(const struct join_token_wish *wish,
+                             const struct gift *gift,
+                             const char *functions[LIMIT_CERT_FUNCTIONS])
+{
+    bool is_back = wish->n_functions == 0 && gift->has_holder;
+    size_t n = MIN_OF(is_back ? gift->holder.n_functions : wish->n_functions,
+                      (size_t)LIMIT_CERT_FUNCTIONS);
+
+    for (size_t i = 0; i < n; i++) {
+        functions[i] = is_back ? gift->holder.functions[i] : wish->functions[i];
+    }
+    return n;
+}
+
 static int make(struct core *core, const struct join_token_wish *wish,
                 struct join_token *pending, char **ret_problem)
 {
-    struct gift gift = {.from.node = core->node};
+    struct gift gift = {
+        .from = {.node = core->node, .now_s = core_wall_ms(core) / 1000},
+        .bounds = wish->bounds,
+    };
+    const char *functions[LIMIT_CERT_FUNCTIONS];
     struct store_token stored;
+    size_t n;
     int error;
 
-    error = token_new(core->identity, wish->functions, wish->n_functions,
-                      core_wall_ms(core) / 1000, wish->ttl_s, &pending->token,
-                      &stored, ret_problem);
+    gift.has_holder = !wish->is_open && wish->bounds.name != NULL &&
+                      join_judge_find_name(core->node, wish->bounds.name, NULL,
+                                           gift.from.now_s, &gift.holder);
+    n = give_functions(wish, &gift, functions);
+    error = token_new(core->identity, functions, n, gift.from.now_s,
+                      wish->ttl_s, &pending->token, &stored, ret_problem);
     if (error == 0) {
         error = give(core, wish, &gift, ret_problem);
     }

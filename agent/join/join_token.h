@@ -22,8 +22,8 @@ typedef void (*join_token_fn)(int error, const char *text,
                               void *data);
 
 /* What a token shall be.  What `bounds` does not say is given by this issuer:
- * to the name of a member that member's own addresses, else a free subnet, and
- * what else is asked for (join_allocate.h). */
+ * to the name of a member that member's own addresses and functions, else a
+ * free subnet, and what else is asked for (join_allocate.h). */
 struct join_token_wish {
     const char *const *functions; /* none: "*" */
     size_t n_functions;

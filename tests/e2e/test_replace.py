@@ -1,5 +1,11 @@
 """A host that is made anew takes its own place again, and nobody else's: a
 reinstalled host, a stolen key.  docs/OPERATIONS.md has the same commands."""
+import os
+
+from socketnet_wire import MESSAGE_RECORD, RECORD_SERVICE, make_record, message, service_body
+from test_identity import instances, problems, stolen
+from test_injection import injector, send
+
 HOSTS = 3
 
 
@@ -84,3 +90,55 @@ def test_stolen_key(lab):
     assert "web" not in [s["name"] for s in lab.json("host1", "service", "ls")["services"] if s["instances"]]
     lab.register("host2", "web", 80, "10.0.2.41")
     lab.until(lambda: "10.0.2.41" in lab.flows("host1") + lab.groups("host1"))
+
+
+def rotate(lab, host):
+    """As docs/OPERATIONS.md says."""
+    token = lab.ctl("host1", "token", "create", "--name", host).out
+    lab("agent", host, "stop")
+    with open(lab.path(host, "etc", "token"), "w", encoding="ascii") as file:
+        file.write(token)
+    rotated = lab.sh(host, "agent", "key", "rotate", "--token-file", "/etc/socketnet/token", check=False, timeout=120)
+    os.unlink(lab.path(host, "etc", "token"))
+    assert rotated.status == 0 and f"{host} of lab has new keys" in rotated.out, rotated
+    lab("agent", host, "start")
+
+
+def test_rotated_keys(lab):
+    """Other keys, the same node: what it offers is offered again."""
+    lab.register("host2", "kept", 80, "10.0.2.44")
+    lab.until(lambda: instances(lab, "host1", "kept"))
+    old = key_of(lab, "host2")
+    refused = lab.sh("host2", "agent", "key", "rotate", check=False)
+    assert refused.status == 2 and "token" in refused.err, refused
+    token = lab.ctl("host1", "token", "create", "--name", "host2").out.strip()
+    refused = lab.sh("host2", "agent", "key", "rotate", "--token", token, check=False)
+    assert refused.status == 1 and "an agent runs here" in refused.err, refused
+    rotate(lab, "host2")
+    lab.all_alive(["host1", "host2", "host3"], 60)
+    assert key_of(lab, "host2") not in (None, old)
+    lab.until(lambda: "host2" in instances(lab, "host1", "kept"))
+    lab.until(lambda: "10.0.2.44" in lab.flows("host1") + lab.groups("host1"))
+    assert not os.path.exists(lab.path("host2", "lib", "join.key"))
+
+
+def test_frozen_node(lab):
+    """Two of host2's records contradict each other; under new keys it is used again."""
+    lab.register("host2", "thaw", 80, "10.0.2.45")
+    lab.until(lambda: instances(lab, "host1", "thaw"))
+    _, own, _, _, sender = injector(lab)
+    keys, serial = stolen(lab, "host2")
+    epoch = lab.api("host2", "/api/v1/status")["epoch"]
+    two = [make_record(keys, own.cluster, RECORD_SERVICE, b"evil/" + name.encode(),
+                       service_body("evil", name, "10.0.2.66"), serial=serial, epoch=epoch, seq=10 ** 6)
+           for name in ("a", "b")]
+    send(lab, [sender.packet(message(MESSAGE_RECORD, record)) for record in two])
+    lab.until(lambda: "frozen" in problems(lab, "host2")[1])
+    lab.until(lambda: instances(lab, "host1", "thaw")["host2"]["state"] == "frozen")
+    rotate(lab, "host2")
+    lab.until(lambda: instances(lab, "host1", "thaw").get("host2", {}).get("state") == "usable", 60)
+    assert "frozen" not in problems(lab, "host2")[1]
+    lab.register("host2", "more", 80, "10.0.2.46")
+    lab.until(lambda: "10.0.2.46" in lab.flows("host1") + lab.groups("host1"))
+    assert "evil" not in lab.ctl("host1", "service", "ls").out
+    lab("agent", "host3", "start")

@@ -17,6 +17,7 @@
 #include "gossip/wire/sign.h"
 #include "store/store.h"
 #include "tests/unit/charter_sample.h"
+#include "agent/system/file.h"
 #include "tests/unit/scratch.h"
 
 static const struct identity_owner nobody = {(uid_t)-1, (gid_t)-1};
@@ -251,6 +252,61 @@ static void mixed_up_files_are_named(void **state)
     refuse(fixture, "for other keys than \"node.key\"");
 }
 
+/* The signing key that a load finds. */
+static void assert_key(const struct fixture *fixture, const uint8_t key[32])
+{
+    struct identity *loaded = NULL;
+    char *error = NULL;
+
+    if (identity_load(fixture->state_dir, &loaded, &error) != 0) {
+        fail_msg("%s", error);
+    }
+    assert_memory_equal(loaded->sign_public, key, 32);
+    assert_memory_equal(loaded->body.sign_public, key, 32);
+    loaded = identity_free(loaded);
+}
+
+/* At each step of a rotation the node is one of the two, whole. */
+static void keys_are_rotated_whole_or_not(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t old[LIMIT_RECORD_SIZE];
+    uint8_t old_key[32];
+    char next[256];
+    char *error = NULL;
+    size_t old_size = 0;
+
+    save(fixture);
+    memcpy(old_key, fixture->identity.sign_public, 32);
+    assert_int_equal(file_read(state_path(fixture, "certificate"), old,
+                               sizeof(old), &old_size),
+                     0);
+    identity_generate_keys(&fixture->identity);
+    make_certificate(fixture, fixture->identity.genesis.cluster_id);
+    /* Only the next certificate is there. */
+    assert_int_equal(file_write(state_path(fixture, IDENTITY_CERTIFICATE_NEXT),
+                                fixture->identity.certificate,
+                                fixture->identity.certificate_size, 0600,
+                                (uid_t)-1, (gid_t)-1),
+                     0);
+    assert_key(fixture, old_key);
+    assert_int_equal(
+        identity_rotate(fixture->state_dir, &fixture->identity, nobody, &error),
+        0);
+    assert_key(fixture, fixture->identity.sign_public);
+    /* All but the last step: the load does it. */
+    (void)snprintf(next, sizeof(next), "%s/%s", fixture->state_dir,
+                   IDENTITY_CERTIFICATE_NEXT);
+    assert_int_equal(rename(state_path(fixture, "certificate"), next), 0);
+    assert_int_equal(file_write(state_path(fixture, "certificate"), old,
+                                old_size, 0600, (uid_t)-1, (gid_t)-1),
+                     0);
+    assert_key(fixture, fixture->identity.sign_public);
+    assert_int_equal(
+        access(state_path(fixture, IDENTITY_CERTIFICATE_NEXT), F_OK), -1);
+    assert_key(fixture, fixture->identity.sign_public);
+}
+
 static void join_keys_wait_for_an_answer(void **state)
 {
     struct fixture *fixture = *state;
@@ -425,6 +481,7 @@ int main(void)
         IDENTITY_TEST(missing_identity_says_what_to_do),
         IDENTITY_TEST(damage_is_named),
         IDENTITY_TEST(mixed_up_files_are_named),
+        IDENTITY_TEST(keys_are_rotated_whole_or_not),
         IDENTITY_TEST(join_keys_wait_for_an_answer),
         IDENTITY_TEST(a_store_is_made_anew),
         IDENTITY_TEST(genesis_is_the_same_bytes_everywhere),

@@ -176,7 +176,7 @@ static void not_who_is_alive(void **state)
     struct join_asker new = make_replacer(&token, 2);
 
     make_alive(fixture, &old);
-    join_asker_expect(fixture, &new, JOIN_NAME_REFUSED, "it is alive");
+    join_asker_expect(fixture, &new, JOIN_HOLDER_ALIVE, "it is alive");
     assert_int_equal(denial(fixture, &old), NODE_DENIAL_NONE);
     /* Nor an issuer, nor whoever made the token. */
     token = token_of(fixture, "host1");

@@ -227,12 +227,71 @@ static void too_many_are_refused(void **state)
     (void)make(fixture, 600, &anybody);
 }
 
+/* The name of a member has what the member has. */
+static void a_member_again(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct join_token_wish wish = {.ttl_s = 600, .bounds = {.name = "HOST1"}};
+    static const char *const functions[] = {"redis"};
+    struct made made = {0};
+    char *problem = NULL;
+
+    assert_int_equal(
+        join_token_create(&fixture->core, &wish, on_made, &made, &problem), 0);
+    join_fixture_run(fixture, &made.is_done);
+    assert_int_equal(made.token.n_mesh, 1);
+    assert_int_equal(made.token.mesh[0].bytes[3], 1);
+    assert_int_equal(made.token.n_subnets, 1);
+    assert_int_equal(made.token.subnets[0].address.bytes[2], 1);
+    assert_string_equal(made.token.functions[0], "*");
+    /* What is said, is said. */
+    wish.functions = functions;
+    wish.n_functions = 1;
+    wish.bounds.subnets[0] = "10.0.7.0/24";
+    wish.bounds.n_subnets = 1;
+    made.is_done = false;
+    assert_int_equal(
+        join_token_create(&fixture->core, &wish, on_made, &made, &problem), 0);
+    join_fixture_run(fixture, &made.is_done);
+    assert_int_equal(made.token.subnets[0].address.bytes[2], 7);
+    assert_string_equal(made.token.functions[0], "redis");
+    assert_int_equal(made.token.mesh[0].bytes[3], 1);
+}
+
+/* Nobody else is told the same. */
+static void gives_what_is_free(void **state)
+{
+    struct join_fixture *fixture = *state;
+    struct join_token_wish wish = {
+        .ttl_s = 600, .gives_mesh = true, .gives_name = true};
+    struct made made[2] = {0};
+    char *problem = NULL;
+
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(join_token_create(&fixture->core, &wish, on_made,
+                                           &made[i], &problem),
+                         0);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        join_fixture_run(fixture, &made[i].is_done);
+        assert_int_equal(made[i].token.n_subnets, 1);
+        assert_int_equal(made[i].token.n_mesh, 1);
+    }
+    assert_false(address_equal(&made[0].token.subnets[0].address,
+                               &made[1].token.subnets[0].address));
+    assert_false(address_equal(&made[0].token.mesh[0], &made[1].token.mesh[0]));
+    assert_string_equal(made[0].token.name, "node1");
+    assert_string_equal(made[1].token.name, "node2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lists_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(list_is_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(revoked_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_member_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(gives_what_is_free, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_are_refused, setup, teardown),
     };
 
