@@ -55,6 +55,11 @@ static void reset_flows(struct reset *reset, struct switch_sync *sync)
         return;
     }
     if (diff.n_flows + diff.n_groups > 0) {
+        /* Goes with the flows; when it cannot even be asked for, neither can
+         * they. */
+        if (!reset->dry_run && sync->dump.has_meter) {
+            (void)!ofconn_remove_meter(sync->ofconn);
+        }
         if (!reset->dry_run && switch_sync_apply(sync, &diff) != 0) {
             complain(reset, "flows stay", sync->text);
         } else {

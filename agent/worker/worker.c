@@ -27,6 +27,7 @@
 #include "agent/worker/worker_private.h"
 #include "agent/worker/worker_probe.h"
 #include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_refuse.h"
 #include "agent/worker/worker_removal.h"
 #include "agent/worker/worker_revive.h"
 #include "agent/worker/worker_switch.h"
@@ -101,9 +102,9 @@ static void on_prepare(uv_prepare_t *handle)
 static int make_parts(struct worker *worker)
 {
     static int (*const makers[])(struct worker *) = {
-        worker_core_new,    worker_ports_new,  worker_learn_new,
-        worker_removal_new, worker_probe_new,  worker_reconcile_new,
-        worker_kernel_new,  worker_switch_new,
+        worker_core_new,      worker_ports_new,  worker_learn_new,
+        worker_removal_new,   worker_probe_new,  worker_refuse_new,
+        worker_reconcile_new, worker_kernel_new, worker_switch_new,
     };
     int error = 0;
 
@@ -161,6 +162,7 @@ static void stop(struct process *process)
     worker_reconcile_stop(worker);
     worker_kernel_free(worker);
     worker_probe_free(worker);
+    worker_refuse_free(worker);
     worker_core_free(worker);
     uv_close((uv_handle_t *)&process->prepare, NULL);
     uv_close((uv_handle_t *)&process->signal, NULL);

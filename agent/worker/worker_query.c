@@ -22,6 +22,7 @@
 #include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
 #include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_refuse.h"
 #include "agent/worker/worker_removal.h"
 #include "agent/worker/worker_switch.h"
 
@@ -190,15 +191,23 @@ static json_t *query_ports(struct worker *worker)
 
 static json_t *query_status(const struct worker *worker)
 {
+    const struct worker_refuse_counters *counters =
+        worker_refuse_counters(worker);
+
     return json_pack(
-        "{s:i, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "schema", 1,
-        "bridge", worker->policy.bridge, "ovs_up", worker_switch_is_up(worker),
-        "ovs_text", worker_switch_text(worker), "observing", worker->observe,
-        "removed", worker_removal_is_asked(worker), "number",
+        "{s:i, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I, s:I, "
+        "s:{s:I, s:I, s:I, s:I}}",
+        "schema", 1, "bridge", worker->policy.bridge, "ovs_up",
+        worker_switch_is_up(worker), "ovs_text", worker_switch_text(worker),
+        "observing", worker->observe, "removed",
+        worker_removal_is_asked(worker), "number",
         (json_int_t)worker->state.number, "items",
         (json_int_t)worker->state.desired.n_items, "neighbors",
         (json_int_t)worker_learn_neighbors(worker)->n_entries,
-        "flows_in_switch", (json_int_t)worker_reconcile_n_flows(worker));
+        "flows_in_switch", (json_int_t)worker_reconcile_n_flows(worker),
+        "no_backend", "refused", (json_int_t)counters->refused, "echoed",
+        (json_int_t)counters->echoed, "again", (json_int_t)counters->again,
+        "dropped", (json_int_t)counters->dropped);
 }
 
 static void start_remove(struct worker *worker, uint64_t id)

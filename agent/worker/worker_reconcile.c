@@ -81,6 +81,7 @@ int worker_reconcile_plan(struct worker *worker, struct plan *ret)
         .neighbors = neighbors->entries,
         .n_neighbors = neighbors->n_entries,
         .mesh_mtu = worker_kernel_mesh_mtu(worker),
+        .has_meter = worker->reconcile->present.has_meter,
     };
 
     if (worker_removal_is_asked(worker)) {
@@ -255,6 +256,11 @@ static void on_dumped(int error, struct ofconn_dump *dump, void *data)
 static void start_dump(struct worker *worker)
 {
     worker->reconcile->needs_dump = false;
+    /* Before it, as it goes when ovs-vswitchd does, and others may remove it.
+     * Without memory the dump fails as well. */
+    if (!worker->observe && !worker_removal_is_asked(worker)) {
+        (void)!ofconn_put_meter(worker_switch_ofconn(worker));
+    }
     if (ofconn_dump(worker_switch_ofconn(worker), on_dumped, worker) == 0) {
         worker->reconcile->is_dumping = true;
         return;

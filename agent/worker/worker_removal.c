@@ -73,6 +73,11 @@ void worker_removal_flows_done(struct worker *worker, size_t n_flows,
     removal->n_flows += n_flows;
     removal->n_groups += n_groups;
     (void)snprintf(removal->problem, sizeof(removal->problem), "%s", problem);
+    /* No flow names it any more; what cannot be sent now goes with the switch.
+     */
+    if (worker_switch_ofconn(worker) != NULL) {
+        (void)!ofconn_remove_meter(worker_switch_ofconn(worker));
+    }
     answer(worker);
 }
 

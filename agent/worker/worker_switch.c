@@ -22,6 +22,7 @@
 #include "agent/worker/worker_private.h"
 #include "agent/worker/worker_query.h"
 #include "agent/worker/worker_reconcile.h"
+#include "agent/worker/worker_refuse.h"
 #include "agent/worker/worker_revive.h"
 
 #define RECONNECT_MIN_MS 50
@@ -204,7 +205,11 @@ static void on_of_port_changed(void *data)
 
 static void on_packet_in(const struct openflow_packet_in *packet, void *data)
 {
-    worker_learn_packet(data, packet);
+    if (plan_is_refused(packet->table)) {
+        worker_refuse_packet(data, packet);
+    } else {
+        worker_learn_packet(data, packet);
+    }
 }
 
 static void on_of_watch(short events, void *data)

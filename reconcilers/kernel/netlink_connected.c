@@ -104,7 +104,9 @@ static void add_next_hops(struct connected *connected,
                 (uint8_t)address_bits(gateway.family), hop->rtnh_ifindex);
         }
         left -= size;
-        hop = (const struct rtnexthop *)((const char *)hop + size);
+        /* Aligned: the size is a multiple of 4. */
+        hop =
+            (const struct rtnexthop *)(const void *)((const char *)hop + size);
     }
 }
 

@@ -146,12 +146,31 @@ void openflow_put_group_mod(struct writer *writer, uint32_t xid,
     finish(writer, start);
 }
 
+void openflow_put_meter_mod(struct writer *writer, uint32_t xid,
+                            enum openflow_command command, uint32_t meter_id,
+                            uint32_t packets_per_s)
+{
+    enum { PACKETS = 1u << 1, BURST = 1u << 2, DROP = 1 };
+    size_t start = begin(writer, OPENFLOW_METER_MOD, xid);
+
+    writer_u16(writer, (uint16_t)command);
+    writer_u16(writer, PACKETS | BURST);
+    writer_u32(writer, meter_id);
+    writer_u16(writer, DROP);
+    writer_u16(writer, 16);
+    writer_u32(writer, packets_per_s);
+    writer_u32(writer, packets_per_s); /* burst: a second's */
+    writer_u32(writer, 0);
+    finish(writer, start);
+}
+
 void openflow_put_packet_out(struct writer *writer, uint32_t xid,
-                             const uint8_t *actions, size_t actions_size,
-                             const uint8_t *frame, size_t frame_size)
+                             uint32_t in_port, const uint8_t *actions,
+                             size_t actions_size, const uint8_t *frame,
+                             size_t frame_size)
 {
     const struct flow_match match = {.fields = FLOW_IN_PORT,
-                                     .in_port = OPENFLOW_PORT_CONTROLLER};
+                                     .in_port = in_port};
     size_t start = begin(writer, OPENFLOW_PACKET_OUT, xid);
 
     writer_u32(writer, BUFFER_NONE);
@@ -229,6 +248,16 @@ void openflow_put_port_desc_request(struct writer *writer, uint32_t xid)
     size_t start = begin_multipart(writer, xid, OPENFLOW_MULTIPART_PORTS);
 
     writer_u32(writer, OPENFLOW_PORT_ANY);
+    writer_u32(writer, 0);
+    finish(writer, start);
+}
+
+void openflow_put_meter_desc_request(struct writer *writer, uint32_t xid,
+                                     uint32_t meter_id)
+{
+    size_t start = begin_multipart(writer, xid, OPENFLOW_MULTIPART_METERS);
+
+    writer_u32(writer, meter_id);
     writer_u32(writer, 0);
     finish(writer, start);
 }

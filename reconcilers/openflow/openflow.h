@@ -20,6 +20,7 @@
 #define OPENFLOW_HEADER_SIZE     8
 #define OPENFLOW_PORT_LOCAL      UINT32_C(0xfffffffe)
 #define OPENFLOW_PORT_IN_PORT    UINT32_C(0xfffffff8)
+#define OPENFLOW_PORT_TABLE      UINT32_C(0xfffffff9) /* of packet-outs */
 #define OPENFLOW_PORT_CONTROLLER UINT32_C(0xfffffffd)
 #define OPENFLOW_PORT_ANY        UINT32_C(0xffffffff)
 
@@ -47,6 +48,7 @@ enum openflow_type {
     OPENFLOW_BARRIER_REQUEST = 20,
     OPENFLOW_BARRIER_REPLY = 21,
     OPENFLOW_SET_ASYNC = 28,
+    OPENFLOW_METER_MOD = 29,
     OPENFLOW_BUNDLE_CONTROL = 33,
     OPENFLOW_BUNDLE_ADD = 34,
     OPENFLOW_REQUESTFORWARD = 32,
@@ -62,7 +64,7 @@ struct openflow_header {
 
 enum openflow_command {
     OPENFLOW_ADD = 0,
-    OPENFLOW_MODIFY = 1,        /* groups */
+    OPENFLOW_MODIFY = 1,        /* groups, meters */
     OPENFLOW_MODIFY_STRICT = 2, /* flows; sent as ADD, which replaces a flow
                                    of that key and keeps its counters:
                                    MODIFY_STRICT would leave its cookie */
@@ -70,12 +72,14 @@ enum openflow_command {
                                    means every table */
     OPENFLOW_DELETE_STRICT = 4, /* flows; only with the flow's own cookie */
     OPENFLOW_GROUP_DELETE = 2,
+    OPENFLOW_METER_DELETE = 2,
 };
 
 /* Subtypes of a multipart reply, see openflow_parse_multipart. */
 enum openflow_multipart {
     OPENFLOW_MULTIPART_FLOWS = 1,
     OPENFLOW_MULTIPART_GROUPS = 7,
+    OPENFLOW_MULTIPART_METERS = 10,
     OPENFLOW_MULTIPART_PORTS = 13,
     OPENFLOW_MULTIPART_MONITOR = 16,
 };
@@ -99,6 +103,8 @@ _must_check_ int openflow_peek(const uint8_t *bytes, size_t size,
 void openflow_put_output(struct writer *writer, uint32_t port,
                          uint16_t max_len);
 void openflow_put_group(struct writer *writer, uint32_t group_id);
+/* Drops what is over the meter's rate; goes before all other actions. */
+void openflow_put_meter(struct writer *writer, uint32_t meter_id);
 void openflow_put_resubmit(struct writer *writer, uint8_t table);
 void openflow_put_set_eth_dst(struct writer *writer, const uint8_t mac[6]);
 void openflow_put_set_eth_src(struct writer *writer, const uint8_t mac[6]);
@@ -134,9 +140,15 @@ void openflow_put_flow_mod(struct writer *writer, uint32_t xid,
 void openflow_put_group_mod(struct writer *writer, uint32_t xid,
                             enum openflow_command command,
                             const struct group *group);
+/* A meter that drops packets over so many a second, made or changed. */
+void openflow_put_meter_mod(struct writer *writer, uint32_t xid,
+                            enum openflow_command command, uint32_t meter_id,
+                            uint32_t packets_per_s);
+/* `in_port` is where it seems to come from. */
 void openflow_put_packet_out(struct writer *writer, uint32_t xid,
-                             const uint8_t *actions, size_t actions_size,
-                             const uint8_t *frame, size_t frame_size);
+                             uint32_t in_port, const uint8_t *actions,
+                             size_t actions_size, const uint8_t *frame,
+                             size_t frame_size);
 /* Bundle control: type 0 open, 4 commit, 6 discard (requests). */
 void openflow_put_bundle_control(struct writer *writer, uint32_t xid,
                                  uint32_t bundle_id, uint16_t type,
@@ -151,6 +163,9 @@ void openflow_put_flow_stats_request(struct writer *writer, uint32_t xid,
                                      uint64_t cookie, uint64_t mask);
 void openflow_put_group_desc_request(struct writer *writer, uint32_t xid);
 void openflow_put_port_desc_request(struct writer *writer, uint32_t xid);
+/* Of one meter; the switch answers with an error when there is none. */
+void openflow_put_meter_desc_request(struct writer *writer, uint32_t xid,
+                                     uint32_t meter_id);
 void openflow_put_flow_monitor_request(struct writer *writer, uint32_t xid,
                                        uint32_t monitor_id);
 /* Packet-in, port status, group changes of others.  Open vSwitch sends none

@@ -70,6 +70,7 @@ enum openflow_action {
     ACTION_DEC_TTL = 24,
     ACTION_SET_FIELD = 25,
     ACTION_COPY_FIELD = 28,
+    ACTION_METER = 29,
     ACTION_EXPERIMENTER = 0xffff,
 };
 

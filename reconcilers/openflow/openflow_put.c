@@ -48,6 +48,13 @@ void openflow_put_group(struct writer *writer, uint32_t group_id)
     writer_u32(writer, group_id);
 }
 
+void openflow_put_meter(struct writer *writer, uint32_t meter_id)
+{
+    writer_u16(writer, ACTION_METER);
+    writer_u16(writer, 8);
+    writer_u32(writer, meter_id);
+}
+
 static void put_nicira(struct writer *writer, uint16_t subtype, uint16_t length)
 {
     writer_u16(writer, ACTION_EXPERIMENTER);

@@ -201,6 +201,9 @@ static void print_action(struct openflow_text *out, uint16_t type,
     case ACTION_GROUP:
         openflow_text_put(out, "group:%" PRIu32, reader_u32(body));
         break;
+    case ACTION_METER:
+        openflow_text_put(out, "meter:%" PRIu32, reader_u32(body));
+        break;
     case ACTION_DEC_TTL:
         openflow_text_put(out, "dec_ttl");
         break;

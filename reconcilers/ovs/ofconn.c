@@ -360,8 +360,9 @@ short ofconn_wants(const struct ofconn *conn)
     return conn->channel.out.size > 0 || has_new ? POLLIN | POLLOUT : POLLIN;
 }
 
-int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
-                      const uint8_t *frame, size_t size)
+/* One packet, with one action: out of `port`. */
+static int send_packet(struct ofconn *conn, uint32_t in_port, uint32_t port,
+                       const uint8_t *frame, size_t size)
 {
     uint8_t actions[64];
     struct writer actions_writer = writer_init(actions, sizeof(actions));
@@ -373,34 +374,81 @@ int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
     if (conn->channel.out.size > OFCONN_PACKETS_PENDING_MAX) {
         return -EAGAIN;
     }
-    openflow_put_output(&actions_writer, out_port, 0);
+    openflow_put_output(&actions_writer, port, 0);
     assert(!actions_writer.failed);
-    openflow_put_packet_out(&writer, ofconn_new_xid(conn), actions,
+    openflow_put_packet_out(&writer, ofconn_new_xid(conn), in_port, actions,
                             writer_size(&actions_writer), frame, size);
     return ofconn_send(conn, &writer);
 }
 
-int ofconn_flush_connections(struct ofconn *conn, const struct address *service,
-                             const struct address *backend, uint8_t protocol)
+int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
+                      const uint8_t *frame, size_t size)
+{
+    return send_packet(conn, OPENFLOW_PORT_CONTROLLER, out_port, frame, size);
+}
+
+int ofconn_packet_again(struct ofconn *conn, uint32_t in_port,
+                        const uint8_t *frame, size_t size)
+{
+    return send_packet(conn, in_port, OPENFLOW_PORT_TABLE, frame, size);
+}
+
+/* Queues what the writer holds, to which no answer is awaited. */
+static int enqueue_messages(struct ofconn *conn, const struct writer *writer)
 {
     struct channel_buffer messages = {0};
-    struct writer writer = ofconn_writer(conn);
     int error;
 
-    if (conn->state == OFCONN_FAILED) {
-        return -ENOTCONN;
-    }
-    openflow_put_ct_flush(&writer, ofconn_new_xid(conn), PLAN_ZONE, service,
-                          backend, protocol);
-    if (writer.failed) {
+    if (writer->failed) {
         return -EMSGSIZE;
     }
     error =
-        channel_buffer_append(&messages, writer.start, writer_size(&writer));
+        channel_buffer_append(&messages, writer->start, writer_size(writer));
     if (error == 0) {
         error = ofconn_enqueue(conn, OFCONN_REQUEST_MESSAGES, NULL, NULL,
                                &messages);
     }
     free(messages.bytes);
     return error;
+}
+
+/* An ADD of one that is there fails, and a MODIFY of one that is not: both
+ * together make it what it should be. */
+int ofconn_put_meter(struct ofconn *conn)
+{
+    struct writer writer = ofconn_writer(conn);
+
+    if (conn->state == OFCONN_FAILED) {
+        return -ENOTCONN;
+    }
+    openflow_put_meter_mod(&writer, ofconn_new_xid(conn), OPENFLOW_ADD,
+                           PLAN_METER, PLAN_METER_RATE);
+    openflow_put_meter_mod(&writer, ofconn_new_xid(conn), OPENFLOW_MODIFY,
+                           PLAN_METER, PLAN_METER_RATE);
+    return enqueue_messages(conn, &writer);
+}
+
+int ofconn_remove_meter(struct ofconn *conn)
+{
+    struct writer writer = ofconn_writer(conn);
+
+    if (conn->state == OFCONN_FAILED) {
+        return -ENOTCONN;
+    }
+    openflow_put_meter_mod(&writer, ofconn_new_xid(conn), OPENFLOW_METER_DELETE,
+                           PLAN_METER, PLAN_METER_RATE);
+    return enqueue_messages(conn, &writer);
+}
+
+int ofconn_flush_connections(struct ofconn *conn, const struct address *service,
+                             const struct address *backend, uint8_t protocol)
+{
+    struct writer writer = ofconn_writer(conn);
+
+    if (conn->state == OFCONN_FAILED) {
+        return -ENOTCONN;
+    }
+    openflow_put_ct_flush(&writer, ofconn_new_xid(conn), PLAN_ZONE, service,
+                          backend, protocol);
+    return enqueue_messages(conn, &writer);
 }

@@ -39,6 +39,7 @@ struct ofconn_dump {
     size_t n_groups;
     struct openflow_port *ports;
     size_t n_ports;
+    bool has_meter; /* PLAN_METER is there */
 };
 /* error 0 and a dump whose content now is the receiver's (end it with
  * ofconn_dump_done); else NULL and -EBADMSG or -ECONNRESET. */
@@ -71,6 +72,15 @@ _must_check_ int ofconn_apply(struct ofconn *conn, const struct diff *diff,
  * switch does not read. */
 _must_check_ int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
                                    const uint8_t *frame, size_t size);
+/* The same for a packet that goes through the tables again, as if it came in
+ * by that port. */
+_must_check_ int ofconn_packet_again(struct ofconn *conn, uint32_t in_port,
+                                     const uint8_t *frame, size_t size);
+/* Makes PLAN_METER, in turn with the requests above.  A datapath that has no
+ * meters is found out by the next dump. */
+_must_check_ int ofconn_put_meter(struct ofconn *conn);
+/* Takes it away, and with it the flows that name it. */
+_must_check_ int ofconn_remove_meter(struct ofconn *conn);
 /* Forgets the tracked connections in PLAN_ZONE from `service` to `backend`,
  * in turn with the requests above.  An old switch that cannot is not told
  * apart. */

@@ -1,7 +1,7 @@
 /*
- * A dump of the switch: ports, every flow of every table and owner, groups.
- * The three questions are asked at once; each answer comes in as many
- * multipart replies as the switch likes.  Part of ofconn.c.
+ * A dump of the switch: ports, every flow of every table and owner, groups, and
+ * whether our meter is there.  The questions are asked at once; each answer
+ * comes in as many multipart replies as the switch likes.  Part of ofconn.c.
  */
 #include "reconcilers/ovs/ofconn_private.h"
 
@@ -16,6 +16,7 @@ enum collect_part {
     COLLECT_PORTS,
     COLLECT_FLOWS,
     COLLECT_GROUPS,
+    COLLECT_METER,
     COLLECT_N_PARTS,
 };
 
@@ -78,6 +79,8 @@ int ofconn_collect_start(struct ofconn *conn, struct ofconn_collect *collect)
     openflow_put_flow_stats_request(&writer, collect->xids[COLLECT_FLOWS], 0,
                                     0);
     openflow_put_group_desc_request(&writer, collect->xids[COLLECT_GROUPS]);
+    openflow_put_meter_desc_request(&writer, collect->xids[COLLECT_METER],
+                                    PLAN_METER);
     if (writer.failed) {
         return -EMSGSIZE;
     }
@@ -173,6 +176,9 @@ static int collect_entries(struct ofconn_collect *collect,
         case COLLECT_GROUPS:
             error = collect_next_group(collect, entries);
             break;
+        case COLLECT_METER: /* one that is not there is an error instead */
+            collect->dump.has_meter |= reader_left(entries) > 0;
+            return 0;
         case COLLECT_N_PARTS:
         default:
             return -EBADMSG;
@@ -188,7 +194,8 @@ static bool collect_is_complete(const struct ofconn_collect *collect)
 {
     return collect->are_done[COLLECT_PORTS] &&
            collect->are_done[COLLECT_FLOWS] &&
-           collect->are_done[COLLECT_GROUPS];
+           collect->are_done[COLLECT_GROUPS] &&
+           collect->are_done[COLLECT_METER];
 }
 
 bool ofconn_collect_receive(struct ofconn_collect *collect,
@@ -200,6 +207,7 @@ bool ofconn_collect_receive(struct ofconn_collect *collect,
         [COLLECT_PORTS] = OPENFLOW_MULTIPART_PORTS,
         [COLLECT_FLOWS] = OPENFLOW_MULTIPART_FLOWS,
         [COLLECT_GROUPS] = OPENFLOW_MULTIPART_GROUPS,
+        [COLLECT_METER] = OPENFLOW_MULTIPART_METERS,
     };
     struct reader entries;
     unsigned part = 0;
@@ -215,7 +223,7 @@ bool ofconn_collect_receive(struct ofconn_collect *collect,
         return false;
     }
     if (header->type == OPENFLOW_ERROR) {
-        collect->is_refused = true;
+        collect->is_refused |= part != COLLECT_METER;
     } else if (openflow_parse_multipart(message, header->length, &type, &more,
                                         &entries) != 0 ||
                type != types[part]) {

@@ -56,7 +56,7 @@ struct desired_backend {
 };
 
 /* One (function, protocol, port).  A function without a backend keeps its
- * address; new connections to it are dropped (Open vSwitch has no reject). */
+ * address; new connections to it are refused. */
 struct desired_function {
     char name[DESIRED_NAME_SIZE];
     uint8_t protocol; /* 6 or 17 */

@@ -36,6 +36,12 @@
 #define PLAN_ZONE         70 /* conntrack zone of service addresses */
 #define PLAN_ZONE_HAIRPIN 71
 
+/* The meter of what goes to the worker to be refused: packets a second of all
+ * containers together.  Any number will do that is ours and small enough for
+ * every datapath: "sn". */
+#define PLAN_METER      0x736e
+#define PLAN_METER_RATE 1000
+
 #define PLAN_TEXT_SIZE 160 /* of an item's key text, or of a reason */
 
 enum plan_error {
@@ -105,6 +111,7 @@ struct plan_observed {
     const struct plan_neighbor *neighbors; /* sorted by address */
     size_t n_neighbors;
     uint32_t mesh_mtu; /* 0: unknown */
+    bool has_meter;    /* PLAN_METER is in the switch */
 };
 
 struct plan_route {
@@ -169,6 +176,9 @@ _must_check_ int plan_validate(const struct desired_item *item,
 const struct plan_connected *
 plan_covering_route(const struct plan_policy *policy,
                     const struct prefix *subnet);
+/* Whether a packet that came to the worker from this table did so because no
+ * function has it. */
+bool plan_is_refused(uint8_t table);
 /* Key text of an item, "function/redis/6/6379", "host/<id hex>",
  * "local/10.0.3.203": as IPC_REFUSED and pending name it. */
 void plan_item_text(const struct desired_item *item,

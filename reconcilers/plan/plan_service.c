@@ -172,8 +172,14 @@ static void add_entry(struct plan_builder *builder,
                   &match, "%s", function->name);
 }
 
-/* What is sent to a service address and is not a function's port ends here:
- * so does a function without a backend. */
+bool plan_is_refused(uint8_t table)
+{
+    return table == TABLE_SERVICE;
+}
+
+/* What is sent to a service address and is not a function's port ends here,
+ * and so does a function without a backend: the worker refuses it.  Whole, as
+ * it may be sent through the tables again. */
 static void add_rest(struct plan_builder *builder, uint64_t cookie,
                      const struct prefix *addresses)
 {
@@ -182,8 +188,14 @@ static void add_rest(struct plan_builder *builder, uint64_t cookie,
     plan_match_ip(&match, addresses->address.family);
     plan_match_ct(&match, CT_NEW);
     plan_match_destination(&match, addresses);
+    /* Without a meter a container could keep the worker busy. */
+    if (builder->observed->has_meter) {
+        openflow_put_meter(&builder->actions, PLAN_METER);
+        openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
+                            UINT16_MAX);
+    }
     plan_add_flow(builder, TABLE_SERVICE, SERVICE_REST, cookie, &match,
-                  "service address, nothing there");
+                  "service address, nothing there: refused");
 }
 
 /* A TCP answer of a backend to a container here, in the middle of a

@@ -79,3 +79,86 @@ def test_a_lower_priority_stands_by(lab):
     lab.until(lambda: set(who(lab, "host1/redis", 10)) == {"host2"}, 20)
     lab.register("host1", "redis", 6379, "10.0.1.203", "--port-name", "veth203")
     lab.until(lambda: set(who(lab, "host2/redis", 10)) == {"host1"}, 20)
+
+
+ASK_UDP = """
+import socket, sys
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.settimeout(10)
+asking.connect((sys.argv[1], 5353))
+asking.send(b"anybody there?")
+try:
+    asking.recv(100)
+except ConnectionRefusedError:
+    print("refused")
+"""
+
+
+def test_nobody_there_is_said(lab):
+    """No backend, another port, an address without a function: refused, not
+    silence."""
+    serve(lab, "host2")
+    service = lab.json("host1", "service", "show", "redis")["service"]["address"]
+    for place in ("host1/redis", "host1"):
+        assert lab.sh(place, "ping", "-c1", "-W5", service).status == 0
+        for address in (service, "100.95.255.254"):
+            refused = lab.sh(place, "timeout", "10", "redis-cli", "-h", address, "-p", "6380", "ping", check=False)
+            assert "refused" in refused.err, (place, address, refused)
+            assert lab.sh(place, "python3", "-c", ASK_UDP, address).out == "refused\n"
+        assert lab.sh(place, "ping", "-c1", "-W1", "100.95.255.254", check=False).status == 1
+    lab.deregister("host2", "redis")
+    lab.until(lambda: "refused" in lab.redis("host1/redis", service, "ping", seconds=10).err)
+
+
+def test_open_connection_to_a_dead_host_is_reset(lab):
+    """The client's next segment is answered at home."""
+    serve(lab, "host2")
+    service = lab.json("host1", "service", "show", "redis")["service"]["address"]
+    client = lab.popen("host1/redis", "timeout", "120", "redis-cli", "-h", service, stdin=-1, stdout=-1, stderr=-2,
+                       text=True, bufsize=1)
+    client.stdin.write("get whoami\n")
+    client.stdin.flush()
+    assert client.stdout.readline() == "host2\n"
+    lab("kill", "host2")
+    try:
+        lab.until(lambda: lab.states("host1").get("host2") == "dead", 60)
+        lab.until(lambda: "10.0.2.203" not in lab.groups("host1"))
+        client.stdin.write("get whoami\n")
+        client.stdin.flush()
+        said = client.stdout.readline()
+        assert "reset by peer" in said or "closed the connection" in said, said
+    finally:
+        client.kill()
+        client.wait(10)
+        lab("revive", "host2")
+        lab.all_alive(["host1", "host2"], 60)
+
+
+def retransmitted(lab, place):
+    lines = [line.split() for line in lab.sh(place, "cat", "/proc/net/snmp").out.splitlines() if line.startswith("Tcp:")]
+    return int(dict(zip(*lines))["RetransSegs"])
+
+
+FIRST = """
+name=$1
+for _ in $(seq 500); do
+    address=$(getent ahostsv4 "$name.mesh.internal" | awk '{print $1; exit}')
+    [ -z "$address" ] || break
+done
+timeout 10 redis-cli -h "$address" ping
+"""
+
+
+def test_first_connection_after_a_registration(lab):
+    """Not one SYN is lost on functions that have just got their instance, local
+    or remote."""
+    serve(lab, "host1", "host2")
+    lab.container("host1", "client", 101)
+    before = retransmitted(lab, "host1/client")
+    for n in range(30):
+        client = lab.popen("host1/client", "bash", "-c", FIRST, "first", f"new{n}", stdout=-1, text=True)
+        host = f"host{1 + n % 2}"
+        lab.register(host, f"new{n}", 6379, f"10.0.{host[4:]}.203", "--port-name", "veth203")
+        out, _ = client.communicate(timeout=60)
+        assert out == "PONG\n", (n, out)
+    assert retransmitted(lab, "host1/client") == before

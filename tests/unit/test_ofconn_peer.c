@@ -468,7 +468,8 @@ static void test_packet_out(void **state)
     make_ready();
     memset(frame, 0x77, sizeof(frame));
     openflow_put_output(&action, 5, 0);
-    openflow_put_packet_out(&writer, 7, actions, sizeof(actions), frame, 976);
+    openflow_put_packet_out(&writer, 7, OPENFLOW_PORT_CONTROLLER, actions,
+                            sizeof(actions), frame, 976);
     assert_int_equal(writer_size(&writer), 1024);
     /* A megabyte may wait, and what is begun below it. */
     while ((error = ofconn_packet_out(world.conn, 5, frame, 976)) == 0) {
@@ -832,7 +833,13 @@ static void test_large_parts(void **state)
     "0000000400000000"
 #define GROUP(last) "00100100000000" last "0000000000000000"
 
-static void ask_for_dump(void)
+#define NO_METER "061300100000000a000a000000000000"
+#define METER                                                                  \
+    "061300200000000a000a000000000000"                                         \
+    "001000060000736e0000000000000000"
+#define METER_ERROR "0601000c0000000a000c0006"
+
+static void ask_without_meter(void)
 {
     uint8_t bytes[256];
     struct writer writer = writer_init(bytes, sizeof(bytes));
@@ -843,8 +850,42 @@ static void ask_for_dump(void)
     openflow_put_port_desc_request(&writer, 7);
     openflow_put_flow_stats_request(&writer, 8, 0, 0);
     openflow_put_group_desc_request(&writer, 9);
+    openflow_put_meter_desc_request(&writer, 10, PLAN_METER);
     hear_writer(&writer);
     hear_nothing();
+}
+
+static void ask_for_dump(void)
+{
+    ask_without_meter();
+    say(METER);
+    turn(0);
+    assert_int_equal(world.n[EVENT_DUMPED], 0);
+}
+
+/* A switch that has not made ours says an error, or nothing; the dump is good
+ * all the same. */
+static void test_dump_of_the_meter(void **state)
+{
+    static const char *const answers[] = {METER, NO_METER, METER_ERROR};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        world.n[EVENT_DUMPED] = 0;
+        ask_without_meter();
+        say("0613001000000007000d000000000000"
+            "06130010000000080001000000000000"
+            "06130010000000090007000000000000");
+        turn(0);
+        assert_int_equal(world.n[EVENT_DUMPED], 0);
+        say(answers[i]);
+        turn(0);
+        assert_int_equal(world.n[EVENT_DUMPED], 1);
+        assert_int_equal(world.dump_error, 0);
+        assert_int_equal(world.dump.has_meter, i == 0);
+        ofconn_dump_done(&world.dump);
+        world.conn = ofconn_close(world.conn);
+    }
 }
 
 static void test_dump(void **state)
@@ -859,7 +900,7 @@ static void test_dump(void **state)
         "0007000000000000" GROUP("01"));
     /* Nothing of it: a barrier, another number. */
     say("0615000800000007"
-        "061300380000000a000d000100000000" PORT("09"));
+        "061300380000000b000d000100000000" PORT("09"));
     turn(0);
     say("0613003800000008"
         "0001000000000000" FLOW("04"));
@@ -1187,6 +1228,7 @@ int main(void)
         TEST(test_refused_control),
         TEST(test_long_refusals),
         TEST(test_large_parts),
+        TEST(test_dump_of_the_meter),
         TEST(test_dump),
         TEST(test_long_dump),
         TEST(test_endless_dump),

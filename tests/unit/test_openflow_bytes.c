@@ -160,8 +160,8 @@ static void test_packet_out(void **state)
     openflow_put_output(&writer, 5, 0);
     assert_int_equal(writer_size(&writer), sizeof(actions));
     writer = writer_on_room();
-    openflow_put_packet_out(&writer, XID, actions, sizeof(actions),
-                            (const uint8_t *)"frame", 5);
+    openflow_put_packet_out(&writer, XID, OPENFLOW_PORT_CONTROLLER, actions,
+                            sizeof(actions), (const uint8_t *)"frame", 5);
     expect_bytes(&writer, "060d003501020304"
                           "ffffffff00100000"
                           "0001000c80000004fffffffd00000000"

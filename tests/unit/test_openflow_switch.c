@@ -96,13 +96,20 @@ static void expect_same_text(const struct plan *plan)
 static void test_plan_comes_back_as_it_was(void **state)
 {
     static struct client client;
+    uint8_t message[64];
+    struct writer writer = writer_init(message, sizeof(message));
     struct plan_sample sample;
     struct plan plan;
 
     (void)state;
     sample_init(&sample);
+    sample.observed.has_meter = true;
     plan = sample_plan(&sample);
     client_open(&client, switch_fixture.bridge_path);
+    openflow_put_meter_mod(&writer, 5, OPENFLOW_ADD, PLAN_METER,
+                           PLAN_METER_RATE);
+    client_send(&client, &writer);
+    client_barrier(&client);
     apply_plan(&client, &plan);
     expect_nothing_to_do(&client, &plan);
     expect_same_text(&plan);
@@ -299,8 +306,8 @@ static void test_packets_and_ports(void **state)
     openflow_put_set_async(&writer, 11);
     openflow_put_set_reg(&action, 0, 3);
     openflow_put_output(&action, OPENFLOW_PORT_CONTROLLER, 128);
-    openflow_put_packet_out(&writer, 12, actions, writer_size(&action), frame,
-                            sizeof(frame));
+    openflow_put_packet_out(&writer, 12, OPENFLOW_PORT_CONTROLLER, actions,
+                            writer_size(&action), frame, sizeof(frame));
     client_send(&client, &writer);
     client_expect(&client, OPENFLOW_PACKET_IN);
     assert_int_equal(

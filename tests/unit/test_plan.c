@@ -115,6 +115,26 @@ static void test_services(void **state)
     sample_done(&sample);
 }
 
+/* What no function has goes to the worker, as far as there is a meter. */
+static void test_nothing_there_is_refused(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    sample.observed.has_meter = true;
+    plan = sample_plan(&sample);
+    expect_flow(&plan,
+                "table=4,priority=700,ip,ct_state=+new+trk,"
+                "nw_dst=100.80.0.0/12",
+                "meter:29550,CONTROLLER:65535");
+    plan_done(&plan);
+    sample_done(&sample);
+    assert_true(plan_is_refused(4));
+    assert_false(plan_is_refused(7));
+}
+
 /* Functions that share a backend want one way back to it, and do not quarrel
  * about it. */
 static void test_a_shared_backend_calls_itself(void **state)
@@ -587,6 +607,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classification),
         cmocka_unit_test(test_services),
+        cmocka_unit_test(test_nothing_there_is_refused),
         cmocka_unit_test(test_a_shared_backend_calls_itself),
         cmocka_unit_test(test_the_host_calls_itself),
         cmocka_unit_test(test_many_local_backends),
