@@ -16,6 +16,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/ctl/ctl.h"
 #include "agent/identity/identity.h"
+#include "agent/identity/pin.h"
 #include "agent/join/join_charter.h"
 #include "agent/join/join_judge.h"
 #include "agent/join/join_local.h"
@@ -194,6 +195,18 @@ static int make_store(const struct init *init)
     return error != 0 ? error : identity_give_store(state_dir, init->owner);
 }
 
+/* Without it the node is one all the same. */
+static void keep_pin(const struct init *init)
+{
+    _cleanup_(free_pointer) char *problem = NULL;
+
+    if (pin_save(init->config->state_dir, &init->identity.genesis,
+                 &init->identity.charters, &problem) != 0) {
+        (void)fprintf(stderr, "warning: %s\n",
+                      problem != NULL ? problem : "out of memory");
+    }
+}
+
 static int save(const struct init *init, char **ret_problem)
 {
     const char *state_dir = init->config->state_dir;
@@ -210,6 +223,9 @@ static int save(const struct init *init, char **ret_problem)
     if (error == 0) {
         error = identity_save(state_dir, &init->identity,
                               init->admission_secret, init->owner, ret_problem);
+    }
+    if (error == 0) {
+        keep_pin(init);
     }
     return error;
 }

@@ -17,6 +17,7 @@
 #include "agent/core/store_thread.h"
 #include "agent/ctl/ctl.h"
 #include "agent/identity/identity.h"
+#include "agent/identity/pin.h"
 #include "agent/identity/token.h"
 #include "agent/join/join_client.h"
 #include "agent/join/join_local.h"
@@ -78,6 +79,18 @@ static int save_subnets(const struct join *join, char **ret_problem)
     return error;
 }
 
+/* Without it the node is one all the same. */
+static void keep_pin(const char *state_dir, const struct identity *identity)
+{
+    _cleanup_(free_pointer) char *problem = NULL;
+
+    if (pin_save(state_dir, &identity->genesis, &identity->charters,
+                 &problem) != 0) {
+        (void)fprintf(stderr, "warning: %s\n",
+                      problem != NULL ? problem : "out of memory");
+    }
+}
+
 /* From here on a failure keeps join.key: the token is used by these keys. */
 static int save(struct join *join, char **ret_problem)
 {
@@ -107,6 +120,7 @@ static int save(struct join *join, char **ret_problem)
     }
     if (error == 0) {
         identity_forget_join_keys(state_dir);
+        keep_pin(state_dir, identity);
     }
     return error;
 }

@@ -240,7 +240,8 @@ static int run(struct reconcile *reconcile, const char *path, bool need_ovs)
     bool has_switch;
     int error;
 
-    if (worker_policy(reconcile->config, &reconcile->policy, &text) < 0) {
+    if (worker_policy(reconcile->config, false, &reconcile->policy, &text) <
+        0) {
         (void)fprintf(stderr, "agent reconcile: %s\n",
                       text != NULL ? text : "out of memory");
         return CTL_EXIT_USAGE;

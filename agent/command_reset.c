@@ -3,6 +3,7 @@
  * and without telling the cluster, and the state directory with it.
  */
 #include "agent/command_reset.h"
+#include "agent/command_restore.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 
 #include "agent/config/config.h"
 #include "agent/identity/identity.h"
+#include "agent/identity/pin.h"
 #include "agent/ctl/ctl.h"
 #include "agent/launcher/launcher.h"
 #include "agent/offline/switch_sync.h"
@@ -142,6 +144,11 @@ static bool is_state_file(const char *name)
            strcmp(name, IDENTITY_BACKUP_NAME) == 0;
 }
 
+static bool is_work_file(const char *name)
+{
+    return identity_file_find(name) != NULL;
+}
+
 static bool is_store_file(const char *name)
 {
     return strcmp(name, "data.mdb") == 0 || strcmp(name, "lock.mdb") == 0;
@@ -212,11 +219,41 @@ static void reset_run(struct reset *reset)
     }
 }
 
+/* db/ of a directory of ours, and what the store has in it. */
+static void reset_store(struct reset *reset, int dir_fd, const char *path)
+{
+    char store_path[512];
+    int fd =
+        openat(dir_fd, "db", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)snprintf(store_path, sizeof(store_path), "%.500s/db", path);
+        reset_files(reset, fd, store_path, is_store_file);
+        (void)close(fd); /* read from only */
+        reset_directory(reset, dir_fd, "db", store_path);
+    }
+}
+
+/* What a restore that was cut short has left: keys of the backup, too. */
+static void reset_restore(struct reset *reset, int dir_fd, const char *path)
+{
+    char work_path[512];
+    int fd = openat(dir_fd, COMMAND_RESTORE_WORK,
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)snprintf(work_path, sizeof(work_path),
+                       "%.480s/" COMMAND_RESTORE_WORK, path);
+        reset_store(reset, fd, work_path);
+        reset_files(reset, fd, work_path, is_work_file);
+        (void)close(fd); /* read from only */
+        reset_directory(reset, dir_fd, COMMAND_RESTORE_WORK, work_path);
+    }
+}
+
 static void reset_state(struct reset *reset)
 {
     const char *path = reset->config->state_dir;
-    char store_path[512];
-    int store_fd;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0) {
@@ -225,17 +262,26 @@ static void reset_state(struct reset *reset)
         }
         return;
     }
-    (void)snprintf(store_path, sizeof(store_path), "%.500s/db", path);
-    store_fd =
-        openat(fd, "db", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (store_fd >= 0) {
-        reset_files(reset, store_fd, store_path, is_store_file);
-        (void)close(store_fd); /* read from only */
-        reset_directory(reset, fd, "db", store_path);
-    }
+    reset_store(reset, fd, path);
+    reset_restore(reset, fd, path);
     reset_files(reset, fd, path, is_state_file);
     (void)close(fd); /* read from only */
     reset_directory(reset, AT_FDCWD, path, path);
+}
+
+/* Root's copy of the genesis: this host belongs to no cluster any more. */
+static void reset_pin(struct reset *reset)
+{
+    _cleanup_(free_pointer) char *path = pin_path(reset->config->state_dir);
+    int fd = path != NULL
+                 ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                 : -1;
+
+    if (fd >= 0) {
+        reset_files(reset, fd, path, pin_is_file);
+        (void)close(fd); /* read from only */
+        reset_directory(reset, AT_FDCWD, path, path);
+    }
 }
 
 int command_reset(struct config *config, bool dry_run)
@@ -256,6 +302,7 @@ int command_reset(struct config *config, bool dry_run)
         reset_kernel(&reset);
     }
     reset_state(&reset);
+    reset_pin(&reset);
     reset_run(&reset);
     if (reset.n_done == 0 && !reset.has_failed) {
         (void)printf("nothing of ours is here\n");

@@ -21,6 +21,7 @@
 #include "agent/core/core.h"
 #include "agent/ctl/ctl.h"
 #include "agent/identity/identity.h"
+#include "agent/identity/pin.h"
 #include "agent/join/join_local.h"
 #include "agent/launcher/launcher.h"
 #include "agent/system/archive.h"
@@ -31,7 +32,6 @@
 #define DESCRIPTION_NAME "backup.json"
 #define DESCRIPTION_MAX  65536u
 #define STORE_NAME       "data.mdb"
-#define WORK_NAME        "restore.tmp"
 #define FORMAT           "socketnet-backup"
 #define FORMAT_VERSION   1
 #define CHUNK_SIZE       65536u
@@ -39,7 +39,7 @@
 struct restore {
     struct config *config;
     const char *path;
-    char *work; /* WORK_NAME of the state directory */
+    char *work; /* COMMAND_RESTORE_WORK of the state directory */
     struct archive archive;
     json_t *description;
     struct identity *identity; /* out of the backup */
@@ -110,7 +110,7 @@ static int make_work(struct restore *restore)
     if (error != 0) {
         return fail("%s", problem != NULL ? problem : strerror(-error));
     }
-    restore->work = file_join(state_dir, WORK_NAME);
+    restore->work = file_join(state_dir, COMMAND_RESTORE_WORK);
     db = restore->work == NULL ? NULL : file_join(restore->work, "db");
     if (db == NULL) {
         return fail("%s", strerror(ENOMEM));
@@ -451,7 +451,16 @@ static int restore_from(struct restore *restore, int fd, bool is_sure)
     if (status == 0) {
         status = verify(restore);
     }
-    return status == 0 ? put_in_place(restore) : status;
+    if (status == 0) {
+        status = put_in_place(restore);
+    }
+    if (status == 0 &&
+        pin_save(restore->config->state_dir, &restore->identity->genesis,
+                 &restore->identity->charters, &problem) != 0) {
+        (void)fprintf(stderr, "warning: %s\n",
+                      problem != NULL ? problem : "out of memory");
+    }
+    return status;
 }
 
 int command_restore(struct config *config, const char *path, bool is_sure)

@@ -8,6 +8,10 @@
 
 struct config;
 
+/* Where a backup is unpacked, in the state directory: identity files, and db/.
+ */
+#define COMMAND_RESTORE_WORK "restore.tmp"
+
 /* `is_sure`: also over the identity that is there.  The exit status. */
 int command_restore(struct config *config, const char *path, bool is_sure);
 

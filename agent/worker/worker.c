@@ -222,7 +222,7 @@ int worker_main(struct config *config, bool observe)
     (void)prctl(PR_SET_NAME, "agent-worker", 0, 0, 0); /* for ps only */
     privileges_close_from(IPC_CONTROL_FD + 1);
     /* The genesis lies in core's directory: read while we still can. */
-    error = worker_policy(config, &policy, &text);
+    error = worker_policy(config, !observe, &policy, &text);
     if (error == 0) {
         error = privileges_become_worker(&text);
     }

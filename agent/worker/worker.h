@@ -49,9 +49,10 @@ int worker_main(struct config *config, bool observe);
 /* The policy as the configuration file says it, strings borrowed from
  * `config`, without a service range: enough to find what is ours. */
 void worker_policy_base(const struct config *config, struct plan_policy *ret);
-/* The same with the service range: the genesis', when there is one, else the
- * default.  0, or negative errno and a malloc'd text. */
-_must_check_ int worker_policy(const struct config *config,
+/* The same with the cluster's ranges, when there is one, else the default
+ * service range.  `may_pin`: root's copy of the genesis is made, or kept up to
+ * date (pin.h).  0, or negative errno and a malloc'd text. */
+_must_check_ int worker_policy(const struct config *config, bool may_pin,
                                struct plan_policy *ret, char **ret_error);
 
 #endif
