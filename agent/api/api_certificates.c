@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/catalog/catalog.h"
@@ -121,14 +122,51 @@ static json_t *certificate_json(const struct core *core,
         is_here ? api_json_record(&record) : json_null());
 }
 
+/* By name, then by key. */
+static int compare_members(const void *left, const void *right)
+{
+    const struct node_member *a = left;
+    const struct node_member *b = right;
+    int order = strcmp(a->certificate->name, b->certificate->name);
+
+    return order != 0 ? order : memcmp(a->key, b->key, sizeof(a->key));
+}
+
+/* All of them in that order: an owned array of *ret_n, or NULL. */
+static struct node_member *sort_members(const struct node *node, size_t *ret_n)
+{
+    struct node_member *list;
+    struct node_member member;
+    size_t n = 0;
+
+    for (size_t at = 0; node_member_next(node, &at, &member);) {
+        n++;
+    }
+    list = calloc(n + 1, sizeof(*list));
+    if (list == NULL) {
+        return NULL;
+    }
+    n = 0;
+    for (size_t at = 0; node_member_next(node, &at, &list[n]); n++) {
+    }
+    qsort(list, n, sizeof(*list), compare_members);
+    *ret_n = n;
+    return list;
+}
+
 void api_certificates_get(struct http_exchange *exchange, void *data)
 {
     const struct core *core = ((struct api *)data)->core;
+    _cleanup_(free_pointer) struct node_member *members = NULL;
     json_t *list = json_array();
-    struct node_member member;
+    size_t n = 0;
 
-    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        json_build_append(&list, certificate_json(core, &member));
+    members = sort_members(core->node, &n);
+    if (members == NULL) {
+        json_build_append(&list, NULL);
+    }
+    for (size_t i = 0; i < n; i++) {
+        json_build_append(&list, certificate_json(core, &members[i]));
     }
     api_reply(
         exchange, 200,

@@ -233,7 +233,10 @@ static int renew(struct admission *admission)
     }
     body.not_after_s = admission->now_ms / 1000 +
                        (is_issuer(node) ? ISSUER_YEARS : 1u) * YEAR_S;
-    if (body.not_after_s <= node->body.not_after_s) {
+    if (body.not_after_s <= node->body.not_after_s &&
+        !is_by(node, admission->key.public) && issuer == NULL) {
+        body.not_after_s = node->body.not_after_s; /* another root's word */
+    } else if (body.not_after_s <= node->body.not_after_s) {
         return roots_fail(admission->roots,
                           "%s ends on %s, which is later than a renewal today "
                           "would",
@@ -433,8 +436,8 @@ int roots_admission_lift(const struct program_call *call)
 static int print_issuers(const struct roots *roots,
                          const struct roots_certificates *certificates)
 {
-    static const char *const heads[] = {"ISSUER", "STATE",    "ENDS",
-                                        "",       "ADMITTED", NULL};
+    static const char *const heads[] = {"ISSUER",   "STATE", "ENDS",
+                                        "ADMITTED", "NOTE",  NULL};
     uint64_t now_s = clock_wall_ms() / 1000;
     struct ctl_table *table;
     int error = ctl_table_new(heads, &table);
@@ -459,9 +462,9 @@ static int print_issuers(const struct roots *roots,
         ctl_table_add(table, CTL_COLOR_NONE, "%s", one->state);
         ctl_table_add(table, CTL_COLOR_NONE, "%s",
                       roots_date(one->body.not_after_s, date));
+        ctl_table_add(table, CTL_COLOR_NONE, "%zu", n);
         ctl_table_add(table, CTL_COLOR_NONE, "%s",
                       now_s > half_s ? "past half: agent admission renew" : "");
-        ctl_table_add(table, CTL_COLOR_NONE, "%zu", n);
     }
     error = ctl_table_print(table, stdout, false);
     (void)ctl_table_free(table);

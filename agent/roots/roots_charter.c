@@ -261,8 +261,15 @@ static int take_options(struct roots *roots, struct body_charter *charter)
     return status;
 }
 
-/* Who would have addresses outside it. */
-static int warn_outside(struct roots *roots, const struct body_charter *charter)
+static bool has_root(const struct body_charter *charter, const uint8_t key[32])
+{
+    return find_root(charter, key) < charter->n_roots;
+}
+
+/* Who would have addresses outside it, and whose certificate ends with the root
+ * that made it. */
+static int warn_outside(struct roots *roots, const struct body_charter *before,
+                        const struct body_charter *charter)
 {
     struct roots_certificates certificates;
     int status = roots_certificates_get(roots, &certificates);
@@ -273,12 +280,22 @@ static int warn_outside(struct roots *roots, const struct body_charter *charter)
     for (size_t i = 0; i < certificates.n; i++) {
         const struct roots_certificate *one = &certificates.all[i];
 
-        if (strcmp(one->state, "in-force") == 0 &&
-            !body_charter_allows_certificate(charter, &one->body)) {
+        if (strcmp(one->state, "in-force") != 0) {
+            continue;
+        }
+        if (!body_charter_allows_certificate(charter, &one->body)) {
             (void)fprintf(stderr,
                           "warning: %s would be out: it has addresses outside "
                           "these ranges\n",
                           one->body.name);
+        }
+        if (has_root(before, one->record.writer) &&
+            !has_root(charter, one->record.writer)) {
+            (void)fprintf(stderr,
+                          "warning: %s is certified by a root that goes, which "
+                          "counts for a day more: agent admission renew %s "
+                          "with another root's key\n",
+                          one->body.name, one->body.name);
         }
     }
     roots_certificates_done(&certificates);
@@ -345,7 +362,7 @@ static int propose(struct roots *roots)
     }
     warn_of_roots(&proposal.charter);
     if (from == NULL) {
-        status = warn_outside(roots, &proposal.charter);
+        status = warn_outside(roots, &proposal.after, &proposal.charter);
     }
     return status != 0 ? status : write_new(roots, &proposal, output);
 }

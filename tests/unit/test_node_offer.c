@@ -135,6 +135,34 @@ static void test_lifted(void **state)
     assert_int_equal(puppets_member(puppets, 3).denial, NODE_DENIAL_NONE);
 }
 
+/* A revoked issuer's certificates end a day later; what a root has certified
+ * anew, as it was, stays. */
+static void test_kept_by_the_root(void **state)
+{
+    struct puppets *puppets = *state;
+    struct node_event event = {.type = NODE_EVENT_TICK};
+    struct support_keys kept = support_keys_make(STRANGER);
+    struct support_keys other = support_keys_make(STRANGER + 1);
+    struct body_certificate body = puppet_body(&kept, STRANGER);
+    struct body_certificate lost = puppet_body(&other, STRANGER + 1);
+    struct node_member member;
+
+    assert_int_equal(offer_certificate(puppets, 1, &body), NODE_OFFER_TAKEN);
+    assert_int_equal(offer_certificate(puppets, 1, &lost), NODE_OFFER_TAKEN);
+    assert_int_equal(offer_certificate(puppets, PUPPET_ROOT, &body),
+                     NODE_OFFER_TAKEN);
+    assert_int_equal(
+        offer_revocation(puppets, PUPPET_ROOT, 1, false, PUPPET_WALL_MS),
+        NODE_OFFER_TAKEN);
+    puppets->now_ms += 86500 * 1000;
+    puppets_step(puppets, &event);
+    assert_true(node_member_find(puppets->node, lost.sign_public, &member));
+    assert_int_equal(member.denial, NODE_DENIAL_ISSUER);
+    assert_true(node_member_find(puppets->node, body.sign_public, &member));
+    assert_int_equal(member.denial, NODE_DENIAL_NONE);
+    assert_int_equal(member.certificate->serial, body.serial);
+}
+
 /* --- Refused -----------------------------------------------------------------
  */
 
@@ -307,6 +335,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_known_is_not_replaced, setup,
                                         puppets_teardown),
         cmocka_unit_test_setup_teardown(test_lifted, setup, puppets_teardown),
+        cmocka_unit_test_setup_teardown(test_kept_by_the_root, setup,
+                                        puppets_teardown),
         cmocka_unit_test_setup_teardown(test_no_record, setup,
                                         puppets_teardown),
         cmocka_unit_test_setup_teardown(test_strangers, setup,
