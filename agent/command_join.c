@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -21,6 +22,8 @@
 #include "agent/identity/token.h"
 #include "agent/join/join_client.h"
 #include "agent/join/join_local.h"
+#include "agent/join/join_provision.h"
+#include "agent/system/file.h"
 #include "store/store.h"
 
 struct join {
@@ -190,23 +193,45 @@ static int judge_peer(const struct join *join, const char *peer,
     return -EINVAL;
 }
 
+/* Whether this host is in no cluster yet. */
+static int judge_host(const struct join *join, char **ret_problem)
+{
+    const char *state_dir = join->config->state_dir;
+
+    if (!identity_exists(state_dir)) {
+        return 0;
+    }
+    if (asprintf(ret_problem,
+                 "this host is already a node of a cluster (%s/node.key); "
+                 "run \"agent leave\" or \"agent reset --yes\" first, or "
+                 "just \"agent run\"",
+                 state_dir) < 0) {
+        *ret_problem = NULL;
+    }
+    return -EEXIST;
+}
+
+/* The state directory, and keys in it. */
+static int make_keys(struct join *join, char **ret_problem)
+{
+    const char *state_dir = join->config->state_dir;
+    int error = join_local_owner(join->config, &join->owner, ret_problem);
+
+    if (error == 0) {
+        join->has_made_directory = access(state_dir, F_OK) < 0;
+        error = identity_make_directory(state_dir, join->owner, ret_problem);
+    }
+    return error != 0 ? error : prepare_keys(join, ret_problem);
+}
+
 static int prepare(struct join *join, const char *peer, const char *token,
                    const char *name, char **ret_problem)
 {
-    const char *state_dir = join->config->state_dir;
-    int error;
+    int error = judge_host(join, ret_problem);
 
-    if (identity_exists(state_dir)) {
-        if (asprintf(ret_problem,
-                     "this host is already a node of a cluster (%s/node.key); "
-                     "run \"agent leave\" or \"agent reset --yes\" first, or "
-                     "just \"agent run\"",
-                     state_dir) < 0) {
-            *ret_problem = NULL;
-        }
-        return -EEXIST;
+    if (error == 0) {
+        error = token_parse(token, &join->token, ret_problem);
     }
-    error = token_parse(token, &join->token, ret_problem);
     if (error == 0) {
         error = join_local_fill(join->config, name, &join->token,
                                 &join->request, ret_problem);
@@ -214,17 +239,7 @@ static int prepare(struct join *join, const char *peer, const char *token,
     if (error == 0) {
         error = judge_peer(join, peer, ret_problem);
     }
-    if (error == 0) {
-        error = join_local_owner(join->config, &join->owner, ret_problem);
-    }
-    if (error == 0) {
-        join->has_made_directory = access(state_dir, F_OK) < 0;
-        error = identity_make_directory(state_dir, join->owner, ret_problem);
-    }
-    if (error == 0) {
-        error = prepare_keys(join, ret_problem);
-    }
-    return error;
+    return error != 0 ? error : make_keys(join, ret_problem);
 }
 
 static void say(const char *text, void *data)
@@ -259,14 +274,178 @@ static int run(struct join *join, const char *peer, const char *token,
     return CTL_EXIT_OK;
 }
 
+static int end(struct join *join, int status)
+{
+    join_result_done(&join->result);
+    identity_wipe(&join->identity);
+    sodium_memzero(join, sizeof(*join));
+    return status;
+}
+
 int command_join(struct config *config, const char *peer, const char *token,
                  const char *name, bool replaces)
 {
     struct join join = {.config = config, .request.replaces = replaces};
-    int status = run(&join, peer, token, name);
 
-    join_result_done(&join.result);
-    identity_wipe(&join.identity);
-    sodium_memzero(&join, sizeof(join));
-    return status;
+    return end(&join, run(&join, peer, token, name));
+}
+
+/* --- by files --- */
+
+static int write_request(struct join *join, const char *path)
+{
+    uint8_t frame[LIMIT_JOIN_REQUEST_SIZE];
+    size_t size = 0;
+    int error;
+
+    memcpy(join->request.sign_public, join->identity.sign_public, 32);
+    memcpy(join->request.exchange_public, join->identity.exchange_public, 32);
+    error = join_request_pack(&join->request, join->identity.sign_secret, frame,
+                              sizeof(frame), &size);
+    if (error == 0 && access(path, F_OK) == 0) {
+        error = -EEXIST;
+    }
+    return error != 0
+               ? error
+               : file_write(path, frame, size, 0644, (uid_t)-1, (gid_t)-1);
+}
+
+static int run_request(struct join *join, const char *path, const char *name)
+{
+    _cleanup_(free_pointer) char *problem = NULL;
+    int error = judge_host(join, &problem);
+
+    if (error == 0) {
+        error =
+            join_local_fill(join->config, name, NULL, &join->request, &problem);
+    }
+    if (error == 0) {
+        error = make_keys(join, &problem);
+    }
+    if (error == 0) {
+        error = write_request(join, path);
+        if (error != 0 && asprintf(&problem, "cannot write %s: %s", path,
+                                   strerror(-error)) < 0) {
+            problem = NULL;
+        }
+    }
+    if (error != 0) {
+        return fail(problem, strerror(-error));
+    }
+    (void)printf("wrote    %s, for %s; its keys wait in %s/join.key\n\n"
+                 "next     on an issuer: agentctl cert issue %s ANSWER\n"
+                 "         here: agent join --answer ANSWER\n",
+                 path, join->request.name, join->config->state_dir, path);
+    return CTL_EXIT_OK;
+}
+
+int command_join_request(struct config *config, const char *path,
+                         const char *name)
+{
+    struct join join = {.config = config};
+
+    return end(&join, run_request(&join, path, name));
+}
+
+/* The whole file, malloc'd.  0 or negative errno. */
+static int read_answer(const char *path, uint8_t **ret, size_t *ret_size)
+{
+    struct stat info;
+    uint8_t *bytes;
+    int error;
+
+    if (stat(path, &info) < 0) {
+        return -errno;
+    }
+    if (info.st_size < 0 ||
+        (uint64_t)info.st_size > 2 * LIMIT_JOIN_RECORDS_SIZE) {
+        return -EFBIG;
+    }
+    bytes = malloc((size_t)info.st_size + 1);
+    if (bytes == NULL) {
+        return -ENOMEM;
+    }
+    error = file_read(path, bytes, (size_t)info.st_size + 1, ret_size);
+    if (error != 0) {
+        free(bytes);
+        return error;
+    }
+    *ret = bytes;
+    return 0;
+}
+
+/* What the certificate says is what this host is. */
+static void take_certificate(struct join *join)
+{
+    struct join_request *request = &join->request;
+    struct body_certificate body;
+    struct record record;
+
+    if (record_parse(join->result.certificate, join->result.certificate_size,
+                     &record) == 0 &&
+        body_get_certificate(&record, &body) == 0) {
+        memcpy(request->subnets, body.subnets, sizeof(request->subnets));
+        request->n_subnets = body.n_subnets;
+    }
+}
+
+static int take_answer(struct join *join, const char *path, char **ret_problem)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int error = read_answer(path, &bytes, &size);
+
+    if (error != 0) {
+        if (asprintf(ret_problem, "cannot read %s: %s", path,
+                     strerror(-error)) < 0) {
+            *ret_problem = NULL;
+        }
+        return error;
+    }
+    error = join_provision_read(bytes, size, &join->identity,
+                                join->request.name, &join->result, ret_problem);
+    free(bytes);
+    if (error == 0) {
+        take_certificate(join);
+    }
+    return error;
+}
+
+static int run_answer(struct join *join, const char *path, const char *name)
+{
+    _cleanup_(free_pointer) char *problem = NULL;
+    int error = judge_host(join, &problem);
+
+    if (error == 0 && identity_load_join_keys(join->config->state_dir,
+                                              &join->identity) != 0) {
+        return fail("no request of this host waits for an answer; begin with "
+                    "\"agent join --request FILE\"",
+                    NULL);
+    }
+    if (error == 0) {
+        error =
+            join_local_fill(join->config, name, NULL, &join->request, &problem);
+    }
+    if (error == 0) {
+        error = join_local_owner(join->config, &join->owner, &problem);
+    }
+    if (error == 0) {
+        error = take_answer(join, path, &problem);
+    }
+    if (error == 0) {
+        error = save(join, &problem);
+    }
+    if (error != 0) {
+        return fail(problem, error < 0 ? strerror(-error) : "failed");
+    }
+    print_next(join);
+    return CTL_EXIT_OK;
+}
+
+int command_join_answer(struct config *config, const char *path,
+                        const char *name)
+{
+    struct join join = {.config = config};
+
+    return end(&join, run_answer(&join, path, name));
 }

@@ -75,6 +75,13 @@ static const struct args_option join_options[] = {
     {.name = "--name", .value = "NAME", .help = "name of this node"},
     {.name = "--replace",
      .help = "take the place of the dead host that the token names"},
+    {.name = "--request",
+     .value = "FILE",
+     .help = "without a network: write the request to a new file, for "
+             "agentctl cert issue"},
+    {.name = "--answer",
+     .value = "FILE",
+     .help = "... and join by what that wrote"},
     {0},
 };
 
@@ -273,11 +280,46 @@ static int get_token(const struct program_call *call,
     return 0;
 }
 
+/* By files, without PEER and token. */
+static int run_join_file(const struct program_call *call, const char *request,
+                         const char *answer)
+{
+    _cleanup_(config_free_pointer) struct config *config = NULL;
+    const char *name = args_get(&call->args, "--name");
+    int status;
+
+    if ((request != NULL && answer != NULL) || call->args.n_words > 0 ||
+        args_get(&call->args, "--token") != NULL ||
+        args_get(&call->args, "--token-file") != NULL ||
+        args_get(&call->args, "--replace") != NULL) {
+        return program_usage(call, "--request FILE or --answer FILE takes no "
+                                   "PEER, token or --replace");
+    }
+    status = load(call, &config);
+    if (status != 0) {
+        return status;
+    }
+    return request != NULL ? command_join_request(config, request, name)
+                           : command_join_answer(config, answer, name);
+}
+
 static int run_join(const struct program_call *call)
 {
     _cleanup_(config_free_pointer) struct config *config = NULL;
+    const char *request = args_get(&call->args, "--request");
+    const char *answer = args_get(&call->args, "--answer");
     char token[TOKEN_TEXT_SIZE];
-    int status = get_token(call, token);
+    int status;
+
+    if (request != NULL || answer != NULL) {
+        return run_join_file(call, request, answer);
+    }
+    if (call->args.n_words == 0) {
+        return program_usage(call, "an argument is missing: agent join "
+                                   "PEER[:PORT] --token TOKEN|--token-file "
+                                   "FILE, PEER being a node that runs");
+    }
+    status = get_token(call, token);
 
     if (status == 0) {
         status = load(call, &config);
@@ -445,7 +487,6 @@ static const struct program_command commands[] = {
                 "Touches no network state;\nwhen it fails, the host is as it "
                 "was before.",
      .options = join_options,
-     .n_words_min = 1,
      .n_words_max = 1,
      .run = run_join},
     {.name = "key rotate",

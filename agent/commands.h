@@ -25,5 +25,10 @@ int command_init(struct config *config, const char *name,
  * Touches no network state. */
 int command_join(struct config *config, const char *peer, const char *token,
                  const char *name, bool replaces);
+/* `agent join --request FILE` and `--answer FILE`: the same by two files. */
+int command_join_request(struct config *config, const char *path,
+                         const char *name);
+int command_join_answer(struct config *config, const char *path,
+                        const char *name);
 
 #endif

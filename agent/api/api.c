@@ -41,6 +41,7 @@ static const struct http_route api_routes[] = {
     {HTTP_VERB_POST, true, API "tokens", api_token_post},
     {HTTP_VERB_DELETE, true, API "tokens/:id", api_token_delete},
     {HTTP_VERB_GET, false, API "certificates", api_certificates_get},
+    {HTTP_VERB_POST, true, API "certificates", api_certificate_post},
     {HTTP_VERB_GET, false, API "certificates/:name", api_certificate_get},
     {HTTP_VERB_GET, false, API "charter", api_charter_get},
     {HTTP_VERB_POST, true, API "leave", api_leave_post},

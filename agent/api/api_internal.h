@@ -13,6 +13,7 @@
 
 #include "agent/http/http.h"
 #include "agent/json/json_build.h"
+#include "agent/join/join_token.h"
 #include "agent/json/json_text.h"
 #include "gossip/base/address.h"
 #include "gossip/wire/body.h"
@@ -113,6 +114,15 @@ json_t *api_instance_json(const struct api *api,
 void api_service_not_found(struct http_exchange *exchange,
                            const struct core *core, const char *name);
 
+/* What a token, or a certificate, is asked to be; texts are borrowed from the
+ * request's body. */
+struct api_token_request {
+    const char *functions[STORE_TOKEN_FUNCTIONS];
+    struct join_token_wish wish;
+};
+/* False when it has been answered. */
+bool api_token_request(struct http_exchange *exchange, const json_t *body,
+                       struct api_token_request *ret);
 /* Lists of a token. */
 json_t *api_token_addresses(const struct address *mesh, size_t n);
 json_t *api_token_subnets(const struct prefix *subnets, size_t n);
@@ -160,6 +170,7 @@ void api_events_get(struct http_exchange *exchange, void *data);
 void api_token_post(struct http_exchange *exchange, void *data);
 void api_tokens_get(struct http_exchange *exchange, void *data);
 void api_token_delete(struct http_exchange *exchange, void *data);
+void api_certificate_post(struct http_exchange *exchange, void *data);
 void api_backup_post(struct http_exchange *exchange, void *data);
 void api_leave_post(struct http_exchange *exchange, void *data);
 void api_metrics_get(struct http_exchange *exchange, void *data);

@@ -22,12 +22,6 @@ struct token_job {
     struct http_exchange *exchange;
 };
 
-/* What the request asks for; texts are borrowed from its body. */
-struct token_request {
-    const char *functions[STORE_TOKEN_FUNCTIONS];
-    struct join_token_wish wish;
-};
-
 static void on_created(int error, const char *text, const struct token *token,
                        const char *warning, void *data)
 {
@@ -196,8 +190,8 @@ static bool is_field(const char *key)
 }
 
 /* False when it has been answered. */
-static bool get_request(struct http_exchange *exchange, const json_t *body,
-                        struct token_request *ret)
+bool api_token_request(struct http_exchange *exchange, const json_t *body,
+                       struct api_token_request *ret)
 {
     const json_t *ttl = json_object_get(body, "ttl_s");
     const json_t *functions = json_object_get(body, "functions");
@@ -241,7 +235,7 @@ void api_token_post(struct http_exchange *exchange, void *data)
 {
     struct core *core = ((struct api *)data)->core;
     _cleanup_(free_pointer) char *problem = NULL;
-    struct token_request request = {0};
+    struct api_token_request request = {0};
     json_auto_t *body = NULL;
     struct token_job *job;
 
@@ -250,7 +244,7 @@ void api_token_post(struct http_exchange *exchange, void *data)
         return;
     }
     body = api_body(exchange);
-    if (body == NULL || !get_request(exchange, body, &request)) {
+    if (body == NULL || !api_token_request(exchange, body, &request)) {
         return;
     }
     job = calloc(1, sizeof(*job));

@@ -57,6 +57,17 @@ static const struct args_option token_options[] = {
     {"--open", NULL, "its holder chooses what is not given here", 0},
     {0}};
 
+static const struct args_option issue_options[] = {
+    {"--function", "PATTERN", "what the node may offer, as redis or web-*; *",
+     0, true},
+    {"--name", "NAME", "the one name the node may have", 0},
+    {"--mesh-address", "ADDRESS", "the mesh address it may have", 0, true},
+    {"--subnet", "SUBNET",
+     "where its containers may be; given, when the "
+     "request says none",
+     0, true},
+    {0}};
+
 static const struct args_option freeze_options[] = {
     {"--reason", "TEXT", "what for, as all hosts' status says", 0}, {0}};
 
@@ -101,6 +112,7 @@ RUN(node_remove)
 RUN(events)
 RUN(token_create)
 RUN(token_ls)
+RUN(cert_issue)
 RUN(token_revoke)
 RUN(backup)
 
@@ -139,6 +151,12 @@ static const struct program_command commands[] = {
      "who is certified, for what, by whom, until when",
      "NODE is a name, or a key of 64 digits.", cert_options, 0, 1,
      run_cert_show},
+    {"cert issue", "REQUEST ANSWER [...]",
+     "certify a host that cannot reach this one",
+     "REQUEST is what `agent join --request` wrote there; ANSWER is a new "
+     "file\n"
+     "for `agent join --answer`.  For issuers.",
+     issue_options, 2, 2, run_cert_issue},
     {"record ls", "[--kind K]", "the signed records this node holds", NULL,
      record_options, 0, 0, run_record_ls},
     {"record evidence", NULL, "pairs of records that contradict each other",

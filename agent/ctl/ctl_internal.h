@@ -81,6 +81,9 @@ bool ctl_flag(const json_t *root, const char *key);
 /* "0.42ms", "1.3s", "5m12s", "3h4m", "2d5h" of microseconds. */
 const char *ctl_duration(json_int_t us, char text[24]);
 
+/* --function, --name, --mesh-address, --subnet as fields of a request; new. */
+json_t *ctl_token_body(const struct ctl *ctl);
+
 /* The commands. */
 int ctl_status(struct ctl *ctl);
 int ctl_health(struct ctl *ctl);
@@ -103,6 +106,7 @@ int ctl_cluster_release(struct ctl *ctl);
 int ctl_node_remove(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_token_create(struct ctl *ctl);
+int ctl_cert_issue(struct ctl *ctl);
 int ctl_token_ls(struct ctl *ctl);
 int ctl_token_revoke(struct ctl *ctl);
 int ctl_backup(struct ctl *ctl);

@@ -70,13 +70,10 @@ static void add_flag(const struct ctl *ctl, const char *option,
     }
 }
 
-/* The request; NULL, and ret_status says that it was printed why. */
-static json_t *make_request(const struct ctl *ctl, int *ret_status)
+json_t *ctl_token_body(const struct ctl *ctl)
 {
-    const char *ttl = args_get(&ctl->args, "--ttl");
     const char *name = args_get(&ctl->args, "--name");
     json_t *body = json_pack("{s:[]}", "functions");
-    uint64_t ttl_ms;
 
     add_list(ctl, "--function", "functions", body);
     if (name != NULL) {
@@ -84,6 +81,16 @@ static json_t *make_request(const struct ctl *ctl, int *ret_status)
     }
     add_list(ctl, "--mesh-address", "mesh", body);
     add_list(ctl, "--subnet", "subnets", body);
+    return body;
+}
+
+/* The request; NULL, and ret_status says that it was printed why. */
+static json_t *make_request(const struct ctl *ctl, int *ret_status)
+{
+    const char *ttl = args_get(&ctl->args, "--ttl");
+    json_t *body = ctl_token_body(ctl);
+    uint64_t ttl_ms;
+
     add_flag(ctl, "--open", "open", body);
     add_flag(ctl, "--allocate-mesh", "allocate_mesh", body);
     add_flag(ctl, "--allocate-name", "allocate_name", body);

@@ -78,8 +78,8 @@ _must_check_ size_t join_resolve(const char *peer, uint16_t default_port,
 
 /*
  * Pure: whether genesis, certificate and records of `result` are the cluster
- * of the token and this joiner.  Records that do not verify are taken out.
- * 0, or JOIN_E_FORGED and a malloc'd text.
+ * of the token (NULL: whichever they are of) and this joiner.  Records that do
+ * not verify are taken out. 0, or JOIN_E_FORGED and a malloc'd text.
  */
 _must_check_ int join_verify(const struct token *token,
                              const struct join_request *request,

@@ -440,6 +440,30 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
     }
 }
 
+/* Whether the request may have what it asks for by its token.  False: it has
+ * been refused. */
+static bool may_have(struct join_issuer *issuer)
+{
+    struct core *core = issuer->core;
+    char text[JOIN_TEXT_SIZE];
+    enum join_status status =
+        join_grant_bounds(&issuer->request, &issuer->token, text);
+
+    if (status == JOIN_OK) {
+        status = judge_holder(issuer, text);
+    }
+    if (status == JOIN_OK) {
+        status = join_judge(core->node, node_charter(core->node, NULL),
+                            &issuer->request,
+                            issuer->has_holder ? issuer->holder : NULL,
+                            core_wall_ms(core) / 1000, text);
+    }
+    if (status != JOIN_OK) {
+        refuse(issuer, status, "%s", text);
+    }
+    return status == JOIN_OK;
+}
+
 /* The token is looked at before the request, so that who has none learns
  * nothing of what is given away. */
 static void on_token(int error, const struct store_token *token, void *data)
@@ -447,8 +471,6 @@ static void on_token(int error, const struct store_token *token, void *data)
     struct join_issuer *issuer = data;
     struct core *core = issuer->core;
     uint64_t now_s = core_wall_ms(core) / 1000;
-    char text[JOIN_TEXT_SIZE];
-    enum join_status status;
 
     if (error == 0) {
         error = join_grant_token(&issuer->request, token, now_s);
@@ -458,17 +480,7 @@ static void on_token(int error, const struct store_token *token, void *data)
         return;
     }
     issuer->token = *token;
-    status = join_grant_bounds(&issuer->request, token, text);
-    if (status == JOIN_OK) {
-        status = judge_holder(issuer, text);
-    }
-    if (status == JOIN_OK) {
-        status = join_judge(
-            core->node, node_charter(core->node, NULL), &issuer->request,
-            issuer->has_holder ? issuer->holder : NULL, now_s, text);
-    }
-    if (status != JOIN_OK) {
-        refuse(issuer, status, "%s", text);
+    if (!may_have(issuer)) {
         return;
     }
     error = store_thread_redeem(core->store, issuer->request.token_id,
@@ -479,32 +491,62 @@ static void on_token(int error, const struct store_token *token, void *data)
     }
 }
 
-void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
-                       size_t size)
+/* The request, and whether this node may answer it.  False: it has been
+ * refused, or is not waited for. */
+static bool take_request(struct join_issuer *issuer, const uint8_t *bytes,
+                         size_t size)
 {
-    struct core *core = issuer->core;
-    int error;
+    const struct core *core = issuer->core;
 
     if (issuer->state != JOIN_STATE_WAITING || issuer->send == NULL) {
-        return;
+        return false;
     }
     if (join_request_unpack(bytes, size, &issuer->request) != 0) {
         refuse(issuer, JOIN_MALFORMED,
                "the request is malformed; are both agents of versions that "
                "fit (agent version)?");
-        return;
+        return false;
     }
     if ((core->identity->body.roles & BODY_ROLE_ISSUER) == 0) {
         refuse(issuer, JOIN_NOT_ISSUER,
                "node \"%s\" may not admit others any more; get a token from "
                "one that may",
                core->identity->body.name);
-        return;
+        return false;
     }
     issuer->state = JOIN_STATE_BUSY;
-    error = store_thread_get_token(core->store, issuer->request.token_id,
-                                   on_token, issuer);
+    return true;
+}
+
+void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
+                       size_t size)
+{
+    int error;
+
+    if (!take_request(issuer, bytes, size)) {
+        return;
+    }
+    error = store_thread_get_token(issuer->core->store,
+                                   issuer->request.token_id, on_token, issuer);
     if (error != 0) {
         refuse_failed(issuer, strerror(-error));
+    }
+}
+
+void join_issuer_grant(struct join_issuer *issuer, const uint8_t *bytes,
+                       size_t size, const struct store_token *grant)
+{
+    struct join_request *request = &issuer->request;
+
+    if (!take_request(issuer, bytes, size)) {
+        return;
+    }
+    issuer->token = *grant;
+    if (request->n_subnets == 0) {
+        memcpy(request->subnets, grant->subnets, sizeof(request->subnets));
+        request->n_subnets = grant->n_subnets;
+    }
+    if (may_have(issuer)) {
+        on_redeemed(0, &issuer->token, issuer);
     }
 }

@@ -19,6 +19,7 @@
 
 struct core;
 struct join_issuer;
+struct store_token;
 
 /* One plaintext frame to the joiner, at most LIMIT_FRAME_SIZE; copy it.
  * `is_last`: nothing follows, close the stream after it. */
@@ -36,5 +37,11 @@ struct join_issuer *join_issuer_free(struct join_issuer *issuer);
  * `send` is called before it returns (refused at once) or later. */
 void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
                        size_t size);
+
+/* The same without a token, for an operator of this node: `grant` says what the
+ * certificate will be, as a token would, and gives its subnets to a request
+ * that names none. */
+void join_issuer_grant(struct join_issuer *issuer, const uint8_t *bytes,
+                       size_t size, const struct store_token *grant);
 
 #endif

@@ -142,3 +142,36 @@ def test_frozen_node(lab):
     lab.until(lambda: "10.0.2.46" in lab.flows("host1") + lab.groups("host1"))
     assert "evil" not in lab.ctl("host1", "service", "ls").out
     lab("agent", "host3", "start")
+
+
+def test_provisioned(lab):
+    """A host that reaches nobody: its request and the answer are files."""
+    say = ("mkdir -p /run/fourth; printf 'name: host4\\nstate_dir: /run/fourth/lib\\nrun_dir: /run/fourth/run\\n"
+           "mesh: {address: 100.104.70.44}\\n' >/run/fourth/agent.yaml")
+    config = ("--config", "/run/fourth/agent.yaml")
+    lab.sh("host3", "bash", "-c", say)
+    early = lab.sh("host3", "agent", "join", "--answer", "/run/fourth/answer", *config, check=False)
+    assert early.status == 1 and "agent join --request" in early.err, early
+    done = lab.sh("host3", "agent", "join", "--request", "/run/fourth/request", *config)
+    assert "agentctl cert issue" in done.out, done
+    again = lab.sh("host3", "agent", "join", "--request", "/run/fourth/request", *config, check=False)
+    assert again.status == 1 and "exists" in again.err, again
+    request = lab.sh("host3", "base64", "-w0", "/run/fourth/request").out
+    lab.sh("host1", "bash", "-c", f"base64 -d <<<'{request}' >/run/request")
+    lab.sh("host2", "bash", "-c", f"base64 -d <<<'{request}' >/run/request")
+    denied = lab.ctl("host2", "cert", "issue", "/run/request", "/run/answer", check=False)
+    assert denied.status != 0 and "issuer" in denied.err, denied
+    refused = lab.ctl("host1", "cert", "issue", "/run/request", "/run/answer", "--name", "host5", check=False)
+    assert refused.status == 2 and 'for a node named "host5"' in refused.err, refused
+    issue = ("cert", "issue", "/run/request", "/run/answer", "--name", "host4", "--subnet", "10.0.44.0/24",
+             "--function", "redis")
+    issued = lab.ctl("host1", *issue)
+    assert "agent join --answer /run/answer" in issued.out, issued
+    taken = lab.ctl("host1", *issue, check=False)
+    assert taken.status == 1 and "exists" in taken.err, taken
+    answer = lab.sh("host1", "base64", "-w0", "/run/answer").out
+    lab.sh("host3", "bash", "-c", f"base64 -d <<<'{answer}' >/run/fourth/answer")
+    joined = lab.sh("host3", "agent", "join", "--answer", "/run/fourth/answer", *config)
+    assert "subnet   10.0.44.0/24" in joined.out and "cluster  lab" in joined.out, joined
+    assert lab.sh("host3", "cat", "/run/fourth/lib/subnets").out == "10.0.44.0/24\n"
+    assert {m["name"]: m["subnets"] for m in lab.json("host1", "members")["members"]}["host4"] == ["10.0.44.0/24"]

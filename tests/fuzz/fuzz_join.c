@@ -14,6 +14,7 @@
 #include "agent/identity/identity.h"
 #include "agent/identity/token.h"
 #include "agent/join/join_message.h"
+#include "agent/join/join_provision.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -77,12 +78,26 @@ static void fuzz_token(const uint8_t *data, size_t size)
     free(text);
 }
 
+/* An answer that came as a file. */
+static void fuzz_provision(const uint8_t *data, size_t size)
+{
+    const struct identity identity = {0};
+    struct join_result result = {0};
+    char *problem = NULL;
+
+    if (join_provision_read(data, size, &identity, "host2", &result,
+                            &problem) == 0) {
+        join_result_done(&result);
+    }
+    free(problem);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (sodium_init() < 0 || size == 0) {
         return 0;
     }
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0:
         fuzz_request(data + 1, size - 1);
         break;
@@ -92,8 +107,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 2:
         fuzz_genesis(data + 1, size - 1);
         break;
-    default:
+    case 3:
         fuzz_token(data + 1, size - 1);
+        break;
+    default:
+        fuzz_provision(data + 1, size - 1);
         break;
     }
     return 0;

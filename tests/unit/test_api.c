@@ -30,6 +30,7 @@
 #include "agent/core/worker_link.h"
 #include "agent/identity/identity.h"
 #include "agent/identity/token_ledger.h"
+#include "agent/join/join_provision.h"
 #include "agent/join/join_token.h"
 #include "agent/services/services.h"
 #include "gossip/base/text.h"
@@ -241,6 +242,23 @@ int join_token_revoke(struct core *to, const uint8_t id[STORE_TOKEN_ID_SIZE],
     (void)id;
     done(STORE_E_NOT_FOUND, data);
     return 0;
+}
+
+int join_provision_issue(struct core *to, const uint8_t *request, size_t size,
+                         const char *const *functions, size_t n_functions,
+                         const struct token_bounds *bounds,
+                         join_provision_fn done, void *data, char **ret_problem)
+{
+    (void)to;
+    (void)request;
+    (void)size;
+    (void)functions;
+    (void)n_functions;
+    (void)bounds;
+    (void)done;
+    (void)data;
+    *ret_problem = NULL;
+    return -ENOMEM;
 }
 
 int core_leave(struct core *to_leave)
