@@ -39,6 +39,7 @@ struct claims {
     struct claims_due *due; /* by name */
     size_t n_due;
     unsigned n_writing;
+    int said; /* the error that was logged last; 0: none, or it is over */
 };
 
 enum claims_work {
@@ -198,6 +199,26 @@ static int claims_write(struct claims *claims,
     return error;
 }
 
+static const char *claims_error_text(int error)
+{
+    switch (error) {
+    case NODE_E_NOT_READY:
+        return "this node still asks its peers for its own past";
+    case NODE_E_NOT_ALLOWED:
+        return "this node's certificate does not allow it";
+    case NODE_E_LIMIT:
+        return "this node writes or has written too much at once";
+    case NODE_E_TWIN:
+        return "another agent writes with this node's key, so this one writes "
+               "nothing (agentctl status says what to do)";
+    case NODE_E_FROZEN:
+        return "two records of this node contradict each other, so nobody "
+               "believes what it writes (agentctl status says what to do)";
+    default:
+        return error < 0 ? strerror(-error) : "the record cannot be made";
+    }
+}
+
 /* False: it could not be begun. */
 static bool claims_do(struct claims *claims,
                       const struct catalog_function *function,
@@ -211,10 +232,16 @@ static bool claims_do(struct claims *claims,
                               strlen(function->name), claims_written, claims)
                 : claims_write(claims, function, work);
     if (error != 0) {
-        log_warning("function=%s not claimed: error=%d; tried again",
-                    function->name, error);
+        if (error != claims->said) {
+            log_warning("function=%s not claimed: %s; tried again every %u s, "
+                        "said once",
+                        function->name, claims_error_text(error),
+                        CLAIMS_RETRY_MS / 1000);
+        }
+        claims->said = error;
         return false;
     }
+    claims->said = 0;
     claims->n_writing++;
     return true;
 }

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,12 +126,28 @@ static void run_round(struct store_thread *thread)
             clock_now_ns() + STORE_THREAD_RETRY_MS * NS_PER_MS;
     }
     DL_CONCAT(thread->finished, waiting);
-    (void)uv_async_send(&thread->async); /* fails only when closing */
+    if (!thread->is_abandoned) {
+        (void)uv_async_send(thread->async); /* fails only when closing */
+    }
+}
+
+/* All but the handle, which is the loop's. */
+static void thread_done(struct store_thread *thread)
+{
+    store_request_free_list(thread->waiting);
+    store_request_free_list(thread->foreign);
+    store_request_free_list(thread->finished);
+    store_close(thread->store);
+    uv_cond_destroy(&thread->ended);
+    uv_cond_destroy(&thread->cond);
+    uv_mutex_destroy(&thread->mutex);
+    free(thread);
 }
 
 static void thread_main(void *data)
 {
     struct store_thread *thread = data;
+    bool is_abandoned;
 
     uv_mutex_lock(&thread->mutex);
     for (;;) {
@@ -143,6 +160,9 @@ static void thread_main(void *data)
             break;
         }
         run_round(thread);
+        if (thread->is_abandoned) {
+            break;
+        }
         /* What was asked for during the round is answered by another, also
          * when nothing can be written. */
         if (thread->is_stopping && thread->waiting == NULL &&
@@ -150,7 +170,13 @@ static void thread_main(void *data)
             break;
         }
     }
+    thread->has_ended = true;
+    is_abandoned = thread->is_abandoned;
+    uv_cond_signal(&thread->ended);
     uv_mutex_unlock(&thread->mutex);
+    if (is_abandoned) {
+        thread_done(thread);
+    }
 }
 
 static void finish(struct store_request *request)
@@ -219,6 +245,12 @@ static int init_primitives(struct store_thread *thread)
         return error;
     }
     error = uv_cond_init(&thread->cond);
+    if (error == 0) {
+        error = uv_cond_init(&thread->ended);
+        if (error != 0) {
+            uv_cond_destroy(&thread->cond);
+        }
+    }
     if (error != 0) {
         uv_mutex_destroy(&thread->mutex);
     }
@@ -227,7 +259,34 @@ static int init_primitives(struct store_thread *thread)
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    free(handle);
+}
+
+static void close_async(struct store_thread *thread)
+{
+    uv_close((uv_handle_t *)thread->async, on_closed);
+}
+
+/* The handle and the thread itself.  0, or negative errno with neither. */
+static int start(struct store_thread *thread, uv_loop_t *loop)
+{
+    int error;
+
+    thread->async = calloc(1, sizeof(*thread->async));
+    if (thread->async == NULL) {
+        return -ENOMEM;
+    }
+    error = uv_async_init(loop, thread->async, on_async);
+    if (error != 0) {
+        free(thread->async);
+        return error;
+    }
+    thread->async->data = thread;
+    error = uv_thread_create(&thread->thread, thread_main, thread);
+    if (error != 0) {
+        close_async(thread);
+    }
+    return error;
 }
 
 int store_thread_new(uv_loop_t *loop, struct store *store,
@@ -248,41 +307,77 @@ int store_thread_new(uv_loop_t *loop, struct store *store,
         free(thread);
         return error;
     }
-    error = uv_async_init(loop, &thread->async, on_async);
+    error = start(thread, loop);
     if (error != 0) {
-        uv_cond_destroy(&thread->cond);
-        uv_mutex_destroy(&thread->mutex);
-        free(thread);
-        return error;
-    }
-    thread->async.data = thread;
-    error = uv_thread_create(&thread->thread, thread_main, thread);
-    if (error != 0) {
-        uv_cond_destroy(&thread->cond);
-        uv_mutex_destroy(&thread->mutex);
-        uv_close((uv_handle_t *)&thread->async, on_closed);
+        thread->store = NULL; /* the caller's */
+        thread_done(thread);
         return error;
     }
     *ret = thread;
     return 0;
 }
 
-struct store_thread *store_thread_free(struct store_thread *thread)
+/* Waits until the thread has ended; false: it is left to itself. */
+static bool wait_for_end(struct store_thread *thread)
 {
-    if (thread == NULL) {
-        return NULL;
-    }
+    uint64_t until_ns = clock_now_ns() + STORE_THREAD_STOP_MS * NS_PER_MS;
+    uint64_t now_ns = clock_now_ns();
+    bool has_ended;
+
     uv_mutex_lock(&thread->mutex);
     thread->is_stopping = true;
     uv_cond_signal(&thread->cond);
+    while (!thread->has_ended && now_ns < until_ns) {
+        /* A timeout is what the loop looks for itself. */
+        (void)uv_cond_timedwait(&thread->ended, &thread->mutex,
+                                until_ns - now_ns);
+        now_ns = clock_now_ns();
+    }
+    has_ended = thread->has_ended;
+    thread->is_abandoned = !has_ended;
     uv_mutex_unlock(&thread->mutex);
-    (void)uv_thread_join(&thread->thread); /* we made it, nobody else joins */
+    return has_ended;
+}
+
+static void abandon(const char *directory, store_thread_problem_fn problem_fn,
+                    void *problem_data)
+{
+    char text[512];
+
+    (void)snprintf(text, sizeof(text),
+                   "the disk of %s has not taken what is to be written for %u "
+                   "s: ending without it; what was acknowledged is there",
+                   directory, STORE_THREAD_STOP_MS / 1000);
+    if (problem_fn != NULL) {
+        problem_fn(text, problem_data);
+    }
+}
+
+struct store_thread *store_thread_free(struct store_thread *thread)
+{
+    store_thread_problem_fn problem_fn;
+    char directory[400];
+    uv_thread_t handle;
+    void *problem_data;
+
+    if (thread == NULL) {
+        return NULL;
+    }
+    /* When it is left to itself, it may be gone as soon as it is. */
+    (void)snprintf(directory, sizeof(directory), "%s",
+                   store_directory(thread->store));
+    problem_fn = thread->problem_fn;
+    problem_data = thread->problem_data;
+    handle = thread->thread;
+    close_async(thread); /* freed in the loop's next turn, not before */
+    if (!wait_for_end(thread)) {
+        (void)pthread_detach(handle); /* nobody joins it */
+        abandon(directory, problem_fn, problem_data);
+        return NULL;
+    }
+    (void)uv_thread_join(&handle); /* we made it, nobody else joins */
     call_back(thread);
-    store_request_free_list(thread->foreign);
-    store_close(thread->store);
-    uv_cond_destroy(&thread->cond);
-    uv_mutex_destroy(&thread->mutex);
-    uv_close((uv_handle_t *)&thread->async, on_closed);
+    thread_done(thread);
     return NULL;
 }
 

@@ -73,9 +73,14 @@ _must_check_ int store_thread_new(uv_loop_t *loop, struct store *store,
                                   store_thread_problem_fn problem_fn,
                                   void *problem_data,
                                   struct store_thread **ret);
-/* Commits what is queued, joins the thread, makes every outstanding callback,
- * closes the store.  The uv handle closes with the loop's next turn: run the
- * loop once more. */
+/* How long a disk that does not answer may hold up the end: less than the
+ * launcher waits before it kills core. */
+#define STORE_THREAD_STOP_MS 6000
+/* Commits what is queued, ends the thread, makes every outstanding callback,
+ * closes the store.  When the disk takes longer than STORE_THREAD_STOP_MS, that
+ * is told by `problem_fn`, callbacks of what it has do not come, and the thread
+ * is left to itself; the process should end then.  The uv handle closes with
+ * the loop's next turn: run the loop once more. */
 struct store_thread *store_thread_free(struct store_thread *thread);
 
 /* A record of this node: `done` comes when it is on disk.  `bytes` is copied.

@@ -41,10 +41,11 @@ struct store_request {
 };
 
 struct store_thread {
-    uv_async_t async;
+    uv_async_t *async; /* freed by its close callback */
     uv_thread_t thread;
     uv_mutex_t mutex;
     uv_cond_t cond;
+    uv_cond_t ended; /* has_ended */
     struct store *store;
     store_thread_problem_fn problem_fn;
     void *problem_data;
@@ -58,6 +59,8 @@ struct store_thread {
     size_t n_held;    /* there, or in the thread's hands */
     size_t n_held_bytes;
     bool is_stopping;     /* takes no more requests */
+    bool has_ended;       /* the thread will not look at this again */
+    bool is_abandoned;    /* nobody waits for it: it frees all this itself */
     int problem;          /* last error of a transaction, 0 when it works */
     uint64_t retry_at_ns; /* while there is a problem */
     uint64_t clock_ms;    /* store_thread_note_clock */

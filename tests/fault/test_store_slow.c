@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -305,9 +306,46 @@ static void only_a_write_shows_that_writing_works(void **state)
 
 #define SLOW_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static size_t n_threads(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    const struct dirent *entry;
+    size_t n = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        n += entry->d_name[0] != '.';
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+/* A disk that does not come back holds up the end for a while only; that is
+ * told.  The thread ends by itself once it does. */
+static void test_end_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t n;
+
+    get_stuck(fixture);
+    n = n_threads();
+    assert_null(store_thread_free(fixture->thread)); /* or the alarm rings */
+    fixture->thread = NULL;
+    assert_true(fixture->has_problem);
+    assert_int_equal(fixture->n_done, 0);
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(n_threads(), n);
+    atomic_store(&is_slow, false);
+    while (n_threads() == n) {
+        uv_sleep(1);
+    }
+    assert_int_equal(fixture->n_done, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SLOW_TEST(test_end_is_bounded),
         SLOW_TEST(records_that_wait_are_so_many_at_most),
         SLOW_TEST(so_are_their_bytes),
         SLOW_TEST(reads_do_not_hold_the_loop),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -234,6 +235,51 @@ static void test_many(void **state)
     assert_int_equal(stage.n_writes, 0);
 }
 
+/* What is logged by `change`, several times, as one text. */
+static size_t count_logged(unsigned n, const char *words)
+{
+    char text[4096] = "";
+    int old = dup(STDERR_FILENO);
+    FILE *file = tmpfile();
+    size_t found = 0;
+    size_t size;
+
+    assert_true(old >= 0);
+    assert_non_null(file);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    for (unsigned i = 0; i < n; i++) {
+        change();
+    }
+    assert_true(dup2(old, STDERR_FILENO) >= 0);
+    (void)close(old);
+    rewind(file);
+    size = fread(text, 1, sizeof(text) - 1, file);
+    text[size] = '\0';
+    (void)fclose(file);
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at++) {
+        found++;
+    }
+    return found;
+}
+
+/* Why is said in words, and once for as long as it is so. */
+static void test_frozen_is_said_once(void **state)
+{
+    (void)state;
+    world_put(&stage.world, 2, "redis", "10.0.2.1", 0);
+    stage.write_error = NODE_E_FROZEN;
+    assert_int_equal(count_logged(3, "contradict each other"), 1);
+    stage.write_error = NODE_E_LIMIT;
+    assert_int_equal(count_logged(3, "not claimed"), 1);
+    stage.write_error = 0;
+    change();
+    assert_int_equal(stage.n_writes, 1);
+    commit();
+    world_put(&stage.world, 2, "mcp", "10.0.2.1", 0);
+    stage.write_error = NODE_E_LIMIT;
+    assert_int_equal(count_logged(2, "not claimed"), 1);
+}
+
 static void test_write_fails(void **state)
 {
     (void)state;
@@ -328,9 +374,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_first_issuer),  TEST(test_who_claims_nothing),
-        TEST(test_lost),          TEST(test_many),
-        TEST(test_write_fails),   TEST(test_idle),
+        TEST(test_first_issuer),
+        TEST(test_who_claims_nothing),
+        TEST(test_lost),
+        TEST(test_many),
+        TEST(test_frozen_is_said_once),
+        TEST(test_write_fails),
+        TEST(test_idle),
         TEST(test_second_issuer),
     };
 

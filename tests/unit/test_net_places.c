@@ -484,12 +484,71 @@ static void test_waiting_is_bounded(void **state)
     end_all(clients, N + 2);
 }
 
+/* --- Edges of two limits ---------------------------------------------------
+ */
+
+/* LIMIT_CONNECTIONS of any kind, our own three handles among them, and not one
+ * more. */
+static void test_connections_of_any_kind(void **state)
+{
+    struct client last = client_new(1, 1);
+    size_t n_refused = net_counters_get(net)->connections_refused;
+    struct client past;
+    unsigned n_added;
+
+    (void)state;
+    /* As many as would be there with this one. */
+    n_added = LIMIT_CONNECTIONS - 1 - net->n_handles;
+    net->n_handles += n_added;
+    prove(&last);
+    UNTIL(&last, 1, n_opened[1] == 1);
+    assert_int_equal(net->n_handles, LIMIT_CONNECTIONS);
+    past = client_new(2, 2);
+    UNTIL(&past, 1, past.is_closed);
+    assert_int_equal(net_counters_get(net)->connections_refused, n_refused + 1);
+    assert_false(last.is_closed);
+    net->n_handles -= n_added;
+    client_end(&last);
+    client_end(&past);
+}
+
+/* A join waits for its turn for LIMIT_WAITING_MS, and is ended then; those
+ * before it are held here for ever. */
+static void test_waiting_ends(void **state)
+{
+    struct client clients[LIMIT_JOINS + 1];
+    struct client *last = &clients[LIMIT_JOINS];
+
+    (void)state;
+    for (size_t i = 0; i < LIMIT_JOINS; i++) {
+        clients[i] = client_new(1, 0);
+        prove(&clients[i]);
+    }
+    UNTIL(clients, LIMIT_JOINS, n_joins == LIMIT_JOINS);
+    for (struct net_connection *connection = net->connections;
+         connection != NULL; connection = connection->next) {
+        connection->deadline_ms = UINT64_MAX;
+    }
+    *last = client_new(2, 0);
+    UNTIL(last, 1, net_count(net, NET_WAITING) == 1);
+    now_ms += LIMIT_WAITING_MS - 1;
+    (void)uv_run(&loop, UV_RUN_ONCE); /* looks at deadlines */
+    turn(last);
+    assert_int_equal(net_count(net, NET_WAITING), 1);
+    assert_false(last->is_closed);
+    now_ms++;
+    UNTIL(last, 1, last->is_closed);
+    assert_int_equal(net_count(net, NET_WAITING), 0);
+    end_all(clients, ARRAY_SIZE(clients));
+}
+
 #define TEST(function)                                                         \
     cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_connections_of_any_kind),      TEST(test_waiting_ends),
         TEST(test_idle_streams_keep_nobody_out), TEST(test_one_stream_a_key),
         TEST(test_streams_of_an_address),        TEST(test_own_streams_apart),
         TEST(test_thirty_joins_of_one_address),  TEST(test_waiting_is_bounded),
