@@ -244,6 +244,31 @@ def test_services_d(nodes):
     Lab.until(lambda: not nodes[0].json("health", "health")["problems"])
 
 
+def test_admission(nodes, tmp_path):
+    """Certificates, the charter, and a record that is handed in."""
+    certificates = nodes[0].json("certificates", "cert", "show")["certificates"]
+    by_name = {one["name"]: one for one in certificates}
+    assert by_name["host1"]["issuer"] == "root" and "issuer" in by_name["host1"]["roles"], certificates
+    assert by_name["host2"]["issuer"] == "host1" and by_name["host2"]["state"] == "in-force", certificates
+    one = nodes[0].json("certificate", "cert", "show", "HOST2")["certificate"]
+    assert one["raw"] == by_name["host2"]["raw"]
+    assert nodes[0].json("certificate", "cert", "show", one["key"])["certificate"]["name"] == "host2"
+    status, text = nodes[1].curl("/api/v1/charter")
+    charter = check(json.loads(text), "charter")
+    assert status == 200 and charter["generation"] == 1 and charter["signed_by"] == charter["roots"], charter
+    path = str(tmp_path / "host2.cert")
+    nodes[0].ctl("cert", "show", "host2", "--raw", path)
+    assert nodes[1].json("records-offered", "record", "submit", path)["records"][0]["result"] == "known"
+    # Another last byte of its body: another record, and forged.
+    with open(path, "rb") as file:
+        forged = bytearray(file.read())
+    forged[-65] ^= 1
+    status, text = nodes[1].curl("/api/v1/records", "POST", json.dumps({"records": [forged.hex()]}))
+    answer = check(json.loads(text), "error")
+    assert status == 422 and answer["records"][0]["reason"] in ("signature", "body"), answer
+    assert "there is no node" in nodes[1].ctl("cert", "show", "nobody", status=4).err
+
+
 def test_records(nodes):
     nodes[0].ctl("service", "register", "gone", "--port", "1", "--address", "10.0.1.1")
     nodes[0].ctl("service", "deregister", "gone")
