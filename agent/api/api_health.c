@@ -251,6 +251,16 @@ static void find_worker_problems(const struct core *core,
         add(problems, "fail", "tunnel", status->tunnel_text,
             "check the mesh interface; the agent makes its device again");
     }
+    if (status->n_blocked > 0) {
+        char text[640];
+
+        (void)snprintf(text, sizeof(text),
+                       "%" PRIu64 " flows of this host do not act: %s",
+                       status->n_blocked, status->blocked);
+        add(problems, "fail", "flows-blocked", text,
+            "remove what is in their way, or whoever writes it; `agentctl flow "
+            "diff` shows ours");
+    }
     if (status->applied_error[0] != '\0') {
         add(problems, "fail", "apply", status->applied_error,
             "agentctl flow diff shows what is missing");

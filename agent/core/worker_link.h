@@ -32,6 +32,8 @@ struct worker_status {
     uint64_t applied_number; /* last one the data plane holds */
     uint64_t applied_us;     /* how long that took */
     char applied_error[256];
+    uint64_t n_blocked; /* flows of ours that do not act ... */
+    char blocked[512];  /* ... and why */
 };
 
 /* Whole reply of a query (JSON text); error 0, -ENOTCONN, -ETIMEDOUT. */

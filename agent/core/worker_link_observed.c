@@ -277,6 +277,7 @@ static void take_hello(struct worker_link *link,
     link->status.ovs_text[0] = '\0';
     link->status.tunnel_text[0] = '\0';
     link->status.applied_error[0] = '\0';
+    link->status.n_blocked = 0;
     link->is_settled = false;
     worker_link_forget(link);
 }
@@ -335,6 +336,11 @@ void worker_link_take(struct worker_link *link,
         take_up_down(link, "tunnel", message, &status->is_tunnel_up,
                      status->tunnel_text, sizeof(status->tunnel_text));
         status->was_tunnel_up = status->was_tunnel_up || status->is_tunnel_up;
+        break;
+    case IPC_BLOCKED:
+        status->n_blocked = message->number;
+        copy_text(status->blocked, sizeof(status->blocked), message->text,
+                  message->text_len);
         break;
     case IPC_NOTE:
         take_note(link, message);

@@ -50,6 +50,8 @@ static const char *ipc_shape(uint8_t type)
         return "nfb";
     case IPC_TUNNEL:
         return "aft";
+    case IPC_BLOCKED:
+        return "nt";
     case IPC_NOTE:
         return "vt";
     case IPC_PEER:

@@ -46,6 +46,8 @@ enum ipc_type {
     IPC_NOTE = 24,     /* [24, level uint, text]: for the log and events */
     IPC_NEIGHBOR = 25, /* [25, address str, port name str ("" = no longer)]:
                           behind which port a container was seen */
+    IPC_BLOCKED = 26,  /* [26, n, text]: so many of our flows do not act, and
+                          why (n 0: all do) */
     /* launcher to children, with one descriptor (SCM_RIGHTS) */
     IPC_PEER = 40, /* [40] */
     /* children to launcher */

@@ -151,15 +151,22 @@ struct drift {
     uint64_t now_ms;
     worker_cache_held_fn fn;
     void *data;
+    bool is_counting; /* only how many there are */
+    size_t n;
 };
 
-static void note(const struct drift *drift, const struct flow *flow,
+static void note(struct drift *drift, const struct flow *flow,
                  uint32_t group_id)
 {
-    uint32_t wait_ms =
-        worker_holddown_note(drift->holddown, flow, group_id, drift->now_ms);
+    uint32_t wait_ms;
     char what[32];
 
+    drift->n++;
+    if (drift->is_counting) {
+        return;
+    }
+    wait_ms =
+        worker_holddown_note(drift->holddown, flow, group_id, drift->now_ms);
     if (wait_ms == 0) {
         return;
     }
@@ -173,8 +180,7 @@ static void note(const struct drift *drift, const struct flow *flow,
     drift->fn(what, wait_ms, drift->data);
 }
 
-static void drift_flows(const struct drift *drift,
-                        const struct ofconn_dump *known,
+static void drift_flows(struct drift *drift, const struct ofconn_dump *known,
                         const struct ofconn_dump *there)
 {
     size_t i = 0;
@@ -200,8 +206,7 @@ static void drift_flows(const struct drift *drift,
     }
 }
 
-static void drift_groups(const struct drift *drift,
-                         const struct ofconn_dump *known,
+static void drift_groups(struct drift *drift, const struct ofconn_dump *known,
                          const struct ofconn_dump *there)
 {
     size_t i = 0;
@@ -227,9 +232,13 @@ void worker_cache_drift(struct ofconn_dump *known, struct ofconn_dump *there,
                         struct worker_holddown *holddown, uint64_t now_ms,
                         worker_cache_held_fn fn, void *data)
 {
-    struct drift drift = {
-        .holddown = holddown, .now_ms = now_ms, .fn = fn, .data = data};
+    struct drift drift = {.holddown = holddown,
+                          .now_ms = now_ms,
+                          .fn = fn,
+                          .data = data,
+                          .is_counting = true};
     struct ofconn_dump *both[] = {known, there};
+    uint32_t wait_ms;
 
     for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
         if (both[i]->n_flows > 0) {
@@ -243,20 +252,35 @@ void worker_cache_drift(struct ofconn_dump *known, struct ofconn_dump *there,
     }
     drift_flows(&drift, known, there);
     drift_groups(&drift, known, there);
+    if (drift.n >= HOLDDOWN_WHOLE_MIN) {
+        wait_ms = worker_holddown_note_whole(holddown, now_ms);
+        if (wait_ms != 0) {
+            fn("the whole bridge", wait_ms, data);
+        }
+        return;
+    }
+    drift.is_counting = false;
+    drift_flows(&drift, known, there);
+    drift_groups(&drift, known, there);
 }
 
-void worker_cache_hold(struct diff *diff,
-                       const struct worker_holddown *holddown, uint64_t now_ms)
+size_t worker_cache_hold(struct diff *diff,
+                         const struct worker_holddown *holddown,
+                         uint64_t now_ms)
 {
-    size_t n = 0;
+    size_t n = 0, n_held = 0;
 
     for (size_t i = 0; i < diff->n_flows; i++) {
         const struct diff_flow *change = &diff->flows[i];
         const struct flow *flow =
             change->wanted != NULL ? change->wanted : change->present;
 
-        if (change->op != DIFF_CONFLICT &&
-            !worker_holddown_is_held(holddown, flow, 0, now_ms)) {
+        if (change->op == DIFF_CONFLICT) {
+            continue;
+        }
+        if (worker_holddown_is_held(holddown, flow, 0, now_ms)) {
+            n_held++;
+        } else {
             diff->flows[n++] = *change;
         }
     }
@@ -267,9 +291,12 @@ void worker_cache_hold(struct diff *diff,
         uint32_t id =
             change->wanted != NULL ? change->wanted->id : change->present->id;
 
-        if (!worker_holddown_is_held(holddown, NULL, id, now_ms)) {
+        if (worker_holddown_is_held(holddown, NULL, id, now_ms)) {
+            n_held++;
+        } else {
             diff->groups[n++] = *change;
         }
     }
     diff->n_groups = n;
+    return n_held;
 }

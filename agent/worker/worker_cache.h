@@ -27,8 +27,9 @@ void worker_cache_drift(struct ofconn_dump *known, struct ofconn_dump *there,
                         struct worker_holddown *holddown, uint64_t now_ms,
                         worker_cache_held_fn fn, void *data);
 
-/* Takes what is held, and conflicts, out of the diff. */
-void worker_cache_hold(struct diff *diff,
-                       const struct worker_holddown *holddown, uint64_t now_ms);
+/* Takes what is held, and conflicts, out of the diff.  How many were held. */
+size_t worker_cache_hold(struct diff *diff,
+                         const struct worker_holddown *holddown,
+                         uint64_t now_ms);
 
 #endif

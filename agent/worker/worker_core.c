@@ -54,6 +54,8 @@ struct worker_core {
     char tunnel_text[256];
     char last_note[256];
     uint64_t applied_number;
+    size_t n_blocked;
+    char blocked[WORKER_BLOCKED_SIZE];
     bool is_known;   /* it has said hello in our version */
     bool is_refused; /* ... or another, or nothing: said once */
 };
@@ -141,6 +143,34 @@ void worker_core_send_tunnel(struct worker *worker, bool is_up,
     log_info("tunnel device=%s up=%d%s%s", worker->policy.tunnel_device, is_up,
              text[0] != '\0' ? " why=" : "", text);
     send_tunnel(worker);
+}
+
+static void send_blocked(struct worker *worker)
+{
+    struct ipc_message message = {.type = IPC_BLOCKED,
+                                  .number = worker->core->n_blocked,
+                                  .text = worker->core->blocked,
+                                  .text_len = strlen(worker->core->blocked),
+                                  .fd = -1};
+
+    worker_core_send(worker, &message);
+}
+
+void worker_core_send_blocked(struct worker *worker, size_t n, const char *text)
+{
+    if (worker->core->n_blocked == n &&
+        strcmp(worker->core->blocked, text) == 0) {
+        return;
+    }
+    worker->core->n_blocked = n;
+    (void)snprintf(worker->core->blocked, sizeof(worker->core->blocked), "%s",
+                   text);
+    if (n > 0) {
+        log_warning("flows of ours that do not act: %zu; %s", n, text);
+    } else {
+        log_info("all flows of ours act again");
+    }
+    send_blocked(worker);
 }
 
 static void send_port(struct worker *worker, const char *name, int64_t ofport)
@@ -493,6 +523,7 @@ void worker_core_attach(struct worker *worker, int fd)
     worker_core_send_neighbors(worker);
     worker_core_send_ovs(worker);
     send_tunnel(worker);
+    send_blocked(worker);
     worker_core_send_refusals(worker);
     send_number(worker, IPC_WANT_SNAPSHOT, 0, 0);
 }

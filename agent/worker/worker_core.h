@@ -37,12 +37,16 @@ void worker_core_send_tunnel(struct worker *worker, bool is_up,
 void worker_core_send_ports(struct worker *worker);
 void worker_core_send_neighbors(struct worker *worker);
 void worker_core_send_refusals(struct worker *worker);
+#define WORKER_BLOCKED_SIZE 512
 /* What a round began with: what core says meanwhile is for the next one. */
 struct worker_core_round {
     uint64_t number;   /* of the desired state */
     uint64_t since_us; /* when the first of its changes came */
     bool is_numbered;  /* the number is one that this core has given */
 };
+/* So many flows of ours do not act, and why. */
+void worker_core_send_blocked(struct worker *worker, size_t n,
+                              const char *text);
 /* A round ended; `error` "" when it worked. */
 void worker_core_send_applied(struct worker *worker,
                               const struct worker_core_round *round,

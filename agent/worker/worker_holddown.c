@@ -6,8 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum holddown_kind {
+    HOLDDOWN_FLOW,
+    HOLDDOWN_GROUP,
+    HOLDDOWN_WHOLE,
+};
+
 struct worker_holddown_entry {
-    bool is_group;
+    enum holddown_kind kind;
     uint32_t group_id;
     struct flow flow;                     /* the key only, owns nothing */
     uint64_t times_ms[HOLDDOWN_REWRITES]; /* of the last ones, oldest first */
@@ -23,16 +29,23 @@ void worker_holddown_done(struct worker_holddown *holddown)
     *holddown = (struct worker_holddown){0};
 }
 
+static bool is_it(const struct worker_holddown_entry *entry,
+                  enum holddown_kind kind, const struct flow *flow,
+                  uint32_t group_id)
+{
+    return entry->kind == kind &&
+           (kind != HOLDDOWN_GROUP || entry->group_id == group_id) &&
+           (kind != HOLDDOWN_FLOW || flow_compare_key(&entry->flow, flow) == 0);
+}
+
 static struct worker_holddown_entry *
-find(const struct worker_holddown *holddown, const struct flow *flow,
-     uint32_t group_id)
+find(const struct worker_holddown *holddown, enum holddown_kind kind,
+     const struct flow *flow, uint32_t group_id)
 {
     for (size_t i = 0; i < holddown->n_entries; i++) {
         struct worker_holddown_entry *entry = &holddown->entries[i];
 
-        if (flow == NULL ? entry->is_group && entry->group_id == group_id
-                         : !entry->is_group &&
-                               flow_compare_key(&entry->flow, flow) == 0) {
+        if (is_it(entry, kind, flow, group_id)) {
             return entry;
         }
     }
@@ -81,22 +94,22 @@ static void forget_old(struct worker_holddown *holddown, uint64_t now_ms)
     }
 }
 
-uint32_t worker_holddown_note(struct worker_holddown *holddown,
-                              const struct flow *flow, uint32_t group_id,
-                              uint64_t now_ms)
+static uint32_t note(struct worker_holddown *holddown, enum holddown_kind kind,
+                     const struct flow *flow, uint32_t group_id,
+                     uint64_t now_ms)
 {
     struct worker_holddown_entry *entry;
     bool is_often;
 
     forget_old(holddown, now_ms);
-    entry = find(holddown, flow, group_id);
+    entry = find(holddown, kind, flow, group_id);
     if (entry == NULL) {
         entry = make_room(holddown);
         if (entry == NULL) {
             return 0;
         }
-        *entry = (struct worker_holddown_entry){.is_group = flow == NULL,
-                                                .group_id = group_id};
+        *entry =
+            (struct worker_holddown_entry){.kind = kind, .group_id = group_id};
         if (flow != NULL) {
             entry->flow = *flow;
             entry->flow.instructions = NULL;
@@ -131,13 +144,32 @@ uint32_t worker_holddown_note(struct worker_holddown *holddown,
     return entry->wait_ms;
 }
 
+uint32_t worker_holddown_note(struct worker_holddown *holddown,
+                              const struct flow *flow, uint32_t group_id,
+                              uint64_t now_ms)
+{
+    return note(holddown, flow != NULL ? HOLDDOWN_FLOW : HOLDDOWN_GROUP, flow,
+                group_id, now_ms);
+}
+
+uint32_t worker_holddown_note_whole(struct worker_holddown *holddown,
+                                    uint64_t now_ms)
+{
+    return note(holddown, HOLDDOWN_WHOLE, NULL, 0, now_ms);
+}
+
 bool worker_holddown_is_held(const struct worker_holddown *holddown,
                              const struct flow *flow, uint32_t group_id,
                              uint64_t now_ms)
 {
-    const struct worker_holddown_entry *entry = find(holddown, flow, group_id);
+    const struct worker_holddown_entry *whole =
+        find(holddown, HOLDDOWN_WHOLE, NULL, 0);
+    const struct worker_holddown_entry *entry =
+        find(holddown, flow != NULL ? HOLDDOWN_FLOW : HOLDDOWN_GROUP, flow,
+             group_id);
 
-    return entry != NULL && entry->held_until_ms > now_ms;
+    return (whole != NULL && whole->held_until_ms > now_ms) ||
+           (entry != NULL && entry->held_until_ms > now_ms);
 }
 
 uint64_t worker_holddown_next_ms(const struct worker_holddown *holddown,

@@ -2,7 +2,8 @@
  * Who keeps rewriting what is ours: a flow or group that somebody else
  * changes more than HOLDDOWN_REWRITES times in HOLDDOWN_WINDOW_MS is left
  * alone for a while, doubling each time, so that two controllers do not fight
- * at the speed of the machine.  Pure.
+ * at the speed of the machine.  Who rewrites many at once rewrites the whole,
+ * which is held like one.  Pure.
  */
 #ifndef SOCKETNET_AGENT_WORKER_WORKER_HOLDDOWN_H
 #define SOCKETNET_AGENT_WORKER_WORKER_HOLDDOWN_H
@@ -22,6 +23,8 @@
 #define HOLDDOWN_FORGET_MS 120000
 /* Past it the one that is quiet for longest is forgotten. */
 #define HOLDDOWN_ENTRIES_MAX 256
+/* So many rewritten at once are the whole. */
+#define HOLDDOWN_WHOLE_MIN 128
 
 struct worker_holddown_entry;
 
@@ -39,6 +42,9 @@ void worker_holddown_done(struct worker_holddown *holddown);
 uint32_t worker_holddown_note(struct worker_holddown *holddown,
                               const struct flow *flow, uint32_t group_id,
                               uint64_t now_ms);
+/* The same for all flows and groups together. */
+uint32_t worker_holddown_note_whole(struct worker_holddown *holddown,
+                                    uint64_t now_ms);
 bool worker_holddown_is_held(const struct worker_holddown *holddown,
                              const struct flow *flow, uint32_t group_id,
                              uint64_t now_ms);

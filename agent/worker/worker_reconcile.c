@@ -11,6 +11,7 @@
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/system/memory.h"
+#include "agent/worker/worker_blocked.h"
 #include "agent/worker/worker_cache.h"
 #include "agent/worker/worker_core.h"
 #include "agent/worker/worker_holddown.h"
@@ -334,29 +335,19 @@ static void on_applied(int error, const char *text, void *data)
     }
 }
 
-static void report_conflicts(struct worker *worker, const struct diff *diff)
-{
-    for (size_t i = 0; i < diff->n_flows; i++) {
-        _cleanup_(free_pointer) char *text = NULL;
-
-        if (diff->flows[i].op == DIFF_CONFLICT) {
-            text = openflow_flow_text(diff->flows[i].present);
-            worker_core_note(worker, LOG_LEVEL_WARNING,
-                             "a foreign flow is in the way, left alone: %s",
-                             text != NULL ? text : "?");
-            return; /* one is enough for a line; `flow diff` shows all */
-        }
-    }
-}
-
 /* Sends the bundle, or finishes a round that changes no flow. */
 static void apply_diff(struct worker *worker, size_t n_kernel)
 {
+    struct worker_blocked blocked;
     int error;
 
-    report_conflicts(worker, &worker->reconcile->diff);
-    worker_cache_hold(&worker->reconcile->diff, &worker->reconcile->holddown,
-                      clock_now_ms());
+    worker_blocked_find(&worker->reconcile->plan, &worker->reconcile->present,
+                        &worker->reconcile->diff, &blocked);
+    worker_blocked_add_held(&blocked,
+                            worker_cache_hold(&worker->reconcile->diff,
+                                              &worker->reconcile->holddown,
+                                              clock_now_ms()));
+    worker_core_send_blocked(worker, blocked.n, blocked.text);
     worker->reconcile->is_applying = true;
     if (worker->reconcile->diff.n_flows + worker->reconcile->diff.n_groups >
         0) {

@@ -178,3 +178,74 @@ uint32_t flow_hash_fold(uint64_t hash)
 {
     return (uint32_t)(hash ^ hash >> 32);
 }
+
+/* --- Overlaps. --- */
+
+static bool bytes_agree(const uint8_t *a, const uint8_t *a_mask,
+                        const uint8_t *b, const uint8_t *b_mask, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (((a[i] ^ b[i]) & a_mask[i] & b_mask[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool prefixes_agree(const struct prefix *a, const struct prefix *b)
+{
+    return a->address.family == b->address.family && prefix_overlaps(a, b);
+}
+
+/* Fields that both have must be able to hold one value. */
+static bool link_fields_agree(uint32_t both, const struct flow_match *a,
+                              const struct flow_match *b)
+{
+    return ((both & FLOW_IN_PORT) == 0 || a->in_port == b->in_port) &&
+           ((both & FLOW_ETH_DST) == 0 ||
+            bytes_agree(a->eth_dst, a->eth_dst_mask, b->eth_dst,
+                        b->eth_dst_mask, 6)) &&
+           ((both & FLOW_ETH_SRC) == 0 ||
+            bytes_agree(a->eth_src, a->eth_src_mask, b->eth_src,
+                        b->eth_src_mask, 6)) &&
+           ((both & FLOW_ETH_TYPE) == 0 || a->eth_type == b->eth_type) &&
+           ((both & FLOW_ARP_OP) == 0 || a->arp_op == b->arp_op) &&
+           ((both & FLOW_ARP_SHA) == 0 ||
+            memcmp(a->arp_sha, b->arp_sha, sizeof(a->arp_sha)) == 0);
+}
+
+static bool network_fields_agree(uint32_t both, const struct flow_match *a,
+                                 const struct flow_match *b)
+{
+    return ((both & FLOW_IP_PROTO) == 0 || a->ip_proto == b->ip_proto) &&
+           ((both & FLOW_NW_SRC) == 0 ||
+            prefixes_agree(&a->nw_src, &b->nw_src)) &&
+           ((both & FLOW_NW_DST) == 0 ||
+            prefixes_agree(&a->nw_dst, &b->nw_dst)) &&
+           ((both & FLOW_TP_SRC) == 0 || a->tp_src == b->tp_src) &&
+           ((both & FLOW_TP_DST) == 0 || a->tp_dst == b->tp_dst) &&
+           ((both & FLOW_TCP_FLAGS) == 0 ||
+            ((a->tcp_flags ^ b->tcp_flags) & a->tcp_flags_mask &
+             b->tcp_flags_mask) == 0);
+}
+
+static bool pipeline_fields_agree(uint32_t both, const struct flow_match *a,
+                                  const struct flow_match *b)
+{
+    return ((both & FLOW_CT_STATE) == 0 ||
+            ((a->ct_state ^ b->ct_state) & a->ct_state_mask &
+             b->ct_state_mask) == 0) &&
+           ((both & FLOW_CT_ZONE) == 0 || a->ct_zone == b->ct_zone) &&
+           ((both & FLOW_REG0) == 0 ||
+            ((a->reg0 ^ b->reg0) & a->reg0_mask & b->reg0_mask) == 0) &&
+           ((both & FLOW_REG1) == 0 ||
+            ((a->reg1 ^ b->reg1) & a->reg1_mask & b->reg1_mask) == 0);
+}
+
+bool flow_match_overlaps(const struct flow_match *a, const struct flow_match *b)
+{
+    uint32_t both = a->fields & b->fields;
+
+    return link_fields_agree(both, a, b) && network_fields_agree(both, a, b) &&
+           pipeline_fields_agree(both, a, b);
+}

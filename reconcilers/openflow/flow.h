@@ -111,6 +111,10 @@ void group_done(struct group *group);
 /* Orders by table, priority descending, match: the identity of a flow in the
  * switch.  Cookies and instructions do not take part. */
 int flow_compare_key(const struct flow *a, const struct flow *b);
+/* Whether a packet may match both.  A field that we do not know is taken to
+ * match anything. */
+bool flow_match_overlaps(const struct flow_match *a,
+                         const struct flow_match *b);
 /* Same cookie and instructions; the keys are not compared. */
 bool flow_equal(const struct flow *a, const struct flow *b);
 /* Identity of a group is its id; equal means same buckets and form. */

@@ -176,6 +176,17 @@ _must_check_ int plan_validate(const struct desired_item *item,
 const struct plan_connected *
 plan_covering_route(const struct plan_policy *policy,
                     const struct prefix *subnet);
+/* A flow of somebody else that takes packets which flows of ours are for. */
+struct plan_shadow {
+    const struct flow *foreign; /* borrowed from what is present */
+    const struct flow *flow;    /* the first of ours, borrowed from the plan */
+    size_t n_flows;             /* of ours */
+};
+#define PLAN_SHADOWS_MAX 16 /* more are not looked for */
+/* In the order of `present`; how many. */
+size_t plan_find_shadows(const struct plan *plan, const struct flow *present,
+                         size_t n_present,
+                         struct plan_shadow ret[PLAN_SHADOWS_MAX]);
 /* Whether a packet that came to the worker from this table did so because no
  * function has it. */
 bool plan_is_refused(uint8_t table);

@@ -162,3 +162,19 @@ def test_first_connection_after_a_registration(lab):
         out, _ = client.communicate(timeout=60)
         assert out == "PONG\n", (n, out)
     assert retransmitted(lab, "host1/client") == before
+
+
+def test_a_flow_in_the_way_is_told(lab):
+    """A foreign flow above ours stays, and the host is not called healthy."""
+    serve(lab, "host1", "host2")
+    flow = "priority=65535,tcp,tp_dst=6379"
+    assert lab.ctl("host1", "status").status == 0
+    lab.sh("host1", "ovs-ofctl", "-O", "OpenFlow15", "add-flow", "socket", flow + ",actions=drop")
+    try:
+        lab.until(lambda: lab.ctl("host1", "status", check=False).status == 1)
+        said = lab.ctl("host1", "status", check=False).out
+        assert "flows-blocked" in said and flow in said and "takes what is for" in said, said
+        assert "refused" not in lab.redis("host1/redis", "redis.mesh.internal", "ping", seconds=1).out
+    finally:
+        lab.sh("host1", "ovs-ofctl", "-O", "OpenFlow15", "--strict", "del-flows", "socket", flow)
+    lab.until(lambda: lab.ctl("host1", "status", check=False).status == 0)

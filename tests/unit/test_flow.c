@@ -135,9 +135,69 @@ static void test_hash(void **state)
     assert_int_equal(flow_hash_fold(UINT64_C(0x1122334455667788)), 0x444444cc);
 }
 
+/* Two matches overlap when one packet can have both: a field that only one of
+ * them names decides nothing, one that both name must be able to agree. */
+static void test_overlaps(void **state)
+{
+    struct flow_match any = {0};
+    struct flow_match net = {
+        .fields = FLOW_ETH_TYPE | FLOW_NW_DST,
+        .eth_type = 0x0800,
+        .nw_dst = {.address = {.family = 4, .bytes = {10, 0, 1, 0}},
+                   .len = 24}};
+    struct flow_match host = net;
+    struct flow_match port = {.fields = FLOW_IN_PORT, .in_port = 5};
+    struct flow_match other;
+
+    (void)state;
+    host.nw_dst.address.bytes[3] = 7;
+    host.nw_dst.len = 32;
+    assert_true(flow_match_overlaps(&any, &any));
+    assert_true(flow_match_overlaps(&any, &net));
+    assert_true(flow_match_overlaps(&net, &host));
+    assert_true(flow_match_overlaps(&host, &net));
+    assert_true(flow_match_overlaps(&net, &port));
+    other = net;
+    other.nw_dst.address.bytes[2] = 2;
+    assert_false(flow_match_overlaps(&net, &other));
+    other = net;
+    other.eth_type = 0x0806;
+    assert_false(flow_match_overlaps(&net, &other));
+    other = port;
+    other.in_port = 6;
+    assert_false(flow_match_overlaps(&port, &other));
+    /* Bits that one of the masks leaves out may differ. */
+    port = (struct flow_match){
+        .fields = FLOW_CT_STATE, .ct_state = 0x21, .ct_state_mask = 0x21};
+    other = (struct flow_match){
+        .fields = FLOW_CT_STATE, .ct_state = 0x02, .ct_state_mask = 0x02};
+    assert_true(flow_match_overlaps(&port, &other));
+    other.ct_state_mask = 0x03;
+    assert_false(flow_match_overlaps(&port, &other));
+    other = (struct flow_match){
+        .fields = FLOW_ETH_DST, .eth_dst = {1}, .eth_dst_mask = {1}};
+    port = (struct flow_match){
+        .fields = FLOW_ETH_DST, .eth_dst = {2}, .eth_dst_mask = {0xff}};
+    assert_false(flow_match_overlaps(&port, &other));
+    port.eth_dst[0] = 3;
+    assert_true(flow_match_overlaps(&port, &other));
+    port = (struct flow_match){.fields = FLOW_REG0 | FLOW_TP_DST,
+                               .reg0 = 2,
+                               .reg0_mask = 3,
+                               .tp_dst = 80};
+    other = port;
+    assert_true(flow_match_overlaps(&port, &other));
+    other.tp_dst = 81;
+    assert_false(flow_match_overlaps(&port, &other));
+    other.tp_dst = 80;
+    other.reg0 = 1;
+    assert_false(flow_match_overlaps(&port, &other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overlaps),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_hash),

@@ -21,8 +21,8 @@ static const uint8_t types[] = {
     IPC_SNAPSHOT_BEGIN, IPC_SNAPSHOT_ITEM, IPC_SNAPSHOT_END,  IPC_DELTA,
     IPC_QUERY,          IPC_HELLO,         IPC_WANT_SNAPSHOT, IPC_APPLIED,
     IPC_PORT,           IPC_OVS,           IPC_REFUSED,       IPC_REPLY,
-    IPC_TUNNEL,         IPC_NOTE,          IPC_NEIGHBOR,      IPC_PEER,
-    IPC_READY,          IPC_RESTART};
+    IPC_TUNNEL,         IPC_NOTE,          IPC_BLOCKED,       IPC_NEIGHBOR,
+    IPC_PEER,           IPC_READY,         IPC_RESTART};
 
 static struct ipc_message sample(uint8_t type)
 {

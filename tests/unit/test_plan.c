@@ -188,6 +188,57 @@ static void test_the_host_calls_itself(void **state)
     sample_done(&sample);
 }
 
+/* A foreign flow covers ours when it overlaps them and is not below them. */
+static void test_shadows(void **state)
+{
+    struct plan_shadow shadows[PLAN_SHADOWS_MAX];
+    struct flow present[PLAN_SHADOWS_MAX + 4] = {{0}};
+    struct plan_sample sample;
+    struct plan plan;
+    size_t n = 0;
+
+    (void)state;
+    sample_init(&sample);
+    plan = sample_plan(&sample);
+    /* As ours, below ours, in a table that we do not use, of another port. */
+    present[0] = (struct flow){.priority = UINT16_MAX,
+                               .cookie = flow_cookie(FLOW_KIND_BASE, 1)};
+    present[1] = (struct flow){.priority = 20499};
+    present[2] = (struct flow){.table = 200, .priority = UINT16_MAX};
+    present[3] = (struct flow){.priority = UINT16_MAX,
+                               .match = {.fields = FLOW_IN_PORT | FLOW_ETH_TYPE,
+                                         .in_port = 4711,
+                                         .eth_type = 0x88cc}};
+    assert_int_equal(plan_find_shadows(&plan, present, 4, shadows), 0);
+    /* Everything that comes in; what goes to one container. */
+    present[4] = (struct flow){.priority = UINT16_MAX};
+    present[5] = (struct flow){
+        .table = 7,
+        .priority = 500,
+        .match = {
+            .fields = FLOW_NW_DST | FLOW_ETH_TYPE,
+            .eth_type = 0x0800,
+            .nw_dst = {.address = sample_address("10.0.1.200"), .len = 32}}};
+    for (size_t i = 0; i < plan.n_flows; i++) {
+        n += plan.flows[i].table == 0;
+    }
+    assert_int_equal(plan_find_shadows(&plan, present, 6, shadows), 2);
+    assert_ptr_equal(shadows[0].foreign, &present[4]);
+    assert_int_equal(shadows[0].n_flows, n);
+    assert_ptr_equal(shadows[1].foreign, &present[5]);
+    assert_int_equal(shadows[1].flow->table, 7);
+    assert_int_equal(shadows[1].flow->priority, 500);
+    /* There may be any number of them. */
+    for (size_t i = 0; i < ARRAY_SIZE(present); i++) {
+        present[i] = (struct flow){.priority = (uint16_t)(UINT16_MAX - i)};
+    }
+    assert_int_equal(
+        plan_find_shadows(&plan, present, ARRAY_SIZE(present), shadows),
+        PLAN_SHADOWS_MAX);
+    plan_done(&plan);
+    sample_done(&sample);
+}
+
 /* One group for a function, however many of its backends are here. */
 static void test_many_local_backends(void **state)
 {
@@ -610,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_nothing_there_is_refused),
         cmocka_unit_test(test_a_shared_backend_calls_itself),
         cmocka_unit_test(test_the_host_calls_itself),
+        cmocka_unit_test(test_shadows),
         cmocka_unit_test(test_many_local_backends),
         cmocka_unit_test(test_bucket_ids_stay),
         cmocka_unit_test(test_routes),

@@ -482,6 +482,25 @@ static void test_leaves_foreign_things_alone(void **state)
     assert_non_null(strstr(query("flows"), "\"foreign\":{\"flows\":2"));
 }
 
+/* It is left alone, but not kept quiet about. */
+static void test_tells_who_is_in_the_way(void **state)
+{
+    const struct worker_status *status = worker_link_status(world.core.worker);
+
+    (void)state;
+    assert_int_equal(status->n_blocked, 0);
+    ovs_fixture_shell("ovs-ofctl -OOpenFlow15 add-flow socket "
+                      "priority=65535,ip,nw_dst=100.80.0.0/12,actions=drop");
+    wait_until(status->n_blocked > 0);
+    assert_non_null(strstr(status->blocked, "priority=65535,ip,nw_dst=100.80."
+                                            "0.0/12"));
+    assert_non_null(strstr(status->blocked, "takes what is for"));
+    assert_non_null(strstr(status->blocked, "priority=209"));
+    ovs_fixture_shell("ovs-ofctl -OOpenFlow15 --strict del-flows socket "
+                      "priority=65535,ip,nw_dst=100.80.0.0/12");
+    wait_until(status->n_blocked == 0);
+}
+
 static void test_repairs_flows_and_groups(void **state)
 {
     int n;
@@ -654,6 +673,7 @@ static void test_holds_down(void **state)
         }
     }
     assert_non_null(strstr(world.events, "rewriting"));
+    wait_until(worker_link_status(world.core.worker)->n_blocked > 0);
     /* And is repaired when the hold ends. */
     wait_until(prints("ovs-ofctl -OOpenFlow15 dump-flows socket table=7 | "
                       "grep nw_dst=10.0.2.0/24"));
@@ -895,6 +915,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(test_same_again_changes_nothing, with_worker),
         cmocka_unit_test_setup(test_answers_queries, with_worker),
         cmocka_unit_test_setup(test_leaves_foreign_things_alone, with_worker),
+        cmocka_unit_test_setup(test_tells_who_is_in_the_way, with_worker),
         cmocka_unit_test_setup(test_repairs_flows_and_groups, with_worker),
         cmocka_unit_test_setup(test_applied_is_applied, with_worker),
         cmocka_unit_test_setup(test_survives_vswitchd, with_worker),

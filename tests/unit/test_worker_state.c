@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "agent/ipc/ipc.h"
+#include "agent/worker/worker_cache.h"
 #include "agent/worker/worker_holddown.h"
 #include "agent/worker/worker_state.h"
 
@@ -372,6 +373,72 @@ static void test_holddown_has_a_limit(void **unused)
     worker_holddown_done(&holddown);
 }
 
+struct held {
+    size_t n;
+    char what[64];
+};
+
+static void on_held(const char *what, uint32_t wait_ms, void *data)
+{
+    struct held *held = data;
+
+    assert_true(wait_ms > 0);
+    held->n++;
+    (void)snprintf(held->what, sizeof(held->what), "%s", what);
+}
+
+/* So many flows of ours as if somebody had removed them all: how often was it
+ * said that something is held. */
+static void remove_all(struct worker_holddown *holddown, size_t n,
+                       uint64_t now_ms, struct held *held)
+{
+    struct ofconn_dump known = {.n_flows = n};
+    struct ofconn_dump there = {0};
+
+    known.flows = calloc(n, sizeof(*known.flows));
+    assert_non_null(known.flows);
+    for (size_t i = 0; i < n; i++) {
+        known.flows[i] =
+            (struct flow){.table = 7,
+                          .priority = (uint16_t)i,
+                          .cookie = flow_cookie(FLOW_KIND_BASE, 1)};
+    }
+    worker_cache_drift(&known, &there, holddown, now_ms, on_held, held);
+    ofconn_dump_done(&known);
+}
+
+/* Who removes thousands again and again rewrites the whole: it is held whole,
+ * for as long as one flow would be; a few at a time are held one by one. */
+static void test_many_are_held_whole(void **unused)
+{
+    static const size_t numbers[] = {HOLDDOWN_WHOLE_MIN - 1, HOLDDOWN_WHOLE_MIN,
+                                     3000};
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        struct worker_holddown holddown = {0};
+        struct held held = {0};
+        struct flow other = {.table = 4, .priority = 1};
+        bool is_whole = numbers[i] >= HOLDDOWN_WHOLE_MIN;
+
+        for (uint64_t n = 0; n < HOLDDOWN_REWRITES; n++) {
+            remove_all(&holddown, numbers[i], 1000 + n, &held);
+        }
+        assert_int_equal(held.n, 0);
+        assert_false(worker_holddown_is_held(&holddown, &other, 0, 1003));
+        remove_all(&holddown, numbers[i], 1003, &held);
+        assert_int_equal(held.n, is_whole ? 1 : numbers[i]);
+        assert_int_equal(strcmp(held.what, "the whole bridge") == 0, is_whole);
+        assert_int_equal(worker_holddown_is_held(&holddown, &other, 0, 1004),
+                         is_whole);
+        assert_int_equal(worker_holddown_is_held(&holddown, NULL, 17, 1004),
+                         is_whole);
+        assert_false(worker_holddown_is_held(&holddown, &other, 0,
+                                             1004 + HOLDDOWN_MIN_MS));
+        worker_holddown_done(&holddown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_holds_down_and_doubles),
         cmocka_unit_test(test_slow_rewrites_are_repaired),
         cmocka_unit_test(test_holddown_has_a_limit),
+        cmocka_unit_test(test_many_are_held_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
