@@ -17,6 +17,7 @@
 #include "agent/dns/dns.h"
 #include "agent/ipc/ipc.h"
 #include "agent/net/net.h"
+#include "agent/renewals/renewals.h"
 #include "agent/services/services.h"
 #include "agent/system/log.h"
 #include "agent/system/privileges.h"
@@ -27,6 +28,7 @@ struct core_run {
     struct net *net;
     struct services *services;
     struct claims *claims;
+    struct renewals *renewals;
     struct dns *dns;
     struct api *api;
 };
@@ -47,6 +49,9 @@ static enum core_status core_run_make(struct core_run *run, char **ret_text)
 
     if (error == 0) {
         error = claims_new(run->core, &run->claims);
+    }
+    if (error == 0) {
+        error = renewals_new(run->core, &run->renewals);
     }
     if (error == 0) {
         error = net_new(run->core, &run->net, ret_text);
@@ -95,6 +100,7 @@ static void core_run_end(struct core_run *run)
     }
     core_end(run->core);
     run->claims = claims_free(run->claims);
+    run->renewals = renewals_free(run->renewals);
     run->services = services_free(run->services);
     run->dns = dns_free(run->dns);
     run->api = api_free(run->api);
@@ -124,6 +130,7 @@ int core_run(struct config *config, bool has_launcher)
         run.core->transport = net_transport(run.net);
         run.core->listeners[0] = services_listener(run.services);
         run.core->listeners[1] = claims_listener(run.claims);
+        run.core->listeners[2] = renewals_listener(run.renewals);
         core_run_loop(run.core);
     } else {
         core_run_explain(

@@ -4,7 +4,7 @@
  *
  * Level "fail" makes the node unhealthy; "warn" is told and no more.
  */
-#include "agent/api/api_internal.h"
+#include "agent/api/api_health.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,19 +15,10 @@
 #include "agent/core/core.h"
 #include "agent/core/poison.h"
 #include "agent/core/worker_link.h"
-#include "agent/identity/identity.h"
 #include "agent/services/services.h"
 
-#define DAY_S            86400u
-#define CERT_WARN_DAYS_S (30u * DAY_S)
-
-struct problems {
-    json_t *list;
-    bool is_healthy;
-};
-
-static void add(void *data, const char *level, const char *id, const char *text,
-                const char *next)
+void api_health_add(void *data, const char *level, const char *id,
+                    const char *text, const char *next)
 {
     struct problems *problems = data;
 
@@ -44,7 +35,8 @@ static void find_frozen(const struct core *core, struct problems *problems)
     uint8_t source[32];
 
     if (node_trouble(core->node, source) == NODE_TROUBLE_FROZEN) {
-        add(problems, "fail", "frozen",
+        api_health_add(
+            problems, "fail", "frozen",
             "two records under one number were signed with this node's key (a "
             "machine set back to a snapshot while it ran, a clone, or a stolen "
             "key): all members have them, and use nothing of this node",
@@ -70,7 +62,8 @@ static void find_frozen_members(const struct core *core,
                        "%s signed two records under one number: nothing of it "
                        "is believed or used",
                        member.certificate->name);
-        add(problems, "warn", "frozen-member", text,
+        api_health_add(
+            problems, "warn", "frozen-member", text,
             "agentctl record evidence shows them; agentctl status there says "
             "what to do");
     }
@@ -84,7 +77,8 @@ static void find_charter_problems(const struct core *core,
     if (api_charter_rivals(core, text, sizeof(text)) != 0) {
         json_build_append(&problems->list, NULL);
     } else if (text[0] != '\0') {
-        add(problems, "warn", "charter-rivals", text,
+        api_health_add(
+            problems, "warn", "charter-rivals", text,
             "agent charter show names both and who signed; when you did not, a "
             "root's key is in the wrong hands: agent charter propose "
             "--remove-root");
@@ -102,7 +96,8 @@ static void find_poison(const struct core *core, struct problems *problems)
                        "this agent died three times on each of %zu packets or "
                        "records: they are set aside, by their hash",
                        n);
-        add(problems, "warn", "set-aside", text,
+        api_health_add(
+            problems, "warn", "set-aside", text,
             "report it with the log of agent run; after an upgrade, remove "
             "poison in run_dir and restart");
     }
@@ -123,8 +118,8 @@ static void find_hold(const struct core *core, struct problems *problems)
                    "%s froze the cluster%s%s: no host applies anything new, "
                    "flows stay as they are",
                    who, hold.reason[0] != '\0' ? " for " : "", hold.reason);
-    add(problems, "warn", "cluster-frozen", text,
-        "agentctl cluster release, on an issuer");
+    api_health_add(problems, "warn", "cluster-frozen", text,
+                   "agentctl cluster release, on an issuer");
 }
 
 /* Another agent writes with our key. */
@@ -151,7 +146,8 @@ static void find_twin(const struct core *core, struct problems *problems)
                    "or machine, or a backup beside its original), so this "
                    "one has stopped writing%s",
                    who);
-    add(problems, "fail", "twin", text,
+    api_health_add(
+        problems, "fail", "twin", text,
         "stop one of the two, then, to keep this one: systemctl restart "
         "socketnet; to keep the other: agent reset --yes here, and agent join "
         "under another name");
@@ -161,39 +157,22 @@ static void find_gossip_problems(const struct core *core,
                                  struct problems *problems)
 {
     if (!node_is_ready(core->node)) {
-        add(problems, "warn", "gossip-not-ready",
+        api_health_add(
+            problems, "warn", "gossip-not-ready",
             "the node still asks its peers for its own past before it writes",
             "wait a few seconds; see agentctl members");
     }
     if (node_is_cut_off(core->node)) {
-        add(problems, "fail", "cut-off",
+        api_health_add(
+            problems, "fail", "cut-off",
             "a third of the members or more went silent at once: this node "
             "is probably the one that is cut off, so nobody is declared dead",
             "check this host's mesh interface and its underlay");
     }
     if (core->store_problem != NULL) {
-        add(problems, "fail", "store", core->store_problem,
+        api_health_add(
+            problems, "fail", "store", core->store_problem,
             "make room on the disk of state_dir; reading goes on meanwhile");
-    }
-}
-
-static void find_certificate_problems(const struct core *core,
-                                      struct problems *problems)
-{
-    uint64_t now_s = core_wall_ms(core) / 1000;
-    uint64_t ends_s = core->identity->body.not_after_s;
-    char text[128];
-
-    if (ends_s <= now_s) {
-        add(problems, "fail", "certificate-ended",
-            "this node's certificate has ended: peers refuse what it writes",
-            "agentctl token create on an issuer, then agent join here");
-    } else if (ends_s - now_s < CERT_WARN_DAYS_S) {
-        (void)snprintf(text, sizeof(text),
-                       "this node's certificate ends in %u days",
-                       (unsigned)((ends_s - now_s) / DAY_S));
-        add(problems, "warn", "certificate-ends", text,
-            "agentctl token create on an issuer, then agent join here");
     }
 }
 
@@ -228,27 +207,31 @@ static void find_worker_problems(const struct core *core,
             "the worker is of another version than core (it speaks %" PRIu64
             "): flows stay as they are and follow no change",
             status->other_version);
-        add(problems, "fail", "worker-version", text,
+        api_health_add(
+            problems, "fail", "worker-version", text,
             "the launcher starts it again; when this stays, the program was "
             "replaced under it: systemctl restart socketnet");
         return;
     }
     if (!status->is_connected) {
-        add(problems, "fail", "worker",
+        api_health_add(
+            problems, "fail", "worker",
             "the worker is not connected: flows stay as they are and follow "
             "no change",
             "it is restarted by itself; see the log of agent run");
         return;
     }
     if (!status->is_ovs_up) {
-        add(problems, "fail", "ovs",
+        api_health_add(
+            problems, "fail", "ovs",
             status->ovs_text[0] != '\0' ? status->ovs_text
                                         : "Open vSwitch does not answer",
             "systemctl status openvswitch-switch; the agent heals by itself");
     }
     if (!status->is_tunnel_up && status->tunnel_text[0] != '\0' &&
         status->is_ovs_up && needs_tunnel(core)) {
-        add(problems, "fail", "tunnel", status->tunnel_text,
+        api_health_add(
+            problems, "fail", "tunnel", status->tunnel_text,
             "check the mesh interface; the agent makes its device again");
     }
     if (status->n_blocked > 0) {
@@ -257,18 +240,19 @@ static void find_worker_problems(const struct core *core,
         (void)snprintf(text, sizeof(text),
                        "%" PRIu64 " flows of this host do not act: %s",
                        status->n_blocked, status->blocked);
-        add(problems, "fail", "flows-blocked", text,
+        api_health_add(
+            problems, "fail", "flows-blocked", text,
             "remove what is in their way, or whoever writes it; `agentctl flow "
             "diff` shows ours");
     }
     if (status->applied_error[0] != '\0') {
-        add(problems, "fail", "apply", status->applied_error,
-            "agentctl flow diff shows what is missing");
+        api_health_add(problems, "fail", "apply", status->applied_error,
+                       "agentctl flow diff shows what is missing");
     }
     if (status->is_observing) {
-        add(problems, "warn", "observe",
-            "the agent only observes: it plans and changes nothing",
-            "run it without --observe to let it act");
+        api_health_add(problems, "warn", "observe",
+                       "the agent only observes: it plans and changes nothing",
+                       "run it without --observe to let it act");
     }
 }
 
@@ -304,8 +288,8 @@ static void find_file_problems(const struct api *api, struct problems *problems)
     const char *text = services_problem(api->services);
 
     if (text != NULL && text[0] != '\0') {
-        add(problems, "warn", "services.d", text,
-            "correct the file; it is read again when it is saved");
+        api_health_add(problems, "warn", "services.d", text,
+                       "correct the file; it is read again when it is saved");
     }
 }
 
@@ -326,10 +310,10 @@ static void find_pending_problems(const struct core *core,
         (void)snprintf(text, sizeof(text), "%s is %s: %s",
                        json_string_value(json_object_get(item, "item")), state,
                        json_string_value(json_object_get(item, "reason")));
-        add(problems, "warn", state, text,
-            strcmp(state, "pending") == 0
-                ? "it is applied when the port appears"
-                : "change the registration, or deregister it");
+        api_health_add(problems, "warn", state, text,
+                       strcmp(state, "pending") == 0
+                           ? "it is applied when the port appears"
+                           : "change the registration, or deregister it");
     }
 }
 
@@ -361,7 +345,8 @@ static void find_function_problems(const struct core *core,
                        catalog_state_name(first->state),
                        function->n_instances > 1 ? ", and none of the others"
                                                  : "");
-        add(problems, is_wanted ? "warn" : "fail", "function", text,
+        api_health_add(
+            problems, is_wanted ? "warn" : "fail", "function", text,
             "agentctl resolve shows each instance and why it is out");
     }
 }
@@ -387,7 +372,7 @@ static void find_dead_ports(const struct core *core, struct problems *problems)
                        "ovs-vsctl del-port %.64s %.15s && ovs-vsctl add-port "
                        "%.64s %.15s (with its tag, if it has one)",
                        bridge, name, bridge, name);
-        add(problems, "warn", "port", text, next);
+        api_health_add(problems, "warn", "port", text, next);
     }
 }
 
@@ -404,7 +389,8 @@ static void find_restart_problem(const struct core *core,
                    "%s changed in the configuration, and this agent goes on "
                    "with the old",
                    core->restart_keys);
-    add(problems, "warn", "restart-needed", text,
+    api_health_add(
+        problems, "warn", "restart-needed", text,
         "systemctl restart socketnet (flows stay); or change it back and "
         "reload");
 }
@@ -421,8 +407,8 @@ json_t *api_health_problems(const struct api *api, bool *ret_healthy)
     find_hold(core, &problems);
     find_charter_problems(core, &problems);
     find_poison(core, &problems);
-    find_certificate_problems(core, &problems);
-    api_token_problems(core, add, &problems);
+    api_health_admission(core, &problems);
+    api_token_problems(core, api_health_add, &problems);
     find_worker_problems(core, &problems);
     find_file_problems(api, &problems);
     find_restart_problem(core, &problems);

@@ -79,6 +79,14 @@ json_t *api_json_time(uint64_t wall_ms); /* "2025-03-01T12:00:00.123Z" */
 void api_node_name(const struct core *core, const uint8_t key[32],
                    char ret_name[BODY_NAME_SIZE]);
 
+/* Why a member is none any more, null or "" when it is one. */
+#define API_DENIAL_SIZE 256
+const char *api_denial_text(const struct core *core,
+                            const struct node_member *member,
+                            char text[API_DENIAL_SIZE]);
+json_t *api_denial_json(const struct core *core,
+                        const struct node_member *member);
+
 /* What a member is called: its state, or "not-heard" when it is alive by the
  * store alone and has not spoken to this node since it started. */
 #define API_MEMBER_STATES 8
@@ -166,6 +174,8 @@ void api_evidence_get(struct http_exchange *exchange, void *data);
 void api_freeze_post(struct http_exchange *exchange, void *data);
 void api_release_post(struct http_exchange *exchange, void *data);
 void api_node_remove_post(struct http_exchange *exchange, void *data);
+void api_cert_renew_post(struct http_exchange *exchange, void *data);
+void api_cert_revoke_post(struct http_exchange *exchange, void *data);
 void api_events_get(struct http_exchange *exchange, void *data);
 void api_token_post(struct http_exchange *exchange, void *data);
 void api_tokens_get(struct http_exchange *exchange, void *data);

@@ -109,7 +109,8 @@ static json_t *functions_json(const struct body_certificate *certificate)
     return list;
 }
 
-static json_t *member_json(const struct node_member *member, uint64_t now_ms)
+static json_t *member_json(const struct core *core,
+                           const struct node_member *member, uint64_t now_ms)
 {
     const struct body_certificate *certificate = member->certificate;
     json_t *roles = json_array();
@@ -125,7 +126,7 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
         "{s:s, s:o, s:o, s:s, s:o, s:b, s:b, s:b, s:o, s:o, s:I, s:o, s:o, "
         "s:o, "
         "s:o, "
-        "s:o, s:o, s:{s:I, s:I}}",
+        "s:o, s:o, s:o, s:{s:I, s:I}}",
         "name", certificate->name, "key", api_json_hex(member->key, 32), "id",
         api_json_id(member->id), "state", api_member_state(member), "finding",
         api_json_text(api_member_finding(member)), "self", member->is_self,
@@ -138,7 +139,8 @@ static json_t *member_json(const struct node_member *member, uint64_t now_ms)
         "state_ms_ago", since(now_ms, member->state_since_ms), "version",
         member->body != NULL ? json_string(member->body->version) : json_null(),
         "roles", roles, "functions", functions_json(certificate), "not_after",
-        api_json_time(certificate->not_after_s * 1000), "incarnation", "epoch",
+        api_json_time(certificate->not_after_s * 1000), "denial",
+        api_denial_json(core, member), "incarnation", "epoch",
         (json_int_t)member->incarnation.epoch, "seq",
         (json_int_t)member->incarnation.seq);
     return root;
@@ -170,20 +172,25 @@ static int compare_names(const void *left, const void *right)
 
 /* Members of one name: those that left are replaced by one that has not, the
  * same host that joined again with another key.  Of several that left, the
- * last counts. */
+ * last counts.  One that lost its name to another is shown beside that. */
+static bool is_past(const struct listed *listed)
+{
+    return node_member_is_gone(&listed->member) &&
+           listed->member.denial != NODE_DENIAL_CLASH;
+}
+
 static void mark_replaced(struct listed *first, struct listed *end)
 {
     uint64_t last_s = 0;
 
     for (const struct listed *at = first; at < end; at++) {
         last_s =
-            MAX_OF(last_s, node_member_is_gone(&at->member)
-                               ? (uint64_t)at->member.certificate->not_after_s
-                               : UINT64_MAX);
+            MAX_OF(last_s, is_past(at) ? at->member.certificate->not_after_s
+                                       : UINT64_MAX);
     }
     for (struct listed *at = first; at < end; at++) {
-        at->is_replaced = node_member_is_gone(&at->member) &&
-                          at->member.certificate->not_after_s < last_s;
+        at->is_replaced =
+            is_past(at) && at->member.certificate->not_after_s < last_s;
     }
 }
 
@@ -236,7 +243,8 @@ void api_members_get(struct http_exchange *exchange, void *data)
     }
     for (size_t i = 0; i < n; i++) {
         if (!list[i].is_replaced) {
-            json_build_append(&members, member_json(&list[i].member, now_ms));
+            json_build_append(&members,
+                              member_json(core, &list[i].member, now_ms));
         }
     }
     api_reply(

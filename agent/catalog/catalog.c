@@ -13,6 +13,12 @@
 #include "agent/catalog/catalog_internal.h"
 #include "gossip/base/search.h"
 
+void catalog_set_range(struct catalog *catalog,
+                       const struct prefix *service_range)
+{
+    catalog->range = *service_range;
+}
+
 int catalog_new(const uint8_t cluster[RECORD_CLUSTER_SIZE],
                 const struct prefix *service_range, struct catalog **ret)
 {

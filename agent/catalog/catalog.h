@@ -129,6 +129,10 @@ _must_check_ int catalog_new(const uint8_t cluster[RECORD_CLUSTER_SIZE],
                              struct catalog **ret);
 struct catalog *catalog_free(struct catalog *catalog);
 
+/* Another range for service addresses, from the next rebuild on. */
+void catalog_set_range(struct catalog *catalog,
+                       const struct prefix *service_range);
+
 /* Reads the node's view anew.  0 or -ENOMEM (the old content stays). */
 _must_check_ int catalog_rebuild(struct catalog *catalog,
                                  const struct node *node);

@@ -339,10 +339,12 @@ static enum core_status core_make_handles(struct core *core, bool has_launcher)
     (void)uv_timer_init(core->loop, &internal->tick);
     (void)uv_timer_init(core->loop, &internal->view_timer);
     core_finding_start(core);
+    (void)uv_timer_init(core->loop, &internal->identity_timer);
     (void)uv_check_init(core->loop, &internal->check);
     (void)uv_idle_init(core->loop, &internal->idle);
     internal->tick.data = core;
     internal->view_timer.data = core;
+    internal->identity_timer.data = core;
     internal->check.data = core;
     internal->idle.data = core;
     core_stop_start(core);
@@ -413,6 +415,7 @@ static void core_close_handles(struct core *core)
         core_close_handle(&internal->tick);
         core_close_handle(&internal->view_timer);
         core_close_handle(&internal->finding_timer);
+        core_close_handle(&internal->identity_timer);
         core_close_handle(&internal->stop_timer);
         core_close_handle(&internal->check);
         core_close_handle(&internal->idle);
@@ -434,6 +437,7 @@ struct core *core_free(struct core *core)
     if (core == NULL) {
         return NULL;
     }
+    core_identity_end(core);
     core_close_handles(core);
     core->events = events_free(core->events);
     core->catalog = catalog_free(core->catalog);

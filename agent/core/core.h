@@ -44,8 +44,8 @@ struct core_transport {
     void *data;
 };
 
-/* Who is told what happens to core: services, claims.  Called in the check
- * phase of the loop, or for a signal, never from inside a step; NULL: not
+/* Who is told what happens to core: services, claims, renewals.  Called in the
+ * check phase of the loop, or for a signal, never from inside a step; NULL: not
  * told. */
 struct core_listener {
     void (*ready)(void *data);           /* once: the node takes writes */
@@ -55,7 +55,7 @@ struct core_listener {
     void *data;
 };
 
-#define CORE_LISTENERS 2
+#define CORE_LISTENERS 3
 
 /* How core could not start: its exit status, for the launcher. */
 enum core_status {

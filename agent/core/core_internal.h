@@ -4,6 +4,7 @@
  *   core.c          start, the loop's handles, the end
  *   core_backup.c   a copy of the store
  *   core_clock.c    the time that the node is given
+ *   core_identity.c a newer certificate of ours, or charter
  *   core_load.c     what was stored: the records, the number of this boot
  *   core_actions.c  events into the node, its actions out
  *   core_write.c    own records on their way to disk
@@ -105,6 +106,10 @@ struct core_internal {
     uv_idle_t idle;   /* active: the poll does not wait */
     uv_signal_t signals[3];
     uv_poll_t control;
+    uv_timer_t identity_timer; /* core_identity.c, and what follows: */
+    bool is_identity_due;      /* certificate or charter changed */
+    bool is_charter_new;       /* ... the charter did */
+    bool is_identity_writing;  /* the files are being written */
     bool has_handles;
     bool has_control;
 };
@@ -214,6 +219,14 @@ void core_events_member(struct core *core, const struct node_action *action);
 void core_events_record(struct core *core, const struct node_action *action);
 void core_events_reachable(struct core *core, const struct node_action *action);
 void core_events_store_problem(struct core *core, const char *problem);
+
+/* core_identity.c */
+
+/* The view changed: takes over a certificate of ours, or a charter, that came
+ * into force, and has the files written. */
+void core_identity_review(struct core *core);
+/* Waits for the files, if they are being written. */
+void core_identity_end(struct core *core);
 
 /* core_reload.c */
 

@@ -109,9 +109,11 @@ static void core_view_rebuild(struct core *core)
 {
     struct core_internal *internal = core->internal;
     uint64_t start_us = clock_now_us();
-    int error = catalog_rebuild(core->catalog, core->node);
+    int error;
 
     internal->is_view_dirty = false;
+    core_identity_review(core); /* before: it may give another range */
+    error = catalog_rebuild(core->catalog, core->node);
     /* One who leaves has asked the worker to remove everything: no more.  And
      * while the cluster is to stand still, it keeps what it has. */
     if (error == 0 && core->worker != NULL && internal->phase != CORE_LEAVING &&

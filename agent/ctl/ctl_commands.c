@@ -83,6 +83,15 @@ static const struct args_option cert_options[] = {
      0},
     {0}};
 
+static const struct args_option renew_options[] = {
+    {"--until", "TIME|D", "its end, as 2027-03-01 or 30d; a year from now", 0},
+    {0}};
+
+static const struct args_option revoke_options[] = {
+    {"--serial", "N", "of which certificate; the one in force", 0},
+    {"--reason", "TEXT", "kept with the revocation", 0},
+    {0}};
+
 /* What stands in the table for ctl_NAME. */
 #define RUN(name)                                                              \
     static int run_##name(const struct program_call *call)                     \
@@ -109,6 +118,8 @@ RUN(record_evidence)
 RUN(cluster_freeze)
 RUN(cluster_release)
 RUN(node_remove)
+RUN(cert_renew)
+RUN(cert_revoke)
 RUN(events)
 RUN(token_create)
 RUN(token_ls)
@@ -185,6 +196,17 @@ static const struct program_command commands[] = {
      "addresses are free.  A host that comes back joins with a new token.\n"
      "For issuers.",
      remove_options, 1, 1, run_node_remove},
+    {"cert renew", "NODE [--until TIME|D]",
+     "have a node's certificate end later, now",
+     "Issuers do this by themselves past half of its life.  NODE is a name,\n"
+     "an id of 16 digits or a key of 64.  For issuers.",
+     renew_options, 1, 1, run_cert_renew},
+    {"cert revoke", "NODE [--serial N] [--reason TEXT]",
+     "end one certificate of a node, not its key",
+     "The node is out at once, and in again with a certificate of another\n"
+     "serial; agentctl node remove ends all that its key will ever have.\n"
+     "NODE is as for cert renew.  For issuers.",
+     revoke_options, 1, 1, run_cert_revoke},
     {"token create", "[--ttl D] [--function PATTERN]...",
      "a single-use token that lets one node join",
      "Its holder gets a free container subnet of the cluster, and the "

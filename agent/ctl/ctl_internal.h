@@ -104,6 +104,8 @@ int ctl_record_evidence(struct ctl *ctl);
 int ctl_cluster_freeze(struct ctl *ctl);
 int ctl_cluster_release(struct ctl *ctl);
 int ctl_node_remove(struct ctl *ctl);
+int ctl_cert_renew(struct ctl *ctl);
+int ctl_cert_revoke(struct ctl *ctl);
 int ctl_events(struct ctl *ctl);
 int ctl_token_create(struct ctl *ctl);
 int ctl_cert_issue(struct ctl *ctl);

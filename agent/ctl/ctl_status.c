@@ -176,14 +176,16 @@ static void add_member(struct ctl_table *table, const json_t *member)
     json_int_t rtt_us = ctl_number(member, "rtt_us");
     bool is_cut = !is_self && !ctl_flag(member, "reachable") &&
                   strcmp(state, "alive") == 0;
+    const char *denial = ctl_text(json_object_get(member, "denial"), "text");
     char text[24];
 
     ctl_table_add(table, CTL_COLOR_NONE, "%s", ctl_text(member, "name"));
     ctl_table_add(table, CTL_COLOR_NONE, "%s", address != NULL ? address : "");
     ctl_table_add(
         table, is_cut || finding != NULL ? CTL_COLOR_WARN : state_color(state),
-        "%s%s%s%s", state_text(state), is_cut ? ",unreachable" : "",
-        finding != NULL ? ": " : "", finding != NULL ? finding : "");
+        "%s%s%s%s%s%s", state_text(state), is_cut ? ",unreachable" : "",
+        denial[0] != '\0' ? ": " : "", denial, finding != NULL ? ": " : "",
+        finding != NULL ? finding : "");
     ctl_table_add(table, CTL_COLOR_NONE, "%s",
                   rtt_us > 0 ? ctl_duration(rtt_us, text) : "");
     ctl_table_add(table, CTL_COLOR_NONE, "%s",

@@ -329,6 +329,17 @@ static int save_file(const char *state_dir, const char *name, const void *bytes,
     return 0;
 }
 
+int identity_replace_file(const char *state_dir, const char *name,
+                          const uint8_t *bytes, size_t size)
+{
+    _cleanup_(free_pointer) char *path = file_join(state_dir, name);
+
+    /* We own it, as the directory; nobody else reads it. */
+    return path == NULL
+               ? -ENOMEM
+               : file_write(path, bytes, size, 0600, (uid_t)-1, (gid_t)-1);
+}
+
 static int save_keys(const char *state_dir, const char *name,
                      const struct identity *identity,
                      struct identity_owner owner, char **ret_error)

@@ -121,6 +121,11 @@ _must_check_ int identity_save(const char *state_dir,
 _must_check_ int identity_rotate(const char *state_dir,
                                  const struct identity *identity,
                                  struct identity_owner owner, char **ret_error);
+/* Puts a newer "certificate" or "charter" in the place of the one that is
+ * there, whole or not at all, for the user who runs this.  Touches nothing
+ * else, so that any thread may.  0 or negative errno. */
+_must_check_ int identity_replace_file(const char *state_dir, const char *name,
+                                       const uint8_t *bytes, size_t size);
 /* The keys of a join under way: kept so that a second try is by the same key.
  * Save: 0, or negative errno and a malloc'd text.  Load: 0, -ENOENT: there are
  * none, -EBADMSG, negative errno. */

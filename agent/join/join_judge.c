@@ -248,6 +248,15 @@ bool join_judge_holds(const struct node *node,
              member.denial == NODE_DENIAL_NONE));
 }
 
+static bool is_clash(const struct node *node,
+                     const struct body_certificate *body)
+{
+    struct node_member member;
+
+    return node_member_find(node, body->sign_public, &member) &&
+           member.denial == NODE_DENIAL_CLASH;
+}
+
 /* Whether it does so against this joiner. */
 static bool is_counted(const struct judge *judge, const struct record *record,
                        const struct body_certificate *body)
@@ -258,9 +267,12 @@ static bool is_counted(const struct judge *judge, const struct record *record,
         return false;
     }
     if (judge->issuer != NULL &&
-        memcmp(record->writer, judge->issuer, RECORD_WRITER_SIZE) == 0 &&
-        record_order_compare(record->order, judge->order) > 0) {
-        return false;
+        memcmp(record->writer, judge->issuer, RECORD_WRITER_SIZE) == 0) {
+        /* Of what we wrote ourselves the first has it, and the second is
+         * revoked: also where the first just lost it to the second. */
+        return record_order_compare(record->order, judge->order) <= 0 &&
+               (join_judge_holds(judge->node, body, judge->now_s) ||
+                is_clash(judge->node, body));
     }
     return join_judge_holds(judge->node, body, judge->now_s);
 }

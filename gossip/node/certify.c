@@ -75,8 +75,52 @@ static struct revoked find_revocation(const struct node *node,
     return by_root;
 }
 
+/* The revocation that find_revocation found. */
+static const struct entry *revocation_entry(const struct node *node,
+                                            const struct peer *peer)
+{
+    for (size_t i = 0; i < node->peers.n_certifiers; i++) {
+        const struct entry *entry =
+            view_find(node, node->peers.certifiers[i], RECORD_REVOCATION,
+                      peer->key, sizeof(peer->key));
+
+        if (entry != NULL && entry->record.hlc == peer->revoked_hlc) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+const struct entry *certify_deciding(const struct node *node,
+                                     const struct peer *peer)
+{
+    switch (peer->denial) {
+    case NODE_DENIAL_REVOKED:
+        return revocation_entry(node, peer);
+    case NODE_DENIAL_CLASH:
+        return peer->clash.winner->certificate_entry;
+    case NODE_DENIAL_NONE:
+    case NODE_DENIAL_RANGE:
+    case NODE_DENIAL_ISSUER:
+    default:
+        return NULL;
+    }
+}
+
 /* --- What counts -------------------------------------------------------------
  */
+
+static void note_next(struct certify *certify, uint64_t time_s)
+{
+    if (certify->next_s == 0 || time_s < certify->next_s) {
+        certify->next_s = time_s;
+    }
+}
+
+void certify_again_at(struct node *node, uint64_t time_s)
+{
+    note_next(&node->certify, time_s);
+}
 
 /* Within the grace after `hlc`; notes when it ends. */
 static bool is_in_grace(struct certify *certify, uint64_t now_s, uint64_t hlc)
@@ -86,8 +130,8 @@ static bool is_in_grace(struct certify *certify, uint64_t now_s, uint64_t hlc)
     if (now_s >= end_s) {
         return false;
     }
-    if (certify != NULL && (certify->next_s == 0 || end_s < certify->next_s)) {
-        certify->next_s = end_s;
+    if (certify != NULL) {
+        note_next(certify, end_s);
     }
     return true;
 }
@@ -173,10 +217,8 @@ struct choice {
 };
 
 static bool is_better(const struct choice *best, const struct entry *entry,
-                      const struct body_certificate *body)
+                      const struct body_certificate *body, bool is_by_root)
 {
-    bool is_by_root = entry->writer->was_root;
-
     if (best->entry == NULL) {
         return true;
     }
@@ -193,9 +235,23 @@ static bool is_better(const struct choice *best, const struct entry *entry,
     return memcmp(entry->id, best->entry->id, sizeof(entry->id)) < 0;
 }
 
-static void consider(struct node *node, const struct peer *subject,
-                     struct entry *entry, struct choice *best)
+static void choose(struct choice *best, struct entry *entry,
+                   const struct body_certificate *body, bool is_by_root)
 {
+    if (is_better(best, entry, body, is_by_root)) {
+        best->entry = entry;
+        best->is_by_root = is_by_root;
+        best->body = *body;
+    }
+}
+
+/* `by_root` is the best that a root wrote, ended or not: an issuer may say the
+ * same for longer. */
+static void consider(struct node *node, const struct peer *subject,
+                     struct entry *entry, struct choice *by_root,
+                     struct choice *best)
+{
+    bool is_by_root = entry->writer->was_root;
     struct body_certificate body;
     enum node_denial denial;
     uint64_t revoked_hlc = 0;
@@ -205,10 +261,6 @@ static void consider(struct node *node, const struct peer *subject,
         return;
     }
     denial = judge(node, &entry->record, &body, &node->certify, &revoked_hlc);
-    if (denial == NODE_DENIAL_NONE && subject->certificate_entry != entry &&
-        certify_is_over(node, &body)) {
-        return;
-    }
     if (denial != NODE_DENIAL_NONE) {
         /* Of several reasons the first in the order of the enum. */
         if (best->denial == NODE_DENIAL_NONE || denial < best->denial) {
@@ -217,53 +269,85 @@ static void consider(struct node *node, const struct peer *subject,
         }
         return;
     }
-    if (is_better(best, entry, &body)) {
-        best->entry = entry;
-        best->is_by_root = entry->writer->was_root;
-        best->body = body;
+    if (is_by_root) {
+        choose(by_root, entry, &body, true);
+    } else {
+        is_by_root = by_root->entry != NULL &&
+                     body_certificate_is_renewal(&by_root->body, &body);
+    }
+    if (subject->certificate_entry == entry || !certify_is_over(node, &body)) {
+        choose(best, entry, &body, is_by_root);
     }
 }
 
-static void set_due(struct node *node, struct peer *peer)
+/* What the roots wrote, or the issuers. */
+static void consider_all(struct node *node, const struct peer *subject,
+                         bool are_roots, struct choice *by_root,
+                         struct choice *best)
+{
+    for (size_t i = 0; i < node->peers.n_certifiers; i++) {
+        const struct peer *certifier = node->peers.certifiers[i];
+        struct entry *entry =
+            view_find(node, certifier, RECORD_CERTIFICATE, subject->key, 32);
+
+        if (entry != NULL && certifier->was_root == are_roots) {
+            consider(node, subject, entry, by_root, best);
+        }
+    }
+}
+
+void certify_set_due(struct node *node, struct peer *peer)
 {
     node->certify.n_due += !peer->is_due;
     peer->is_due = true;
 }
 
+/* Anything but whether it lost to another: clash.c does that. */
+static void set_denial(struct node *node, struct peer *subject,
+                       enum node_denial denial)
+{
+    if (subject->denial == NODE_DENIAL_CLASH) {
+        node->clashes.n_losers--;
+        subject->clash = (struct clash_peer){.winner = NULL};
+    }
+    subject->denial = denial;
+    certify_set_due(node, subject);
+    clash_touch(node);
+}
+
 void certify_find(struct node *node, struct peer *subject)
 {
     struct choice best = {.entry = NULL};
+    struct choice by_root = {.entry = NULL};
     bool had = subject->certificate != NULL;
     uint64_t old_serial = had ? subject->certificate->serial : 0;
 
-    for (size_t i = 0; i < node->peers.n_certifiers; i++) {
-        struct entry *entry = view_find(node, node->peers.certifiers[i],
-                                        RECORD_CERTIFICATE, subject->key, 32);
-
-        if (entry != NULL) {
-            consider(node, subject, entry, &best);
-        }
-    }
+    consider_all(node, subject, true, &by_root, &best);
+    consider_all(node, subject, false, &by_root, &best);
     if (best.entry != NULL) {
-        peers_set_certificate(node, subject, best.entry, &best.body);
-        if (subject->denial != NODE_DENIAL_NONE) {
-            subject->denial = NODE_DENIAL_NONE;
-            set_due(node, subject);
+        if (!had || subject->is_by_root != best.is_by_root ||
+            !clash_is_same(subject->certificate, &best.body)) {
+            clash_touch(node);
+        }
+        peers_set_certificate(node, subject, best.entry, &best.body,
+                              best.is_by_root);
+        if (subject->denial != NODE_DENIAL_NONE &&
+            subject->denial != NODE_DENIAL_CLASH) {
+            set_denial(node, subject, NODE_DENIAL_NONE);
         }
         if (had && old_serial != best.body.serial) {
-            set_due(node, subject); /* what it wrote under the old one */
+            certify_set_due(node,
+                            subject); /* what it wrote under the old one */
         }
     } else if (had && best.denial != NODE_DENIAL_NONE) {
         subject->revoked_hlc = best.revoked_hlc;
         if (subject->denial != best.denial) {
-            subject->denial = best.denial;
-            set_due(node, subject);
+            set_denial(node, subject, best.denial);
         }
     }
 }
 
-/* Those whom it certified, or revoked. */
-static void find_certified(struct node *node, const struct peer *certifier)
+void certify_find_certified(struct node *node, const struct peer *certifier)
 {
     for (size_t i = 0; i < certifier->records.n_entries; i++) {
         const struct record *record = &certifier->records.entries[i]->record;
@@ -286,7 +370,7 @@ void certify_again(struct node *node, struct peer *subject)
         certify_find(node, subject);
     }
     if (subject->is_certifier) {
-        find_certified(node, subject);
+        certify_find_certified(node, subject);
     }
 }
 
@@ -303,114 +387,4 @@ void certify_all(struct node *node)
             }
         }
     }
-}
-
-/* --- What follows ------------------------------------------------------------
- */
-
-/* Of a member that is certified no more nothing is left but what certifies and
- * revokes others, and the evidence
- * against it; of one with a new grant what it wrote under the old one
- * goes, as nobody who comes later would take it. */
-static bool is_ended(const struct peer *peer, const struct record *record)
-{
-    switch (record->kind) {
-    case RECORD_CERTIFICATE:
-    case RECORD_REVOCATION:
-    case RECORD_CHARTER:
-    case RECORD_EVIDENCE:
-        return false;
-    default:
-        return !peer->is_root && (peer->denial != NODE_DENIAL_NONE ||
-                                  record->serial != peer->certificate->serial);
-    }
-}
-
-static bool reserve(const struct peer *peer, struct node_actions *actions)
-{
-    size_t n = 2, size = 0;
-
-    for (size_t i = 0; i < peer->records.n_entries; i++) {
-        const struct record *record = &peer->records.entries[i]->record;
-
-        if (is_ended(peer, record) || view_is_frozen(&peer->records)) {
-            n += 2;
-            size += 2 * record->size;
-        }
-    }
-    return actions_reserve(actions, n, size);
-}
-
-static void drop_ended(struct node *node, struct peer *peer,
-                       struct node_actions *actions)
-{
-    for (size_t i = peer->records.n_entries; i > 0; i--) {
-        struct entry *entry = peer->records.entries[i - 1];
-
-        if (is_ended(peer, &entry->record)) {
-            view_remove(node, entry, true, actions);
-        }
-    }
-}
-
-/* False: memory was lacking, and it stays due. */
-static bool apply(struct node *node, struct peer *peer,
-                  struct node_actions *actions)
-{
-    if (peer->certificate == NULL) {
-        return true;
-    }
-    /* What happens to us is for the others to do: our own records are there
-     * again when it is undone. */
-    if (peer->is_self) {
-        return true;
-    }
-    if (!reserve(peer, actions)) {
-        return false;
-    }
-    view_thaw(node, peer, actions);
-    drop_ended(node, peer, actions);
-    if (peer->denial != NODE_DENIAL_NONE) {
-        suspicion_removed(node, peer, actions);
-    } else if (peer->member.state == NODE_MEMBER_REMOVED) {
-        suspicion_set_state(node, peer, NODE_MEMBER_UNKNOWN, actions);
-        peer->sync.started_ms = 0;
-    }
-    return true;
-}
-
-void certify_tick(struct node *node, struct node_actions *actions)
-{
-    uint64_t next_s = node->certify.next_s;
-
-    if (next_s != 0 && peers_validity_s(node) >= next_s) {
-        node->certify.next_s = 0;
-        certify_all(node);
-    }
-    for (size_t i = 0; i < node->peers.n && node->certify.n_due > 0; i++) {
-        struct peer *peer = node->peers.all[i];
-
-        if (peer->is_due && apply(node, peer, actions)) {
-            peer->is_due = false;
-            node->certify.n_due--;
-            if (peer->is_certifier) {
-                find_certified(node, peer);
-            }
-        }
-    }
-}
-
-uint64_t certify_deadline(const struct node *node)
-{
-    uint64_t now_s = peers_validity_s(node);
-
-    if (node->certify.n_due > 0) {
-        return node->now_ms;
-    }
-    if (node->certify.next_s == 0) {
-        return NODE_NEVER;
-    }
-    return node->now_ms +
-           (node->certify.next_s > now_s ? node->certify.next_s - now_s : 0) *
-               1000;
 }

@@ -28,17 +28,27 @@ void certify_find(struct node *node, struct peer *subject);
 void certify_all(struct node *node);
 /* ... for a key that was revoked, or that may certify others. */
 void certify_again(struct node *node, struct peer *subject);
+/* ... for all whom this one certified, or revoked. */
+void certify_find_certified(struct node *node, const struct peer *certifier);
 /* Whether a certificate that is not in the view would count now: by its
  * issuer, its ranges, and no revocation. */
 bool certify_would_count(const struct node *node, const struct record *record,
                          const struct body_certificate *body);
-/* Why not: NODE_DENIAL_NONE when nothing speaks against it; and whether it
- * ended so long ago that it makes nobody a member. */
+/* Why not: NODE_DENIAL_NONE when nothing speaks against it. */
 enum node_denial certify_denial(const struct node *node,
                                 const struct record *record,
                                 const struct body_certificate *body);
+/* The record because of which the peer is denied, or NULL: none alone is, or it
+ * is not here. */
+const struct entry *certify_deciding(const struct node *node,
+                                     const struct peer *peer);
+/* Whether it ended so long ago that it makes nobody a member any more. */
 bool certify_is_over(const struct node *node,
                      const struct body_certificate *body);
+/* certify_tick is to see to what the peer's denial, or its end, leads to. */
+void certify_set_due(struct node *node, struct peer *peer);
+/* At this time (s since 1970) all is found again. */
+void certify_again_at(struct node *node, uint64_t time_s);
 void certify_tick(struct node *node, struct node_actions *actions);
 uint64_t certify_deadline(const struct node *node);
 

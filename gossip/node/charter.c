@@ -175,6 +175,7 @@ void charter_take(struct node *node, const struct record *record)
     memcpy(one->hash, hash, sizeof(hash));
     charter_find(node);
     certify_all(node);
+    clash_touch(node); /* ranges may be shared now, or no more */
 }
 
 void charter_done(struct node *node)

@@ -401,6 +401,10 @@ static bool fill_member(const struct peer *peer, struct node_member *ret)
         .state_since_ms = peer->member.state_since_ms,
     };
     memcpy(ret->key, peer->key, 32);
+    if (peer->clash.winner != NULL) {
+        ret->clash = peer->clash.over;
+        memcpy(ret->winner, peer->clash.winner->key, 32);
+    }
     return true;
 }
 
@@ -520,13 +524,24 @@ bool node_is_root(const struct node *node, const uint8_t key[32])
 const char *node_denial_name(enum node_denial denial)
 {
     static const char *const names[] = {
-        [NODE_DENIAL_NONE] = "none",
-        [NODE_DENIAL_REVOKED] = "revoked",
-        [NODE_DENIAL_RANGE] = "range",
-        [NODE_DENIAL_ISSUER] = "issuer",
+        [NODE_DENIAL_NONE] = "none",   [NODE_DENIAL_REVOKED] = "revoked",
+        [NODE_DENIAL_RANGE] = "range", [NODE_DENIAL_ISSUER] = "issuer",
+        [NODE_DENIAL_CLASH] = "clash",
     };
 
     return names[denial];
+}
+
+const char *node_clash_name(enum node_clash clash)
+{
+    static const char *const names[] = {
+        [NODE_CLASH_NONE] = "none",
+        [NODE_CLASH_NAME] = "name",
+        [NODE_CLASH_MESH] = "mesh",
+        [NODE_CLASH_SUBNET] = "subnet",
+    };
+
+    return names[clash];
 }
 
 bool node_is_ready(const struct node *node)

@@ -97,6 +97,15 @@ enum node_denial {
     NODE_DENIAL_REVOKED = 1,
     NODE_DENIAL_RANGE = 2,  /* an address outside the charter's ranges */
     NODE_DENIAL_ISSUER = 3, /* its issuer's word counts no more */
+    NODE_DENIAL_CLASH = 4,  /* another has its name, address or subnet */
+};
+
+/* What two certificates give to two keys. */
+enum node_clash {
+    NODE_CLASH_NONE = 0,
+    NODE_CLASH_NAME = 1,
+    NODE_CLASH_MESH = 2,   /* a mesh address */
+    NODE_CLASH_SUBNET = 3, /* overlapping ones */
 };
 
 /* A member as this node sees it.  Valid until the next call on the node. */
@@ -107,6 +116,8 @@ struct node_member {
     const struct body_member *body; /* NULL while unknown */
     enum node_member_state state;
     enum node_denial denial;
+    enum node_clash clash;           /* with NODE_DENIAL_CLASH; likewise: */
+    uint8_t winner[32];              /* who has it */
     struct record_order incarnation; /* of its member record */
     bool is_self;
     bool is_frozen;          /* contradicted itself: nothing of it is used */
@@ -381,6 +392,7 @@ const struct body_charter *node_charter(const struct node *node,
 bool node_is_root(const struct node *node, const uint8_t key[32]);
 
 const char *node_denial_name(enum node_denial denial);
+const char *node_clash_name(enum node_clash clash);
 const char *node_member_state_name(enum node_member_state state);
 
 #endif

@@ -9,6 +9,8 @@
  *   peers.c      the table of keys: roots, members, their certificates
  *   charter.c    who is a root, and which addresses the cluster has
  *   certify.c    which certificate of a key is in force, and revocations
+ *   certify_follow.c  what becomes of the records of one that has none
+ *   clash.c      two keys with one name, mesh address or subnet
  *   view.c       the live record set;  view_offer.c  what enters it
  *   rights.c     who may write what
  *   offer.c      finished records of the local owner
@@ -30,6 +32,7 @@
 #include "gossip/base/rng.h"
 #include "gossip/node/actions.h"
 #include "gossip/node/certify.h"
+#include "gossip/node/clash.h"
 #include "gossip/node/charter.h"
 #include "gossip/node/node.h"
 #include "gossip/node/own.h"
@@ -66,6 +69,7 @@ struct node {
     struct peer *self;
     struct charters charters;
     struct certify certify;
+    struct clashes clashes;
     struct peers peers;
     struct view view;
     struct suspicions suspicions;

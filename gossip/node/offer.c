@@ -90,6 +90,7 @@ static enum node_offer_result judge_certificate(const struct node *node,
         return NODE_OFFER_RANGE;
     case NODE_DENIAL_ISSUER:
         return NODE_OFFER_ISSUER;
+    case NODE_DENIAL_CLASH: /* of a member, not of a record */
     case NODE_DENIAL_NONE:
     default:
         return certify_is_over(node, &body) ? NODE_OFFER_OVER

@@ -67,8 +67,15 @@ void own_shown(struct node *node, struct peer *source, const uint8_t *bytes,
     struct record record;
 
     if (record_parse(bytes, size, &record) != 0 ||
-        memcmp(record.cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0 ||
-        memcmp(record.writer, node->self->key, 32) != 0) {
+        memcmp(record.cluster, node->cluster, RECORD_CLUSTER_SIZE) != 0) {
+        return;
+    }
+    if (memcmp(record.writer, node->self->key, 32) != 0) {
+        /* Why we are not a member any more: judged like any other. */
+        if (record.kind == RECORD_CERTIFICATE ||
+            record.kind == RECORD_REVOCATION) {
+            (void)view_offer(node, &offer, actions); /* lost is as not shown */
+        }
         return;
     }
     /* It may be of an earlier certificate, or not be wanted any more, and yet

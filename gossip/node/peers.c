@@ -223,10 +223,12 @@ int peers_reserve_certificate(struct peer *peer)
 
 void peers_set_certificate(struct node *node, struct peer *peer,
                            struct entry *entry,
-                           const struct body_certificate *certificate)
+                           const struct body_certificate *certificate,
+                           bool is_by_root)
 {
     bool is_first = peer->certificate == NULL;
 
+    peer->is_by_root = is_by_root;
     if (peer->certificate_entry == entry) {
         return; /* it is already */
     }
@@ -241,7 +243,6 @@ void peers_set_certificate(struct node *node, struct peer *peer,
     }
     *peer->certificate = *certificate;
     peer->certificate_entry = entry;
-    peer->is_by_root = entry->writer->was_root;
     if (is_first) {
         peer->member.state_since_ms = node->now_ms;
         node->suspicions.n_down += peer->is_self ? 0 : 1;

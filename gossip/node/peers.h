@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gossip/node/clash.h"
 #include "gossip/node/hash.h"
 #include "gossip/node/node.h"
 #include "gossip/node/probe.h"
@@ -31,10 +32,11 @@ struct peer {
     /* The last one that was in force; NULL for roots and strangers.  Members
      * with a denial are certified no more: peers_is_certified. */
     struct body_certificate *certificate;
-    bool is_by_root; /* a root wrote it */
+    bool is_by_root; /* a root wrote it, or the same but for its end */
     bool is_due;     /* certify_tick has to see it */
     enum node_denial denial;
     uint64_t revoked_hlc;            /* with NODE_DENIAL_REVOKED */
+    struct clash_peer clash;         /* with NODE_DENIAL_CLASH */
     uint64_t root_until_hlc;         /* of a former root */
     struct body_certificate *spare;  /* reserved for the first one */
     struct entry *certificate_entry; /* view.c sets it free */
@@ -85,7 +87,8 @@ int peers_reserve_certificate(struct peer *peer);
  * peers_reserve_certificate. */
 void peers_set_certificate(struct node *node, struct peer *peer,
                            struct entry *entry,
-                           const struct body_certificate *certificate);
+                           const struct body_certificate *certificate,
+                           bool is_by_root);
 /* Derives the pair's packet keys on first use, a tenth of a millisecond each:
  * a start with thousands of members must not wait for all of them.  False
  * when there is no certificate or its key is of small order. */

@@ -231,6 +231,17 @@ static enum rights_verdict judge(const struct peer *writer,
     }
 }
 
+/* Who lost its name to another may still leave for good, so that all know of
+ * it in whatever order they heard of the two; and we go on saying that we live,
+ * to whoever takes it, so as to hear when all is well again. */
+static bool may_say_denied(const struct peer *writer,
+                           const struct record *record)
+{
+    return writer->is_self ? record->kind == RECORD_MEMBER
+                           : writer->denial == NODE_DENIAL_CLASH &&
+                                 suspicion_is_departure(record);
+}
+
 /* Whether the writer writes at all, this kind and at this time. */
 static enum rights_verdict judge_writer(const struct peer *writer,
                                         const struct record *record)
@@ -248,7 +259,9 @@ static enum rights_verdict judge_writer(const struct peer *writer,
                    ? RIGHTS_OK
                    : RIGHTS_WRITER;
     }
-    if (!peers_is_certified(writer) || certificate->serial != record->serial) {
+    if (certificate == NULL || certificate->serial != record->serial ||
+        (writer->denial != NODE_DENIAL_NONE &&
+         !may_say_denied(writer, record))) {
         return RIGHTS_WRITER;
     }
     /* By the record's own clock, so that all nodes take the same.  That a

@@ -126,6 +126,10 @@ void suspicion_on_member(struct node *node, struct peer *peer,
     if (boot > peer->link.boot && !peer->is_self) {
         peer->link.boot = boot;
     }
+    if (peer->member.body.state == BODY_MEMBER_LEFT ||
+        peer->member.state == NODE_MEMBER_LEFT) {
+        clash_touch(node);
+    }
     state = stated(node, peer);
     if (state == NODE_MEMBER_PAUSED) {
         uint32_t pause_s =

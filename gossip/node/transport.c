@@ -86,9 +86,11 @@ static void add_records(const struct node *node, const struct peer *peer,
 {
     const struct entry *member = node->self->records.member_entry;
     size_t room = PACKET_HELLO_RECORDS_SIZE - hello->certificate_size;
-    const struct entry *shown = newest_of(peer, room);
+    const struct entry *shown = peers_is_certified(peer)
+                                    ? newest_of(peer, room)
+                                    : certify_deciding(node, peer);
 
-    if (shown != NULL) {
+    if (shown != NULL && shown->record.size <= room) {
         hello->shown = shown->bytes;
         hello->shown_size = shown->record.size;
         room -= shown->record.size;
@@ -480,6 +482,28 @@ static int introduce(struct node *node, const struct node_event *event,
     return MIN_OF(result, 0);
 }
 
+/* A packet of one that is a member no more counts for nothing; but that it
+ * hears why: it is shown the record that decided it.  In a hello, so to the
+ * address that its certificate names, when its tag held, and seldom. */
+static void tell_denied(struct node *node, struct peer *peer,
+                        const struct node_event *event,
+                        struct node_actions *actions)
+{
+    bool is_proven;
+
+    node->counters.dropped_unknown_peer++;
+    if (peer == NULL || peer->is_self || peer->certificate == NULL ||
+        !may_say_hello(node, peer) || certify_deciding(node, peer) == NULL) {
+        return;
+    }
+    is_proven = is_certified_source(node, peer->certificate, &event->from) &&
+                is_authentic(node, peer, event) &&
+                transport_may_receive(node, peer, event->size);
+    if (is_proven) {
+        send_hello(node, peer, true, actions);
+    }
+}
+
 static int receive_hello(struct node *node, const struct node_event *event,
                          const struct packet_header *header,
                          struct node_actions *actions)
@@ -502,7 +526,7 @@ static int receive_hello(struct node *node, const struct node_event *event,
     }
     peer = peers_find(node, record.key);
     if (peer == NULL || !peers_is_certified(peer) || peer->is_self) {
-        node->counters.dropped_unknown_peer++;
+        tell_denied(node, peer, event, actions);
         return 0;
     }
     if (!is_certified_source(node, peer->certificate, &event->from) ||
@@ -553,7 +577,7 @@ int transport_receive(struct node *node, const struct node_event *event,
     }
     peer = peers_find_id(node, header.source_id);
     if (peer == NULL || !peers_is_certified(peer) || peer->is_self) {
-        node->counters.dropped_unknown_peer++;
+        tell_denied(node, peer, event, actions);
         return 0;
     }
     if (!is_certified_source(node, peer->certificate, &event->from) ||

@@ -401,6 +401,9 @@ bool body_name_valid(const char *name);
  * 0, or -EINVAL when the name is not valid. */
 _must_check_ int body_name_canonical(const char *name,
                                      char ret_name[BODY_NAME_SIZE]);
+/* Whether the two say the same but for their validity. */
+bool body_certificate_is_renewal(const struct body_certificate *cert,
+                                 const struct body_certificate *other);
 /* Whether one of the certificate's patterns allows the canonical name.  A
  * pattern is a name, "*", or a prefix ending in '*'; it is compared in its
  * canonical form. */

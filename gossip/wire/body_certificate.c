@@ -160,6 +160,20 @@ int body_put_certificate(const struct body_certificate *body, uint8_t *buffer,
     return pack_end(&pack, ret_size);
 }
 
+bool body_certificate_is_renewal(const struct body_certificate *cert,
+                                 const struct body_certificate *other)
+{
+    struct body_certificate same = *other;
+    uint8_t a[LIMIT_RECORD_SIZE], b[LIMIT_RECORD_SIZE];
+    size_t a_size, b_size;
+
+    same.not_before_s = cert->not_before_s;
+    same.not_after_s = cert->not_after_s;
+    return body_put_certificate(cert, a, sizeof(a), &a_size) == 0 &&
+           body_put_certificate(&same, b, sizeof(b), &b_size) == 0 &&
+           a_size == b_size && memcmp(a, b, a_size) == 0;
+}
+
 bool body_certificate_allows_function(const struct body_certificate *cert,
                                       const char *name)
 {

@@ -34,6 +34,8 @@ struct node {
     struct body_charter charter;
     uint8_t charter_hash[BODY_CHARTER_HASH_SIZE];
     uint8_t trouble_source[32];
+    uint8_t issuer[32]; /* of all certificates, when has_issuer */
+    bool has_issuer;
 };
 
 static const uint8_t fake_cluster[RECORD_CLUSTER_SIZE] = "a test's cluster";
@@ -471,6 +473,9 @@ bool node_certificate(const struct node *node, const uint8_t key[32],
     size_t size;
 
     memset(writer, 1, sizeof(writer));
+    if (node->has_issuer) {
+        memcpy(writer, node->issuer, sizeof(writer));
+    }
     if (!node_member_find(node, key, &member) ||
         body_put_certificate(member.certificate, body, sizeof(body),
                              &fields.body_size) != 0) {
@@ -490,6 +495,17 @@ bool node_is_root(const struct node *node, const uint8_t key[32])
     (void)node;
     (void)key;
     return false;
+}
+
+void fake_node_set_issuer(struct node *node, const uint8_t key[32])
+{
+    memcpy(node->issuer, key, sizeof(node->issuer));
+    node->has_issuer = true;
+}
+
+const char *node_clash_name(enum node_clash clash)
+{
+    return clash == NODE_CLASH_NONE ? "none" : "clash";
 }
 
 const char *node_member_state_name(enum node_member_state state)

@@ -24,6 +24,9 @@ struct node_member *fake_node_member(struct node *node, uint32_t number);
 void fake_node_set_trouble(struct node *node, enum node_trouble trouble,
                            const uint8_t source[32]);
 
+/* Who is said to have signed all certificates. */
+void fake_node_set_issuer(struct node *node, const uint8_t key[32]);
+
 /* Its certificate, to be changed. */
 struct body_certificate *fake_node_certificate(struct node_member *member);
 

@@ -14,6 +14,9 @@
 #include "agent/core/core_internal.h"
 #include "agent/core/events.h"
 #include "agent/core/store_thread.h"
+#include "agent/identity/identity.h"
+#include "agent/config/config.h"
+#include "agent/system/file.h"
 #include "agent/system/log.h"
 #include "store/store.h"
 #include "tests/unit/heap.h"
@@ -31,6 +34,8 @@ struct fixture {
     bool is_late;
     struct core core;
     struct core_internal internal;
+    struct identity identity; /* of puppet 0 */
+    struct config config;
     unsigned n_done;
     int error;
 };
@@ -78,9 +83,40 @@ static void start_handles(struct fixture *fixture)
     assert_int_equal(uv_timer_init(&fixture->loop, &fixture->guard), 0);
     internal->tick.data = &fixture->core;
     internal->view_timer.data = &fixture->core;
+    assert_int_equal(uv_timer_init(&fixture->loop, &internal->identity_timer),
+                     0);
+    internal->identity_timer.data = &fixture->core;
     internal->check.data = &fixture->core;
     fixture->guard.data = fixture;
     core_view_start(&fixture->core);
+}
+
+/* Who it is, as the state directory has it. */
+static void make_identity(struct fixture *fixture)
+{
+    const struct puppets *puppets = &fixture->puppets;
+    struct identity *identity = &fixture->identity;
+    const uint8_t *hash = NULL;
+
+    memcpy(identity->sign_public, puppets->keys[0].sign_public, 32);
+    memcpy(identity->exchange_public, puppets->keys[0].exchange_public, 32);
+    memcpy(identity->certificate, puppets->certificates[0].bytes,
+           puppets->certificates[0].size);
+    identity->certificate_size = puppets->certificates[0].size;
+    memcpy(identity->genesis.roots[0], puppets->root.sign_public, 32);
+    identity->genesis.n_roots = 1;
+    identity->genesis.threshold = 1;
+    memcpy(identity->genesis.cluster_id, (const uint8_t[2]){0xc1, 0xc2}, 2);
+    identity->charters.size = puppets->charter.size;
+    identity->charters.bytes = malloc(puppets->charter.size);
+    assert_non_null(identity->charters.bytes);
+    memcpy(identity->charters.bytes, puppets->charter.bytes,
+           puppets->charter.size);
+    identity->charters.charter = *node_charter(puppets->node, &hash);
+    memcpy(identity->charters.hash, hash, sizeof(identity->charters.hash));
+    fixture->config.state_dir = fixture->scratch.path;
+    fixture->core.identity = identity;
+    fixture->core.config = &fixture->config;
 }
 
 static int setup(void **state)
@@ -103,6 +139,7 @@ static int setup(void **state)
     core->loop = &fixture->loop;
     core->internal = &fixture->internal;
     core->node = fixture->puppets.node;
+    make_identity(fixture);
     core->transport.send = drop;
     core->listeners[0].catalog_changed = on_catalog;
     assert_int_equal(events_new(&core->events), 0);
@@ -129,6 +166,8 @@ static int teardown(void **state)
     (void)heap_off();
     core->store = store_thread_free(core->store);
     core_write_cancel(core);
+    core_identity_end(core);
+    charters_done(&fixture->identity.charters);
     uv_walk(&fixture->loop, close_handle, NULL);
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&fixture->loop), 0);
@@ -355,6 +394,82 @@ static void test_offer_without_memory(void **state)
     assert_true(n_refused >= 4);
 }
 
+/* --- What this node is -------------------------------------------------------
+ */
+
+static bool has_file(const struct fixture *fixture, const char *name,
+                     const uint8_t *bytes, size_t size)
+{
+    uint8_t found[8192];
+    size_t found_size = 0;
+
+    return file_read(scratch_path(&fixture->scratch, name), found,
+                     sizeof(found), &found_size) == 0 &&
+           found_size == size && memcmp(found, bytes, size) == 0;
+}
+
+/* The view changed; until the file is this. */
+static void run_until_file(struct fixture *fixture, const char *name,
+                           const uint8_t *bytes, size_t size)
+{
+    fixture->is_late = false;
+    assert_int_equal(
+        uv_timer_start(&fixture->guard, on_guard, WRITE_WAIT_MS, 0), 0);
+    core_view_changed(&fixture->core);
+    while (!has_file(fixture, name, bytes, size) ||
+           fixture->internal.is_identity_writing) {
+        assert_false(fixture->is_late);
+        (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(uv_timer_stop(&fixture->guard), 0);
+}
+
+/* A renewal comes by gossip: this node has it from then on, in the file too. */
+static void test_newer_certificate(void **state)
+{
+    struct fixture *fixture = *state;
+    struct puppets *puppets = &fixture->puppets;
+    struct body_certificate body = puppet_body(&puppets->keys[0], 0);
+    struct puppet_record record;
+
+    body.not_after_s += 1000;
+    puppet_certify(puppets, PUPPET_ROOT, 0, PUPPET_WALL_MS, &body, &record);
+    puppet_send_record(puppets, 1, &record);
+    assert_true(fixture->identity.body.not_after_s != body.not_after_s);
+    run_until_file(fixture, "certificate", record.bytes, record.size);
+    assert_true(fixture->identity.body.not_after_s == body.not_after_s);
+    assert_int_equal(fixture->identity.certificate_size, record.size);
+}
+
+/* Another charter: the catalogue has its range, the file both charters. */
+static void test_newer_charter(void **state)
+{
+    struct fixture *fixture = *state;
+    struct puppets *puppets = &fixture->puppets;
+    struct body_charter charter = fixture->identity.charters.charter;
+    struct address address;
+    struct puppet_record record;
+    uint8_t both[2 * LIMIT_RECORD_SIZE];
+
+    charter.generation++;
+    memcpy(charter.previous, fixture->identity.charters.hash,
+           sizeof(charter.previous));
+    charter.n_signatures = 0;
+    charter.services[0] = (struct prefix){{4, {100, 112}}, 12};
+    assert_int_equal(body_sign_charter(fixture->identity.genesis.cluster_id,
+                                       puppets->root.sign_secret, &charter),
+                     0);
+    puppet_charter(puppets, &charter, &puppets->root, PUPPET_WALL_MS, &record);
+    puppet_send_record(puppets, 1, &record);
+    memcpy(both, puppets->charter.bytes, puppets->charter.size);
+    memcpy(both + puppets->charter.size, record.bytes, record.size);
+    run_until_file(fixture, "charter", both,
+                   puppets->charter.size + record.size);
+    catalog_slot_address(fixture->core.catalog, "redis", 0, &address);
+    assert_true(prefix_contains(&charter.services[0], &address));
+    assert_int_equal(fixture->identity.charters.charter.generation, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +477,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_offer_is_on_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offer_without_memory, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_newer_certificate, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_newer_charter, setup, teardown),
     };
 
     if (sodium_init() < 0) {

@@ -183,6 +183,34 @@ static void test_renewal_is_the_later_end(void **state)
                      PUPPET_WALL_MS / 1000 + 6000);
 }
 
+/* An issuer may say for longer what a root said, and nothing else; what a root
+ * says anew is better again. */
+static void test_issuer_renews_a_roots(void **state)
+{
+    struct puppets *puppets = *state;
+    struct body_certificate body = puppet_body(&puppets->keys[3], 3);
+    uint64_t end_s = PUPPET_WALL_MS / 1000 + 1000;
+
+    body.generation++;
+    body.not_after_s = end_s;
+    certify(puppets, PUPPET_ROOT, &body);
+    body.not_after_s = end_s + 5000;
+    body.functions[0][0] = 'R';
+    certify(puppets, 1, &body);
+    assert_int_equal(puppets_member(puppets, 3).certificate->not_after_s,
+                     end_s);
+    body.functions[0][0] = 'r';
+    certify(puppets, 1, &body);
+    assert_int_equal(puppets_member(puppets, 3).certificate->not_after_s,
+                     end_s + 5000);
+    body.serial = 44;
+    body.generation++;
+    body.n_functions = 0;
+    body.not_after_s = end_s + 1;
+    certify(puppets, PUPPET_ROOT, &body);
+    assert_int_equal(puppets_member(puppets, 3).certificate->serial, 44);
+}
+
 /* --- Expiry ------------------------------------------------------------------
  */
 
@@ -213,6 +241,40 @@ static void test_expired_writes_nothing_new(void **state)
     assert_int_equal(node_n_records(puppets->node), n_records);
     assert_int_equal(puppets_counters(puppets)->refused_expired, 1);
     assert_int_equal(puppets_member(puppets, 3).state, NODE_MEMBER_ALIVE);
+}
+
+static uint64_t own_serial(const struct puppets *puppets, uint8_t kind,
+                           const char *key)
+{
+    struct record record;
+
+    assert_true(node_record_find(puppets->node, puppets->keys[0].sign_public,
+                                 kind, (const uint8_t *)key, strlen(key),
+                                 &record));
+    return record.serial;
+}
+
+/* Of a new grant that is over already we write that we live; the rest when it
+ * is renewed. */
+static void test_new_grant_that_is_over(void **state)
+{
+    struct puppets *puppets = *state;
+    struct body_certificate body = puppet_body(&puppets->keys[0], 0);
+
+    assert_int_equal(puppets_write(puppets, "a"), 0);
+    assert_int_equal(puppets_write(puppets, "b"), 0);
+    body.serial = 50;
+    body.generation++;
+    body.not_after_s = PUPPET_WALL_MS / 1000 - 100;
+    certify(puppets, PUPPET_ROOT, &body);
+    puppets_run(puppets, 3000);
+    assert_int_equal(own_serial(puppets, RECORD_MEMBER, ""), 50);
+    assert_int_equal(own_serial(puppets, RECORD_SERVICE, "redis/a"), 1);
+    body.not_after_s += 10000;
+    certify(puppets, 1, &body);
+    puppets_run(puppets, 3000);
+    assert_int_equal(own_serial(puppets, RECORD_SERVICE, "redis/a"), 50);
+    assert_int_equal(own_serial(puppets, RECORD_SERVICE, "redis/b"), 50);
 }
 
 /* --- Revocation --------------------------------------------------------------
@@ -489,7 +551,9 @@ int main(void)
         ADMISSION_TEST(test_issuers_make_no_issuers),
         ADMISSION_TEST(test_root_outranks_generations),
         ADMISSION_TEST(test_renewal_is_the_later_end),
+        ADMISSION_TEST(test_issuer_renews_a_roots),
         ADMISSION_TEST(test_expired_writes_nothing_new),
+        ADMISSION_TEST(test_new_grant_that_is_over),
         ADMISSION_TEST(test_revoked_is_out),
         ADMISSION_TEST(test_revocation_is_passed_on),
         ADMISSION_TEST(test_revoked_before_it_came),
