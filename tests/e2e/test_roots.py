@@ -95,6 +95,88 @@ class Owner:
         for host in ("host2", "host3", "host4"):
             self.lab.until(lambda host=host: "issuer" in self.certificate(host, "host2")["roles"])
 
+    def issuer(self):
+        """The same, and it has taken its certificate over, by itself."""
+        self.grant()
+        self.lab.until(lambda: self.lab.ctl("host2", "token", "create", "--ttl", "10s", "--function", "web", "--subnet",
+                                            "10.0.3.0/24", check=False).status == 0, 60)
+
+    def is_kept(self, host, name):
+        """The root certified it anew: the other's word ends in a day."""
+        records = self.lab.json(host, "record", "ls", "--kind", "certificate")["records"]
+        return any(record["writer"] == "(admission)" and record["key"] == name for record in records)
+
+    def rejoin(self, host, through):
+        """Leaves, and joins by a token of another."""
+        lab = self.lab
+        number = host[4:]
+        lab.sh(host, "agent", "leave", "--yes", check=False)
+        lab("agent", host, "stop", check=False)
+        lab.sh(host, "agent", "reset", "--yes")
+        token = lab.ctl(through, "token", "create", "--function", "*", "--subnet", f"10.0.{number}.0/24").out.strip()
+        lab.sh(host, "agent", "join", f"100.104.70.{through[4:]}", "--token", token)
+        lab("agent", host, "start")
+
+
+def test_second_issuer(lab, owner):
+    """Granted with the root's key, it admits a host that all others take."""
+    owner.one_root()
+    refused = owner.run("host2", "agent admission grant host2", check=False)
+    assert refused.status != 0 and "no root's key" in refused.err and "--key" in refused.err, refused
+    owner.issuer()
+    owner.rejoin("host3", "host2")
+    lab.all_alive(ALL)
+    for host in ALL:
+        lab.until(lambda host=host: owner.certificate(host, "host3")["issuer"] == "host2" or None)
+    text = owner.typed("host2", "agent admission ls").out
+    assert "host1" in text and "host2" in text and "past half" not in text, text
+    again = owner.run("host1", "agent admission grant host2", check=False)
+    assert again.status != 0 and "an issuer already" in again.err, again
+
+
+def test_lost_issuer(lab, owner):
+    """Its host is gone: revoked from another, nobody falls out, the second goes
+    on, and when it comes back after all the revocation can be lifted."""
+    owner.one_root()
+    owner.issuer()
+    assert owner.certificate("host2", "host4")["issuer"] in ("host1", "root")
+    lab.register("host4", "kept", 80, "10.0.4.40")
+    lab("kill", "host1")
+    lab.until(lambda: lab.states("host2")["host1"] == "dead", 60)
+    done = owner.typed("host2", "agent admission revoke host1 --key-lost --key root1.key")
+    assert "out of the cluster" in done.out, done
+    for host in ("host2", "host3", "host4"):
+        lab.until(lambda host=host: owner.certificate(host, "host1")["state"] == "revoked")
+        lab.until(lambda host=host: owner.is_kept(host, "host4"))
+        states = lab.states(host)
+        assert [states[name] for name in ("host2", "host3", "host4")] == ["alive"] * 3, states
+        lab.until(lambda host=host: "10.0.4.40" in lab.flows(host) + lab.groups(host))
+    lab.register("host4", "after", 80, "10.0.4.41")
+    lab.until(lambda: "after" in lab.ctl("host3", "service", "ls").out)
+    owner.rejoin("host3", "host2")
+    lab.until(lambda: lab.states("host4").get("host3") == "alive", 30)
+    # The host is found again.
+    owner.typed("host2", "agent admission lift host1 --key root1.key")
+    lab("revive", "host1")
+    lab.all_alive(ALL, 60)
+    lab.deregister("host4", "kept")
+    lab.deregister("host4", "after")
+
+
+def test_end_of_an_issuer(lab, owner):
+    """Alive, and an issuer no more: what it admitted stays, it admits nobody."""
+    owner.one_root()
+    owner.issuer()
+    owner.rejoin("host3", "host2")
+    lab.all_alive(ALL)
+    done = owner.typed("host1", "agent admission revoke host2")
+    assert "that it admitted stay" in done.out, done
+    for host in ALL:
+        lab.until(lambda host=host: owner.certificate(host, "host3")["issuer"] == "root" or None)
+        lab.until(lambda host=host: owner.certificate(host, "host2")["roles"] == ["member"])
+    lab.all_alive(ALL)
+    lab.until(lambda: lab.ctl("host2", "token", "create", check=False).status == 5, 60)
+
 
 def test_away_from_all_hosts(lab, owner):
     """The key never comes near a host: certificates out, records in."""
@@ -191,6 +273,7 @@ def test_two_of_three(lab, owner):
     owner.typed("host3", "agent admission renew host1 --key root2.key", check=False)
     lab.all_alive(ALL)
     new = {owner.key(name) for name in ("root2.key", "root5.key")}
+    records = lab.json("host4", "record", "ls", "--kind", "certificate")["records"]
     for name in ALL:
-        certificate = owner.certificate("host4", name)
-        assert certificate["issuer"] != "root" or certificate["issuer_key"] in new, certificate
+        anew = any(record["key"] == name and record["writer_key"] in new for record in records)
+        assert anew or owner.certificate("host4", name)["issuer"] != "root", (name, records)
