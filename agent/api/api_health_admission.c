@@ -9,8 +9,12 @@
 #include "agent/core/core.h"
 #include "agent/identity/identity.h"
 #include "agent/renewals/renewals.h"
+#include "agent/system/clock.h"
+#include "gossip/wire/packet.h"
 
 #define DAY_S 86400u
+/* For so long after the last one. */
+#define FOREIGN_SHOWN_MS 600000u
 
 static const char *self_next(enum node_denial denial)
 {
@@ -181,9 +185,30 @@ static void find_not_renewed(const struct core *core, struct problems *problems)
     api_health_add(problems, "warn", "renewals", text, next);
 }
 
+/* A host of another release speaks to this one, and is not understood. */
+static void find_foreign(const struct core *core, struct problems *problems)
+{
+    struct node_foreign foreign = node_foreign(core->node);
+    uint64_t now_ms = clock_now_ms();
+    char from[ENDPOINT_TEXT_SIZE];
+    char text[192];
+
+    if (foreign.at_ms == 0 || now_ms - foreign.at_ms > FOREIGN_SHOWN_MS) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "packets of format %u come from %s, and are dropped: this "
+                   "release speaks format %u",
+                   foreign.version, endpoint_text(&foreign.from, from),
+                   PACKET_VERSION);
+    api_health_add(problems, "warn", "other-format", text,
+                   "have that host run the release that the others run");
+}
+
 void api_health_admission(const struct core *core, struct problems *problems)
 {
     find_ended(core, problems);
     find_not_renewed(core, problems);
     find_denied_members(core, problems);
+    find_foreign(core, problems);
 }

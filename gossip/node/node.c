@@ -544,6 +544,11 @@ const char *node_clash_name(enum node_clash clash)
     return names[clash];
 }
 
+struct node_foreign node_foreign(const struct node *node)
+{
+    return node->strangers.foreign;
+}
+
 bool node_is_ready(const struct node *node)
 {
     return node->own.phase == NODE_PHASE_READY;

@@ -340,6 +340,14 @@ bool node_record_find(const struct node *node, const uint8_t writer[32],
                       uint8_t kind, const uint8_t *key, size_t key_size,
                       struct record *ret);
 
+/* The last packet of another version of the formats. */
+struct node_foreign {
+    struct endpoint from;
+    uint8_t version;
+    uint64_t at_ms; /* monotonic; 0: there was none */
+};
+struct node_foreign node_foreign(const struct node *node);
+
 /* True while n >= 8 and 30 % or more are suspect at once. */
 bool node_is_cut_off(const struct node *node);
 bool node_is_ready(const struct node *node);

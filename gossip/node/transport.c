@@ -551,6 +551,19 @@ static int receive_hello(struct node *node, const struct node_event *event,
     return 0;
 }
 
+/* Whose it is it proves by nothing, so that only the address is kept, and one
+ * in a second. */
+static void note_version(struct node *node, const struct node_event *event)
+{
+    struct node_foreign *foreign = &node->strangers.foreign;
+
+    if (foreign->at_ms == 0 || node->now_ms - foreign->at_ms >= 1000) {
+        *foreign = (struct node_foreign){.from = event->from,
+                                         .version = event->bytes[0],
+                                         .at_ms = node->now_ms};
+    }
+}
+
 int transport_receive(struct node *node, const struct node_event *event,
                       struct node_actions *actions)
 {
@@ -564,6 +577,7 @@ int transport_receive(struct node *node, const struct node_event *event,
         break;
     case PACKET_E_VERSION:
         node->counters.dropped_version++;
+        note_version(node, event);
         return 0;
     case PACKET_E_TYPE:
         node->counters.dropped_type++;

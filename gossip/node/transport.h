@@ -44,6 +44,7 @@ struct answering {
 /* Sources of certificates not seen before. */
 struct strangers {
     struct budget budgets[LIMIT_STRANGER_ADDRESSES];
+    struct node_foreign foreign; /* the last packet of another version */
 };
 
 /* A packet to a peer under construction; messages go to `writer`. */

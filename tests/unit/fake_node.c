@@ -503,6 +503,12 @@ void fake_node_set_issuer(struct node *node, const uint8_t key[32])
     node->has_issuer = true;
 }
 
+struct node_foreign node_foreign(const struct node *node)
+{
+    (void)node;
+    return (struct node_foreign){.at_ms = 0};
+}
+
 const char *node_clash_name(enum node_clash clash)
 {
     return clash == NODE_CLASH_NONE ? "none" : "clash";

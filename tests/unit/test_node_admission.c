@@ -277,6 +277,30 @@ static void test_new_grant_that_is_over(void **state)
     assert_int_equal(own_serial(puppets, RECORD_SERVICE, "redis/b"), 50);
 }
 
+/* Where a packet of another format came from, once a second. */
+static void test_other_format(void **state)
+{
+    struct puppets *puppets = *state;
+    uint8_t bytes[64] = {1, 1};
+    struct node_foreign foreign;
+    struct node_event event = {.type = NODE_EVENT_DATAGRAM,
+                               .from = {{4, {10, 9, 0, 77}}, 7720},
+                               .bytes = bytes,
+                               .size = sizeof(bytes)};
+
+    assert_true(node_foreign(puppets->node).at_ms == 0);
+    puppets_step(puppets, &event);
+    assert_int_equal(node_foreign(puppets->node).version, 1);
+    foreign = node_foreign(puppets->node);
+    assert_true(endpoint_equal(&foreign.from, &event.from));
+    event.from.port = 9;
+    puppets_step(puppets, &event);
+    assert_int_equal(node_foreign(puppets->node).from.port, 7720);
+    puppets->now_ms += 1000;
+    puppets_step(puppets, &event);
+    assert_int_equal(node_foreign(puppets->node).from.port, 9);
+}
+
 /* --- Revocation --------------------------------------------------------------
  */
 
@@ -554,6 +578,7 @@ int main(void)
         ADMISSION_TEST(test_issuer_renews_a_roots),
         ADMISSION_TEST(test_expired_writes_nothing_new),
         ADMISSION_TEST(test_new_grant_that_is_over),
+        ADMISSION_TEST(test_other_format),
         ADMISSION_TEST(test_revoked_is_out),
         ADMISSION_TEST(test_revocation_is_passed_on),
         ADMISSION_TEST(test_revoked_before_it_came),
