@@ -125,6 +125,9 @@
 /* What a revoked issuer or a former root had written counts so long, so that
  * another can renew it. */
 #define LIMIT_CERT_GRACE_S 86400u
+/* A charter that is in force for longer keeps its place against others of its
+ * generation. */
+#define LIMIT_CHARTER_SETTLED_S 86400u
 
 /* A frame of a TCP stream, plaintext.  Larger ones end the stream. */
 #define LIMIT_FRAME_SIZE 32768

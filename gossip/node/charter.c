@@ -22,8 +22,29 @@ charter_of_hash(const struct node *node,
     return NULL;
 }
 
+/* Whether another of its generation is in force, or leads to what is, and has
+ * been for so long that nobody contends with it any more: else the key of a
+ * root that was dropped years ago could take the cluster over. */
+static bool is_too_late(const struct node *node, const struct record *record,
+                        const struct body_charter *charter)
+{
+    uint8_t hash[BODY_CHARTER_HASH_SIZE];
+
+    body_hash_charter(charter, record->body, record->body_size, hash);
+    for (size_t i = 0; i < node->charters.n; i++) {
+        const struct charter *one = &node->charters.all[i];
+
+        if (one->is_followed && one->body.generation == charter->generation &&
+            memcmp(one->hash, hash, sizeof(hash)) != 0) {
+            return peers_validity_s(node) >
+                   (one->hlc >> 16) / 1000 + LIMIT_CHARTER_SETTLED_S;
+        }
+    }
+    return false;
+}
+
 int charter_check(struct node *node, const struct record *record,
-                  struct body_charter *ret)
+                  bool is_loaded, struct body_charter *ret)
 {
     struct body_charter_parent parent = node->charters.genesis;
     struct body_charter charter;
@@ -41,6 +62,11 @@ int charter_check(struct node *node, const struct record *record,
             return VIEW_REFUSED;
         }
         body_follow_charter(&before->body, before->hash, &parent);
+    }
+    /* What is on disk was in time when it came. */
+    if (!is_loaded && is_too_late(node, record, &charter)) {
+        node->counters.refused_rights++;
+        return VIEW_REFUSED;
     }
     switch (body_verify_charter(record, &parent, ret)) {
     case 0:
@@ -146,9 +172,13 @@ void charter_find(struct node *node)
         peer->was_root |= peer->is_root;
     }
     charters->in_force = charters->n;
+    for (size_t i = 0; i < charters->n; i++) {
+        charters->all[i].is_followed = false;
+    }
     while ((next = find_next(charters, &parent)) < charters->n) {
-        const struct charter *one = &charters->all[next];
+        struct charter *one = &charters->all[next];
 
+        one->is_followed = true;
         set_roots(node, &one->body, one->hlc);
         charters->in_force = next;
         body_follow_charter(&one->body, one->hash, &parent);

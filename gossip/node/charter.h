@@ -16,7 +16,8 @@
 /* One that follows the genesis, over others or at once. */
 struct charter {
     uint8_t hash[BODY_CHARTER_HASH_SIZE];
-    uint64_t hlc; /* of the first record of it */
+    uint64_t hlc;     /* of the first record of it */
+    bool is_followed; /* it is in force, or leads to what is */
     struct body_charter body;
 };
 
@@ -32,10 +33,11 @@ struct charters {
 const struct charter *
 charter_of_hash(const struct node *node,
                 const uint8_t hash[BODY_CHARTER_HASH_SIZE]);
-/* Checks a charter record: it follows the genesis or a charter that is here.
+/* Checks a charter record: it follows the genesis or a charter that is here,
+ * and, unless it comes from the store, is not too late to contend.
  * 0 and the charter, or VIEW_REFUSED with the matching counter raised. */
 int charter_check(struct node *node, const struct record *record,
-                  struct body_charter *ret);
+                  bool is_loaded, struct body_charter *ret);
 /* Memory for one more, and for its roots as peers.  0, -ENOMEM, or
  * VIEW_REFUSED: a limit is reached. */
 int charter_prepare(struct node *node, const struct body_charter *charter);

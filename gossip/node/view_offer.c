@@ -145,7 +145,8 @@ static bool is_good_certificate(struct node *node, const struct record *record)
     return rights_check_certificate(node, record, &certificate) == 0;
 }
 
-static int check_writer(struct node *node, struct incoming *in)
+static int check_writer(struct node *node, const struct view_offer *offer,
+                        struct incoming *in)
 {
     if (in->record.kind == RECORD_CERTIFICATE &&
         !is_good_certificate(node, &in->record)) {
@@ -159,7 +160,7 @@ static int check_writer(struct node *node, struct incoming *in)
     case RECORD_CERTIFICATE:
         return VIEW_ACCEPTED;
     case RECORD_CHARTER:
-        return charter_check(node, &in->record, in->charter);
+        return charter_check(node, &in->record, offer->is_loaded, in->charter);
     default:
         return rights_check(node, in->writer, &in->record) == 0 ? VIEW_ACCEPTED
                                                                 : VIEW_REFUSED;
@@ -302,7 +303,7 @@ static int check(struct node *node, const struct view_offer *offer,
         node->counters.records_known++;
         return VIEW_KNOWN;
     }
-    result = check_writer(node, in);
+    result = check_writer(node, offer, in);
     if (result == VIEW_ACCEPTED) {
         result = check_frozen(node, offer, in);
     }

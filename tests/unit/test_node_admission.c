@@ -511,6 +511,51 @@ static void test_rivals(void **state)
                      has_stayed ? 3 : 2);
 }
 
+/* A charter that has been in force for a day keeps its place: the key of a root
+ * that was dropped since does not win it back.  Until then, and from a disk,
+ * the lower hash does. */
+static void test_late_rivals(void **state)
+{
+    struct puppets *puppets = *state;
+    struct body_charter first = next_charter(puppets);
+    uint64_t refused;
+    unsigned n_won = 0;
+
+    first.shared[0] = (struct prefix){{4, {10, 70, 1}}, 24};
+    first.n_shared = 1;
+    send_charter(puppets, &first, &puppets->root);
+    assert_int_equal(node_charter(puppets->node, NULL)->generation, 2);
+    refused = puppets_counters(puppets)->refused_rights;
+    for (uint8_t i = 2; i < 40; i++) {
+        struct body_charter other = first;
+        const struct body_charter *in_force;
+
+        other.shared[0].address.bytes[2] = i;
+        other.n_signatures = 0;
+        if (i == 20) {
+            assert_int_equal(puppets_counters(puppets)->refused_rights,
+                             refused);
+            /* Almost, and past it. */
+            puppets->now_ms += (LIMIT_CHARTER_SETTLED_S - 30) * 1000;
+        } else if (i == 21) {
+            puppets->now_ms += 60000;
+        }
+        send_charter(puppets, &other, &puppets->root);
+        in_force = node_charter(puppets->node, NULL);
+        if (i <= 20) {
+            n_won += in_force->shared[0].address.bytes[2] == i;
+        } else {
+            assert_int_not_equal(in_force->shared[0].address.bytes[2], i);
+        }
+    }
+    assert_true(n_won > 0); /* of 19 some have a lower hash */
+    assert_int_equal(puppets_counters(puppets)->refused_rights, refused + 19);
+    /* What follows it is taken. */
+    first = next_charter(puppets);
+    send_charter(puppets, &first, &puppets->root);
+    assert_int_equal(node_charter(puppets->node, NULL)->generation, 3);
+}
+
 /* A root hands over to another: what the first had signed holds a day, the
  * second signs anew. */
 static void test_roots_rotate(void **state)
@@ -586,6 +631,7 @@ int main(void)
         ADMISSION_TEST(test_charter_by_an_issuer),
         ADMISSION_TEST(test_ranges_change),
         ADMISSION_TEST(test_rivals),
+        ADMISSION_TEST(test_late_rivals),
         ADMISSION_TEST(test_roots_rotate),
         ADMISSION_TEST(test_charters_limit),
     };
