@@ -83,24 +83,6 @@ static bool claims_is_issuer(const struct core *core)
     return (core->identity->body.roles & BODY_ROLE_ISSUER) != 0;
 }
 
-/* Members are in the order of their keys. */
-static bool claims_is_first(const struct core *core)
-{
-    struct node_member member;
-
-    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        if (member.is_self) {
-            return true;
-        }
-        if ((member.certificate->roles & BODY_ROLE_ISSUER) != 0 &&
-            member.state == NODE_MEMBER_ALIVE && member.is_heard &&
-            !member.is_frozen) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum claims_work claims_judge(const struct core *core,
                                      const struct catalog_function *function)
 {
@@ -264,7 +246,7 @@ static uint64_t claims_run(struct claims *claims, struct claims_due *due,
                            size_t *ret_n)
 {
     const struct core *core = claims->core;
-    bool is_first = claims_is_first(core);
+    bool is_first = core_is_first_issuer(core);
     bool is_free = claims->n_writing == 0;
     uint64_t now_ms = clock_now_ms();
     uint64_t next_ms = UINT64_MAX;

@@ -137,6 +137,10 @@ _must_check_ int core_load_restored(struct store *store,
                                     const uint8_t writer[32], uint64_t taken_s,
                                     uint64_t now_s);
 
+/* Of this issuer: whether no live one has a lower key, so that what any of them
+ * could do is its to do at once; the others wait. */
+bool core_is_first_issuer(const struct core *core);
+
 /* Milliseconds since 1970, as validity is judged by: the host's clock, or the
  * latest time that this node has seen when that is later. */
 uint64_t core_wall_ms(const struct core *core);

@@ -69,24 +69,6 @@ struct renewals *renewals_free(struct renewals *renewals)
     return NULL;
 }
 
-/* Members are in the order of their keys. */
-static bool renewals_is_first(const struct core *core)
-{
-    struct node_member member;
-
-    for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        if (member.is_self) {
-            return true;
-        }
-        if ((member.certificate->roles & BODY_ROLE_ISSUER) != 0 &&
-            member.state == NODE_MEMBER_ALIVE && member.is_heard &&
-            !member.is_frozen) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Whoever signed it has the word of others still: what a revoked issuer signed
  * is not made to last by itself. */
 static bool renewals_is_trusted(const struct core *core,
@@ -187,7 +169,7 @@ static size_t renewals_run(struct renewals *renewals, struct renewals_due *due,
                            size_t n_max)
 {
     const struct core *core = renewals->core;
-    bool is_first = renewals_is_first(core);
+    bool is_first = core_is_first_issuer(core);
     bool is_free = renewals->n_writing == 0;
     uint64_t now_s = core_wall_ms(core) / 1000;
     uint64_t now_ms = clock_now_ms();

@@ -302,3 +302,20 @@ void join_fixture_token(struct join_fixture *fixture, uint64_t ttl_s,
     join_fixture_bound_token(fixture, ttl_s, &(const struct token_bounds){0},
                              ret);
 }
+
+int join_fixture_new(void **state)
+{
+    struct join_fixture *fixture = calloc(1, sizeof(*fixture));
+
+    assert(fixture != NULL);
+    join_fixture_setup(fixture);
+    *state = fixture;
+    return 0;
+}
+
+int join_fixture_free(void **state)
+{
+    join_fixture_teardown(*state);
+    free(*state);
+    return 0;
+}

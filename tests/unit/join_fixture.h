@@ -34,6 +34,9 @@ struct join_fixture {
 
 void join_fixture_setup(struct join_fixture *fixture);
 void join_fixture_teardown(struct join_fixture *fixture);
+/* The same for cmocka: *state is a fixture. */
+int join_fixture_new(void **state);
+int join_fixture_free(void **state);
 /* Runs the loop until *flag. */
 void join_fixture_run(struct join_fixture *fixture, const bool *flag);
 /* A token of this issuer that its store knows. */

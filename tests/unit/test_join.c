@@ -19,22 +19,6 @@
 #include "tests/unit/join_asker.h"
 #include "tests/unit/join_fixture.h"
 
-static int setup(void **state)
-{
-    struct join_fixture *fixture = calloc(1, sizeof(*fixture));
-
-    join_fixture_setup(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    join_fixture_teardown(*state);
-    free(*state);
-    return 0;
-}
-
 static void request_survives_packing(void **state)
 {
     struct token token = {.id = {1}, .secret = {2}};
@@ -718,7 +702,8 @@ static void peers_are_resolved(void **state)
     }
 }
 
-#define JOIN_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define JOIN_TEST(name)                                                        \
+    cmocka_unit_test_setup_teardown(name, join_fixture_new, join_fixture_free)
 
 int main(void)
 {

@@ -18,22 +18,6 @@
 #include "tests/unit/join_asker.h"
 #include "tests/unit/join_fixture.h"
 
-static int setup(void **state)
-{
-    struct join_fixture *fixture = calloc(1, sizeof(*fixture));
-
-    join_fixture_setup(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    join_fixture_teardown(*state);
-    free(*state);
-    return 0;
-}
-
 struct issued {
     bool is_done;
     char problem[JOIN_TEXT_SIZE];
@@ -197,7 +181,8 @@ static void what_is_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, join_fixture_new, join_fixture_free)
     const struct CMUnitTest tests[] = {
         TEST(goes_and_comes_as_a_file),
         TEST(written_by_an_issuer),

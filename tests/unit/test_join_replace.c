@@ -15,22 +15,6 @@
 #include "tests/unit/join_asker.h"
 #include "tests/unit/join_fixture.h"
 
-static int setup(void **state)
-{
-    struct join_fixture *fixture = calloc(1, sizeof(*fixture));
-
-    join_fixture_setup(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    join_fixture_teardown(*state);
-    free(*state);
-    return 0;
-}
-
 static struct token token_of(struct join_fixture *fixture, const char *name)
 {
     const struct token_bounds bounds = {.name = name};
@@ -237,7 +221,8 @@ static void a_free_name(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, join_fixture_new, join_fixture_free)
     const struct CMUnitTest tests[] = {
         TEST(takes_name_and_addresses), TEST(only_the_host_that_it_names),
         TEST(not_who_is_alive),         TEST(a_replayed_request),

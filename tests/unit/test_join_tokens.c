@@ -15,22 +15,6 @@
 #include "agent/join/join_token.h"
 #include "tests/unit/join_fixture.h"
 
-static int setup(void **state)
-{
-    struct join_fixture *fixture = calloc(1, sizeof(*fixture));
-
-    join_fixture_setup(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    join_fixture_teardown(*state);
-    free(*state);
-    return 0;
-}
-
 struct made {
     bool is_done;
     int error;
@@ -287,12 +271,18 @@ static void gives_what_is_free(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(lists_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(list_is_limited, setup, teardown),
-        cmocka_unit_test_setup_teardown(revoked_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_member_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(gives_what_is_free, setup, teardown),
-        cmocka_unit_test_setup_teardown(too_many_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(lists_in_order, join_fixture_new,
+                                        join_fixture_free),
+        cmocka_unit_test_setup_teardown(list_is_limited, join_fixture_new,
+                                        join_fixture_free),
+        cmocka_unit_test_setup_teardown(revoked_is_refused, join_fixture_new,
+                                        join_fixture_free),
+        cmocka_unit_test_setup_teardown(a_member_again, join_fixture_new,
+                                        join_fixture_free),
+        cmocka_unit_test_setup_teardown(gives_what_is_free, join_fixture_new,
+                                        join_fixture_free),
+        cmocka_unit_test_setup_teardown(too_many_are_refused, join_fixture_new,
+                                        join_fixture_free),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
