@@ -4,7 +4,8 @@
  * what it offers the others.  Only files of gossip/node include this;
  * everybody else uses node.h.
  *
- *   node.c       events in, deadline out, getters
+ *   node.c       events in, deadline out;  node_new.c  construction;
+ *                node_look.c  what its owner may look at
  *   actions.c    the list of duties that leaves a step
  *   peers.c      the table of keys: roots, members, their certificates
  *   charter.c    who is a root, and which addresses the cluster has
@@ -15,7 +16,7 @@
  *   rights.c     who may write what
  *   offer.c      finished records of the local owner
  *   hold.c       whether the cluster is to stand still
- *   transport.c  packets, keys, hello
+ *   transport.c  what arrives is judged;  transport_send.c  what leaves
  *   probe.c      pings, indirect pings, local health;  probe_choose.c  of whom;
  *                probe_answer.c  answers;  probe_relay.c  pings for others
  *   suspicion.c  when a suspect is dead;  suspicion_accusation.c  accusations;

@@ -1,7 +1,9 @@
 /*
- * Packets to and from one peer.  The fields are transport.c's; peers.c derives
- * and forgets the keys, suspicion_state.c raises `boot` when a member record
- * tells a newer one, own.c makes a hello due, peers_heard notes who was heard.
+ * Packets to and from one peer.  The fields belong to transport.c, which
+ * judges what arrives, and transport_send.c, which builds what leaves; peers.c
+ * derives and forgets the keys, suspicion_state.c raises `boot` when a member
+ * record tells a newer one, own.c makes a hello due, peers_heard notes who was
+ * heard.
  */
 #ifndef SOCKETNET_GOSSIP_NODE_TRANSPORT_H
 #define SOCKETNET_GOSSIP_NODE_TRANSPORT_H
@@ -73,10 +75,15 @@ void outgoing_flush(struct outgoing *outgoing);
  * past the packet budget. */
 bool outgoing_reserve(struct outgoing *outgoing, size_t size, unsigned budget);
 
+/* Whether the last hello to the peer is long enough ago for another. */
+bool transport_may_hello(const struct node *node, const struct peer *peer);
+/* Says who we are: an answer always, else when it may. */
 void transport_hello(struct node *node, struct peer *peer, bool is_answer,
                      struct node_actions *actions);
 int transport_receive(struct node *node, const struct node_event *event,
                       struct node_actions *actions);
+/* Of this run of ours. */
+uint32_t transport_boot(const struct node *node);
 /* Endpoint for packets and streams: the first certified mesh endpoint. */
 bool transport_endpoint(const struct peer *peer, struct endpoint *ret);
 
