@@ -270,30 +270,76 @@ static size_t put_reset(const struct worker_frame *frame, struct writer *writer)
     return finish(writer);
 }
 
-static size_t put_unreachable(const struct worker_frame *frame,
-                              struct writer *writer)
+/* An error report with as much of the packet as it may hold. */
+static size_t put_report(const struct worker_frame *frame, uint8_t type,
+                         uint8_t code, uint32_t more, struct writer *writer)
 {
-    enum { UNREACHABLE4 = 3, PORT4 = 3, UNREACHABLE6 = 1, PORT6 = 4 };
     bool is_four = frame->to.family == 4;
     uint8_t protocol = is_four ? PROTOCOL_ICMP : PROTOCOL_ICMPV6;
     size_t max = is_four ? REFUSED4_MAX : REFUSED6_MAX;
     size_t size = MIN_OF(frame->size - ETHERNET_SIZE, max);
     size_t start;
 
+    put_headers(writer, frame, protocol, ICMP_SIZE + size);
+    start = writer_size(writer);
+    writer_u8(writer, type);
+    writer_u8(writer, code);
+    writer_u16(writer, 0);
+    writer_u32(writer, more);
+    writer_put(writer, frame->bytes + ETHERNET_SIZE, size);
+    put_payload_sum(writer, frame, protocol, start, 2);
+    return finish(writer);
+}
+
+static size_t put_unreachable(const struct worker_frame *frame,
+                              struct writer *writer)
+{
+    enum { UNREACHABLE4 = 3, PORT4 = 3, UNREACHABLE6 = 1, PORT6 = 4 };
+
     /* No error is reported about an error report (RFC 1122, section 3.2.2). */
     if (frame->protocol == PROTOCOL_ICMP ||
         frame->protocol == PROTOCOL_ICMPV6) {
         return 0;
     }
-    put_headers(writer, frame, protocol, ICMP_SIZE + size);
-    start = writer_size(writer);
-    writer_u8(writer, is_four ? UNREACHABLE4 : UNREACHABLE6);
-    writer_u8(writer, is_four ? PORT4 : PORT6);
-    writer_u16(writer, 0);
-    writer_u32(writer, 0);
-    writer_put(writer, frame->bytes + ETHERNET_SIZE, size);
-    put_payload_sum(writer, frame, protocol, start, 2);
-    return finish(writer);
+    return frame->to.family == 4
+               ? put_report(frame, UNREACHABLE4, PORT4, 0, writer)
+               : put_report(frame, UNREACHABLE6, PORT6, 0, writer);
+}
+
+/* Whether it is an ICMP packet that reports an error. */
+static bool is_report(const struct worker_frame *frame)
+{
+    enum { ECHO_REPLY4 = 0, ECHO4 = 8, QUERIES6 = 128 };
+    uint8_t type;
+
+    if ((frame->protocol != PROTOCOL_ICMP &&
+         frame->protocol != PROTOCOL_ICMPV6) ||
+        frame->size == frame->payload) {
+        return false;
+    }
+    type = frame->bytes[frame->payload];
+    return frame->protocol == PROTOCOL_ICMP
+               ? type != ECHO_REPLY4 && type != ECHO4
+               : type < QUERIES6;
+}
+
+size_t worker_frame_too_big(const struct worker_frame *frame, uint32_t mtu,
+                            uint8_t ret_answer[WORKER_FRAME_SIZE])
+{
+    enum { UNREACHABLE4 = 3, TOO_BIG4 = 4, TOO_BIG6 = 2 };
+    struct writer writer = writer_init(ret_answer, WORKER_FRAME_SIZE);
+    bool is_four = frame->to.family == 4;
+
+    if (!is_for_one(frame) || is_report(frame)) {
+        return 0;
+    }
+    if (!is_four) {
+        return put_report(frame, TOO_BIG6, 0, mtu, &writer);
+    }
+    /* "Don't fragment" is not set: a router would fragment it. */
+    return (frame->bytes[ETHERNET_SIZE + 6] & 0x40) != 0
+               ? put_report(frame, UNREACHABLE4, TOO_BIG4, mtu, &writer)
+               : 0;
 }
 
 size_t worker_frame_refuse(const struct worker_frame *frame,

@@ -40,6 +40,14 @@ bool worker_frame_parse(const uint8_t *bytes, size_t size,
  */
 size_t worker_frame_refuse(const struct worker_frame *frame,
                            uint8_t ret_answer[WORKER_FRAME_SIZE]);
+/*
+ * What says, from the address that it went to, that the packet does not fit
+ * into `mtu` bytes (RFC 1191, section 4; RFC 4443, section 3.2), and after
+ * which that its sender sends smaller ones.  Its size, 0: there is no answer to
+ * such (it may be fragmented, which is not done here).
+ */
+size_t worker_frame_too_big(const struct worker_frame *frame, uint32_t mtu,
+                            uint8_t ret_answer[WORKER_FRAME_SIZE]);
 /* The answer to an echo request (ping), 0: it is none. */
 size_t worker_frame_echo(const struct worker_frame *frame,
                          uint8_t ret_answer[WORKER_FRAME_SIZE]);

@@ -196,7 +196,7 @@ static json_t *query_status(const struct worker *worker)
 
     return json_pack(
         "{s:i, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I, s:I, "
-        "s:{s:I, s:I, s:I, s:I}}",
+        "s:{s:I, s:I, s:I, s:I, s:I}}",
         "schema", 1, "bridge", worker->policy.bridge, "ovs_up",
         worker_switch_is_up(worker), "ovs_text", worker_switch_text(worker),
         "observing", worker->observe, "removed",
@@ -206,8 +206,9 @@ static json_t *query_status(const struct worker *worker)
         (json_int_t)worker_learn_neighbors(worker)->n_entries,
         "flows_in_switch", (json_int_t)worker_reconcile_n_flows(worker),
         "no_backend", "refused", (json_int_t)counters->refused, "echoed",
-        (json_int_t)counters->echoed, "again", (json_int_t)counters->again,
-        "dropped", (json_int_t)counters->dropped);
+        (json_int_t)counters->echoed, "too_big", (json_int_t)counters->too_big,
+        "again", (json_int_t)counters->again, "dropped",
+        (json_int_t)counters->dropped);
 }
 
 static void start_remove(struct worker *worker, uint64_t id)

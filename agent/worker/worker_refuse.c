@@ -15,6 +15,7 @@
 #include "agent/system/clock.h"
 #include "agent/system/log.h"
 #include "agent/worker/worker_frame.h"
+#include "agent/worker/worker_kernel.h"
 #include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
 #include "agent/worker/worker_switch.h"
@@ -225,6 +226,28 @@ void worker_refuse_packet(struct worker *worker,
     answer(worker, packet->in_port, &frame,
            (frame.protocol == 1 || frame.protocol == 58) &&
                find_function(worker, &frame, false) != NULL);
+}
+
+void worker_refuse_too_big(struct worker *worker,
+                           const struct openflow_packet_in *packet)
+{
+    struct worker_refuse *refuse = worker->refuse;
+    struct ofconn *ofconn = worker_switch_ofconn(worker);
+    uint32_t mtu = plan_tunnel_mtu(worker_kernel_mesh_mtu(worker));
+    uint8_t bytes[WORKER_FRAME_SIZE];
+    struct worker_frame frame;
+    size_t size = 0;
+
+    if (!worker->observe &&
+        worker_frame_parse(packet->frame, packet->frame_size, &frame)) {
+        size = worker_frame_too_big(&frame, mtu, bytes);
+    }
+    if (size == 0 || ofconn == NULL || !may_answer(refuse) ||
+        ofconn_packet_report(ofconn, bytes, size) != 0) {
+        refuse->counters.dropped++;
+        return;
+    }
+    refuse->counters.too_big++;
 }
 
 int worker_refuse_new(struct worker *worker)

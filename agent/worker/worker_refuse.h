@@ -20,10 +20,15 @@ void worker_refuse_free(struct worker *worker);
 void worker_refuse_packet(struct worker *worker,
                           const struct openflow_packet_in *packet);
 
+/* A packet that does not fit into the tunnel: its sender is told. */
+void worker_refuse_too_big(struct worker *worker,
+                           const struct openflow_packet_in *packet);
+
 /* Counted since the start. */
 struct worker_refuse_counters {
     uint64_t refused; /* answered by a reset or as unreachable */
     uint64_t echoed;  /* pings */
+    uint64_t too_big; /* answered as that */
     uint64_t again;   /* sent through the tables once more */
     uint64_t dropped; /* no answer is due, or too many at once */
 };

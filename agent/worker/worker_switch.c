@@ -207,6 +207,8 @@ static void on_packet_in(const struct openflow_packet_in *packet, void *data)
 {
     if (plan_is_refused(packet->table)) {
         worker_refuse_packet(data, packet);
+    } else if (plan_is_too_big(packet->table)) {
+        worker_refuse_too_big(data, packet);
     } else {
         worker_learn_packet(data, packet);
     }

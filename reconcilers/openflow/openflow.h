@@ -110,6 +110,9 @@ void openflow_put_set_eth_dst(struct writer *writer, const uint8_t mac[6]);
 void openflow_put_set_eth_src(struct writer *writer, const uint8_t mac[6]);
 void openflow_put_set_reg(struct writer *writer, unsigned reg, uint32_t value);
 void openflow_put_dec_ttl(struct writer *writer);
+/* Bit 0 of reg1 becomes 1 when the frame is longer than so many bytes, its
+ * Ethernet header included, else 0. */
+void openflow_put_check_larger(struct writer *writer, uint16_t size);
 /* Turns an ARP request into its answer: the asked address is at `mac`. */
 void openflow_put_arp_answer(struct writer *writer, const uint8_t mac[6]);
 /* ct(zone[,commit][,nat...][,table]).  nat: NULL address = plain nat. */

@@ -78,6 +78,7 @@ enum openflow_nicira_action {
     NICIRA_RESUBMIT_TABLE = 14,
     NICIRA_CT = 35,
     NICIRA_NAT = 36,
+    NICIRA_CHECK_PKT_LARGER = 49,
 };
 
 #define CT_FLAG_COMMIT   1

@@ -71,6 +71,15 @@ void openflow_put_resubmit(struct writer *writer, uint8_t table)
     writer_be(writer, 0, 3);
 }
 
+void openflow_put_check_larger(struct writer *writer, uint16_t size)
+{
+    put_nicira(writer, NICIRA_CHECK_PKT_LARGER, 24);
+    writer_u16(writer, size);
+    writer_u16(writer, 0); /* bit */
+    writer_u32(writer, OXM_REG1);
+    writer_be(writer, 0, 6);
+}
+
 static void put_set_field(struct writer *writer, uint32_t header,
                           const uint8_t *value)
 {

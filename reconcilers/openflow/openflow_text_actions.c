@@ -154,6 +154,10 @@ static void print_experimenter(struct openflow_text *out, struct reader *body)
     if (experimenter == OPENFLOW_NICIRA && subtype == NICIRA_CT) {
         print_ct(out, body);
     } else if (experimenter == OPENFLOW_NICIRA &&
+               subtype == NICIRA_CHECK_PKT_LARGER) {
+        openflow_text_put(out, "check_pkt_larger(%u)->NXM_NX_REG1[0]",
+                          reader_u16(body));
+    } else if (experimenter == OPENFLOW_NICIRA &&
                subtype == NICIRA_RESUBMIT_TABLE) {
         (void)reader_u16(body);
         openflow_text_put(out, "resubmit(,%u)", reader_u8(body));

@@ -360,12 +360,10 @@ short ofconn_wants(const struct ofconn *conn)
     return conn->channel.out.size > 0 || has_new ? POLLIN | POLLOUT : POLLIN;
 }
 
-/* One packet, with one action: out of `port`. */
-static int send_packet(struct ofconn *conn, uint32_t in_port, uint32_t port,
-                       const uint8_t *frame, size_t size)
+static int send_packet(struct ofconn *conn, uint32_t in_port,
+                       const struct writer *actions, const uint8_t *frame,
+                       size_t size)
 {
-    uint8_t actions[64];
-    struct writer actions_writer = writer_init(actions, sizeof(actions));
     struct writer writer = ofconn_writer(conn);
 
     if (conn->state != OFCONN_READY) {
@@ -374,23 +372,39 @@ static int send_packet(struct ofconn *conn, uint32_t in_port, uint32_t port,
     if (conn->channel.out.size > OFCONN_PACKETS_PENDING_MAX) {
         return -EAGAIN;
     }
-    openflow_put_output(&actions_writer, port, 0);
-    assert(!actions_writer.failed);
-    openflow_put_packet_out(&writer, ofconn_new_xid(conn), in_port, actions,
-                            writer_size(&actions_writer), frame, size);
+    assert(!actions->failed);
+    openflow_put_packet_out(&writer, ofconn_new_xid(conn), in_port,
+                            actions->start, writer_size(actions), frame, size);
     return ofconn_send(conn, &writer);
 }
 
 int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
                       const uint8_t *frame, size_t size)
 {
-    return send_packet(conn, OPENFLOW_PORT_CONTROLLER, out_port, frame, size);
+    uint8_t bytes[16];
+    struct writer actions = writer_init(bytes, sizeof(bytes));
+
+    openflow_put_output(&actions, out_port, 0);
+    return send_packet(conn, OPENFLOW_PORT_CONTROLLER, &actions, frame, size);
 }
 
 int ofconn_packet_again(struct ofconn *conn, uint32_t in_port,
                         const uint8_t *frame, size_t size)
 {
-    return send_packet(conn, in_port, OPENFLOW_PORT_TABLE, frame, size);
+    uint8_t bytes[16];
+    struct writer actions = writer_init(bytes, sizeof(bytes));
+
+    openflow_put_output(&actions, OPENFLOW_PORT_TABLE, 0);
+    return send_packet(conn, in_port, &actions, frame, size);
+}
+
+int ofconn_packet_report(struct ofconn *conn, const uint8_t *frame, size_t size)
+{
+    uint8_t bytes[64];
+    struct writer actions = writer_init(bytes, sizeof(bytes));
+
+    plan_put_report(&actions);
+    return send_packet(conn, OPENFLOW_PORT_CONTROLLER, &actions, frame, size);
 }
 
 /* Queues what the writer holds, to which no answer is awaited. */

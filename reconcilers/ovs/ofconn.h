@@ -76,6 +76,10 @@ _must_check_ int ofconn_packet_out(struct ofconn *conn, uint32_t out_port,
  * by that port. */
 _must_check_ int ofconn_packet_again(struct ofconn *conn, uint32_t in_port,
                                      const uint8_t *frame, size_t size);
+/* The same for an error report that the switch brings to its addressee:
+ * plan_put_report. */
+_must_check_ int ofconn_packet_report(struct ofconn *conn, const uint8_t *frame,
+                                      size_t size);
 /* Makes PLAN_METER, in turn with the requests above.  A datapath that has no
  * meters is found out by the next dump. */
 _must_check_ int ofconn_put_meter(struct ofconn *conn);

@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "gossip/base/address.h"
+#include "gossip/base/cursor.h"
 #include "gossip/base/macros.h"
 #include "reconcilers/openflow/flow.h"
 #include "reconcilers/plan/desired.h"
@@ -190,6 +191,13 @@ size_t plan_find_shadows(const struct plan *plan, const struct flow *present,
 /* Whether a packet that came to the worker from this table did so because no
  * function has it. */
 bool plan_is_refused(uint8_t table);
+/* Likewise because it is too big for the tunnel. */
+bool plan_is_too_big(uint8_t table);
+/* Actions that bring an error report (RFC 792, 4443) about a connection to who
+ * is to hear of it, its addresses put right. */
+void plan_put_report(struct writer *actions);
+/* What fits into the tunnel, bytes of an IP packet; mesh_mtu as observed. */
+uint32_t plan_tunnel_mtu(uint32_t mesh_mtu);
 /* Key text of an item, "function/redis/6/6379", "host/<id hex>",
  * "local/10.0.3.203": as IPC_REFUSED and pending name it. */
 void plan_item_text(const struct desired_item *item,

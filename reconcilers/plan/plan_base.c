@@ -297,8 +297,9 @@ static void add_conntrack(struct plan_builder *builder, uint8_t family)
 
 static void add_misses(struct plan_builder *builder)
 {
-    static const enum plan_table tables[] = {
-        TABLE_ARP, TABLE_CONNTRACK, TABLE_SERVICE, TABLE_HAIRPIN, TABLE_ROUTE};
+    static const enum plan_table tables[] = {TABLE_ARP,     TABLE_CONNTRACK,
+                                             TABLE_SERVICE, TABLE_HAIRPIN,
+                                             TABLE_ROUTE,   TABLE_TUNNEL};
     const struct flow_match any = {0};
 
     /* Table 0 has none: there, what is not ours is for others to handle, or

@@ -22,6 +22,7 @@ enum plan_table {
     TABLE_SERVICE = 4,
     TABLE_HAIRPIN = 5,
     TABLE_ROUTE = 7,
+    TABLE_TUNNEL = 8,
 };
 
 /* reg0.  The lowest bit is set for what may enter the tunnel. */
@@ -57,6 +58,8 @@ enum plan_route_priority {
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_ARP  0x0806
 #define ETH_TYPE_IPV6 0x86dd
+
+#define ETHERNET_SIZE 14
 
 #define IP_PROTO_TCP 6
 #define TCP_FLAG_SYN 0x002

@@ -13,6 +13,11 @@
 #define VXLAN_OVERHEAD 50
 #define MESH_MTU       1420 /* WireGuard's usual one, when it is not known */
 
+uint32_t plan_tunnel_mtu(uint32_t mesh_mtu)
+{
+    return (mesh_mtu > VXLAN_OVERHEAD ? mesh_mtu : MESH_MTU) - VXLAN_OVERHEAD;
+}
+
 static int compare_forwards(const void *a, const void *b)
 {
     const struct plan_forward *left = a, *right = b;
@@ -115,11 +120,9 @@ int plan_kernel(struct plan_builder *builder)
     struct plan *plan = builder->plan;
     const struct desired_item *hosts;
     size_t n_hosts = plan_items(builder, DESIRED_HOST, &hosts);
-    uint32_t mesh_mtu = builder->observed->mesh_mtu;
 
     set_local_address(builder);
-    plan->tunnel_mtu =
-        (mesh_mtu > VXLAN_OVERHEAD ? mesh_mtu : MESH_MTU) - VXLAN_OVERHEAD;
+    plan->tunnel_mtu = plan_tunnel_mtu(builder->observed->mesh_mtu);
     if (builder->self == NULL) {
         return 0;
     }

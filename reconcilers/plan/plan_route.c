@@ -130,7 +130,11 @@ static void add_remote(struct plan_builder *builder,
         openflow_put_set_eth_src(&builder->actions, builder->own_mac);
         openflow_put_set_eth_dst(&builder->actions, mac);
         openflow_put_dec_ttl(&builder->actions);
-        openflow_put_output(&builder->actions, builder->tunnel_port, 0);
+        openflow_put_check_larger(
+            &builder->actions,
+            (uint16_t)(plan_tunnel_mtu(builder->observed->mesh_mtu) +
+                       ETHERNET_SIZE));
+        openflow_put_resubmit(&builder->actions, TABLE_TUNNEL);
     }
     plan_add_flow(builder, TABLE_ROUTE, priority, plan_cookie_item(item),
                   &match, "to %s", item->host.name);
@@ -157,6 +161,39 @@ static void add_remotes(struct plan_builder *builder)
     }
 }
 
+/* Table 8: what does not fit is for the worker to answer, whole; what does,
+ * leaves. */
+static void add_tunnel(struct plan_builder *builder)
+{
+    uint64_t cookie = plan_cookie_base("into the tunnel");
+    struct flow_match large = {.fields = FLOW_REG1, .reg1 = 1, .reg1_mask = 1};
+    struct flow_match any = {0};
+
+    if (builder->tunnel_port == 0) {
+        return;
+    }
+    if (builder->observed->has_meter) {
+        openflow_put_meter(&builder->actions, PLAN_METER);
+        openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
+                            UINT16_MAX);
+    }
+    plan_add_flow(builder, TABLE_TUNNEL, 100, cookie, &large,
+                  "too big for the tunnel");
+    openflow_put_output(&builder->actions, builder->tunnel_port, 0);
+    plan_add_flow(builder, TABLE_TUNNEL, 10, cookie, &any, "into the tunnel");
+}
+
+bool plan_is_too_big(uint8_t table)
+{
+    return table == TABLE_TUNNEL;
+}
+
+void plan_put_report(struct writer *actions)
+{
+    openflow_put_set_reg(actions, 0, CLASS_TUNNEL);
+    openflow_put_resubmit(actions, TABLE_CONNTRACK);
+}
+
 void plan_routes(struct plan_builder *builder)
 {
     add_neighbors(builder);
@@ -166,5 +203,6 @@ void plan_routes(struct plan_builder *builder)
         add_own_address(builder, &builder->self->mesh);
     }
     add_remotes(builder);
+    add_tunnel(builder);
     add_rest(builder);
 }

@@ -5,10 +5,18 @@
  */
 #include "reconcilers/plan/plan.h"
 
+#include <string.h>
+
+/* One that does the same, as a drop does, is in nobody's way. */
 static bool is_shadowed(const struct flow *ours, const struct flow *foreign)
 {
+    bool is_same = ours->instructions_size == foreign->instructions_size &&
+                   (ours->instructions_size == 0 ||
+                    memcmp(ours->instructions, foreign->instructions,
+                           ours->instructions_size) == 0);
+
     return ours->table == foreign->table &&
-           ours->priority <= foreign->priority &&
+           ours->priority <= foreign->priority && !is_same &&
            flow_match_overlaps(&ours->match, &foreign->match);
 }
 

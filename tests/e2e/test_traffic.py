@@ -178,3 +178,27 @@ def test_a_flow_in_the_way_is_told(lab):
     finally:
         lab.sh("host1", "ovs-ofctl", "-O", "OpenFlow15", "--strict", "del-flows", "socket", flow)
     lab.until(lambda: lab.ctl("host1", "status", check=False).status == 0)
+
+
+def test_containers_with_a_larger_mtu(lab):
+    """Containers at 1500: what does not fit into the tunnel is said, to both
+    ends, by the function's address and by the instance's."""
+    serve(lab, "host2")
+    lab.container("host1", "client", 101)
+    for place in ("host1/client", "host2/redis"):
+        lab.sh(place, "ip", "link", "set", "eth0", "mtu", "1500")
+    try:
+        for address in ("redis.mesh.internal", "10.0.2.203"):
+            lab.sh("host1/client", "ip", "route", "flush", "cache")
+            done = lab.sh("host1/client", "sh", "-c", "head -c 1048576 /dev/zero | tr '\\0' x | "
+                          f"timeout 20 redis-cli -h {address} -x set big").out
+            assert done == "OK\n"
+            assert lab.redis("host1/client", address, "strlen", "big", seconds=5).out == "1048576\n"
+            assert len(lab.redis("host1/client", address, "get", "big", seconds=20).out) == 1048577
+            shown = lab.sh("host1/client", "ip", "route", "get",
+                           "10.0.2.203" if address[0] == "1" else lab.json("host1", "service", "show", "redis")
+                           ["service"]["address"]).out
+            assert "mtu 1370" in shown, shown
+    finally:
+        for place in ("host1/client", "host2/redis"):
+            lab.sh(place, "ip", "link", "set", "eth0", "mtu", "1370")

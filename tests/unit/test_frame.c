@@ -367,6 +367,70 @@ static void test_six(void **state)
     }
 }
 
+/* RFC 1191: with the next hop's MTU, and only to who asked not to fragment. */
+static void test_too_big(void **state)
+{
+    uint8_t bytes[256];
+    size_t size = from_hex(MACS "0800"
+                                "4500001f000040004011"
+                                "0000"
+                                "0a000105"
+                                "64500009"
+                                "c350"
+                                "0035"
+                                "000b"
+                                "0000"
+                                "616263",
+                           bytes, sizeof(bytes));
+    struct worker_frame frame = parse(bytes, size);
+
+    (void)state;
+    expect(worker_frame_too_big(&frame, 1370, answer),
+           ANSWER "0800"
+                  "4500003b000040004001"
+                  "cb64"
+                  "64500009"
+                  "0a000105"
+                  "0304"
+                  "3b1f"
+                  "0000055a"
+                  "4500001f000040004011"
+                  "0000"
+                  "0a000105"
+                  "64500009"
+                  "c350"
+                  "0035"
+                  "000b"
+                  "0000"
+                  "616263");
+    bytes[14 + 6] = 0;
+    frame = parse(bytes, size);
+    assert_int_equal(worker_frame_too_big(&frame, 1370, answer), 0);
+    /* A ping is told, an error report is not. */
+    bytes[14 + 6] = 0x40;
+    bytes[14 + 9] = 1;
+    bytes[14 + 20] = 8;
+    frame = parse(bytes, size);
+    assert_int_not_equal(worker_frame_too_big(&frame, 1370, answer), 0);
+    bytes[14 + 20] = 3;
+    frame = parse(bytes, size);
+    assert_int_equal(worker_frame_too_big(&frame, 1370, answer), 0);
+    size = from_hex(MACS "86dd"
+                         "60000000"
+                         "0008"
+                         "11"
+                         "40" FROM6 TO6 "c350"
+                         "0035"
+                         "0008"
+                         "0000",
+                    bytes, sizeof(bytes));
+    frame = parse(bytes, size);
+    assert_int_equal(worker_frame_too_big(&frame, 1370, answer),
+                     14 + 40 + 8 + 48);
+    assert_memory_equal(answer + 14 + 40, "\2\0", 2);
+    assert_memory_equal(answer + 14 + 40 + 4, "\0\0\5\x5a", 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_not_such_a_packet),
         cmocka_unit_test(test_ping),
         cmocka_unit_test(test_six),
+        cmocka_unit_test(test_too_big),
     };
 
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);

@@ -135,6 +135,32 @@ static void test_nothing_there_is_refused(void **state)
     assert_false(plan_is_refused(7));
 }
 
+/* What fits leaves by the tunnel, what does not is for the worker. */
+static void test_too_big(void **state)
+{
+    struct plan_sample sample;
+    struct plan plan;
+
+    (void)state;
+    sample_init(&sample);
+    sample.observed.has_meter = true;
+    plan = sample_plan(&sample);
+    expect_flow(&plan, "table=8,priority=100,reg1=0x1/0x1",
+                "meter:29550,CONTROLLER:65535");
+    expect_flow(&plan, "table=8,priority=10", "output:70");
+    plan_done(&plan);
+    sample.observed.has_meter = false;
+    plan = sample_plan(&sample);
+    expect_flow(&plan, "table=8,priority=100,reg1=0x1/0x1", "drop");
+    plan_done(&plan);
+    sample_done(&sample);
+    assert_true(plan_is_too_big(8));
+    assert_false(plan_is_too_big(4));
+    assert_int_equal(plan_tunnel_mtu(1420), 1370);
+    assert_int_equal(plan_tunnel_mtu(1500), 1450);
+    assert_int_equal(plan_tunnel_mtu(0), 1370);
+}
+
 /* Functions that share a backend want one way back to it, and do not quarrel
  * about it. */
 static void test_a_shared_backend_calls_itself(void **state)
@@ -220,7 +246,8 @@ static void test_shadows(void **state)
             .eth_type = 0x0800,
             .nw_dst = {.address = sample_address("10.0.1.200"), .len = 32}}};
     for (size_t i = 0; i < plan.n_flows; i++) {
-        n += plan.flows[i].table == 0;
+        /* It drops; so do some of ours. */
+        n += plan.flows[i].table == 0 && plan.flows[i].instructions_size > 0;
     }
     assert_int_equal(plan_find_shadows(&plan, present, 6, shadows), 2);
     assert_ptr_equal(shadows[0].foreign, &present[4]);
@@ -354,11 +381,13 @@ static void test_routes(void **state)
     expect_flow(&plan,
                 "table=7,priority=324,ip,reg0=0x1/0x1,nw_dst=10.0.2.0/24",
                 "set_field:0a:44:55:66:77:01->eth_src,"
-                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,output:70");
+                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,"
+                "check_pkt_larger(1384)->NXM_NX_REG1[0],resubmit(,8)");
     expect_flow(&plan,
                 "table=7,priority=332,ip,reg0=0x1/0x1,nw_dst=100.104.70.2",
                 "set_field:0a:44:55:66:77:01->eth_src,"
-                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,output:70");
+                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,"
+                "check_pkt_larger(1384)->NXM_NX_REG1[0],resubmit(,8)");
     expect_flow(&plan, "table=7,priority=450,ip,nw_dst=100.104.70.1",
                 "set_field:0a:00:00:00:01:01->eth_dst,LOCAL");
     expect_flow(&plan, "table=7,priority=324,ip,nw_dst=10.0.1.0/24",
@@ -371,7 +400,8 @@ static void test_routes(void **state)
     expect_flow(&plan,
                 "table=7,priority=364,ipv6,reg0=0x1/0x1,ipv6_dst=fd00:2::/64",
                 "set_field:0a:44:55:66:77:01->eth_src,"
-                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,output:70");
+                "set_field:0a:44:55:66:77:02->eth_dst,dec_ttl,"
+                "check_pkt_larger(1384)->NXM_NX_REG1[0],resubmit(,8)");
     plan_done(&plan);
     sample_done(&sample);
 }
@@ -659,6 +689,7 @@ int main(void)
         cmocka_unit_test(test_classification),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_nothing_there_is_refused),
+        cmocka_unit_test(test_too_big),
         cmocka_unit_test(test_a_shared_backend_calls_itself),
         cmocka_unit_test(test_the_host_calls_itself),
         cmocka_unit_test(test_shadows),

@@ -237,7 +237,8 @@ static void test_families_and_all_addresses(void **state)
     expect_flow(&plan, "table=3,priority=50,ipv6", "");
     expect_flow(&plan, "table=7,priority=300,ip,reg0=0x1/0x1",
                 "set_field:0a:44:55:66:77:01->eth_src,"
-                "set_field:0a:00:00:00:00:4d->eth_dst,dec_ttl,output:70");
+                "set_field:0a:00:00:00:00:4d->eth_dst,dec_ttl,"
+                "check_pkt_larger(1384)->NXM_NX_REG1[0],resubmit(,8)");
     expect_flow(&plan,
                 "table=0,priority=20700,ip,in_port=70,dl_src=0a:00:00:00:00:4d,"
                 "dl_dst=0a:44:55:66:77:01",

@@ -598,7 +598,7 @@ static void test_makes_the_tunnel_again(void **state)
                       "&& echo same"));
     wait_until(prints("P=$(ovs-vsctl get interface vx-socket ofport); "
                       "ovs-ofctl --no-names -OOpenFlow15 dump-flows socket "
-                      "table=7 | grep output:$P"));
+                      "table=8 | grep output:$P"));
     wait_until(worker_link_status(world.core.worker)->is_tunnel_up);
 }
 
