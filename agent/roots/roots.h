@@ -8,9 +8,11 @@
  *   roots_key.c         key files
  *   roots_proposal.c    the file of a charter that is to be signed
  *   roots_view.c        charters and proposals for people
- *   roots_charter.c     agent charter ...
+ *   roots_charter.c     agent charter ...; roots_charter_propose.c of it: the
+ *                       next charter
  *   roots_records.c     certificates and revocations by a root
- *   roots_admission.c   agent admission ...
+ *   roots_admission.c   agent admission ...; roots_admission_ls.c of it: who
+ *                       is a root or an issuer
  */
 #ifndef SOCKETNET_AGENT_ROOTS_ROOTS_H
 #define SOCKETNET_AGENT_ROOTS_ROOTS_H

@@ -1,5 +1,6 @@
 /*
- * agent admission grant, renew, revoke, lift, ls: who may admit others.
+ * agent admission grant, renew, revoke, lift: who may admit others.
+ * roots_admission_ls.c says who does.
  */
 #include "agent/roots/roots_internal.h"
 
@@ -11,7 +12,6 @@
 #include <sodium.h>
 
 #include "agent/ctl/ctl.h"
-#include "agent/ctl/ctl_table.h"
 #include "agent/system/clock.h"
 #include "gossip/base/text.h"
 
@@ -30,11 +30,6 @@ struct admission {
     uint64_t now_ms;
 };
 
-static bool is_issuer(const struct roots_certificate *one)
-{
-    return (one->body.roles & BODY_ROLE_ISSUER) != 0;
-}
-
 static bool has_state(const struct roots_certificate *one, const char *state)
 {
     return strcmp(one->state, state) == 0;
@@ -44,11 +39,6 @@ static bool has_state(const struct roots_certificate *one, const char *state)
 static bool is_in_force(const struct roots_certificate *one)
 {
     return one->state[0] == '\0' || has_state(one, "in-force");
-}
-
-static bool is_by(const struct roots_certificate *one, const uint8_t key[32])
-{
-    return memcmp(one->record.writer, key, 32) == 0;
 }
 
 /* The member whose key this is, or NULL: a root's. */
@@ -186,7 +176,7 @@ static int grant(struct admission *admission)
     if (!is_in_force(node)) {
         return refuse_state(admission, "made an issuer");
     }
-    if (is_issuer(node)) {
+    if (roots_certificate_is_issuer(node)) {
         return roots_fail(admission->roots,
                           "%s is an issuer already; agent admission renew "
                           "gives it a later end",
@@ -225,16 +215,18 @@ static int renew(struct admission *admission)
     if (!is_in_force(node) && !has_state(node, "expired")) {
         return refuse_state(admission, "renewed");
     }
-    if (!is_issuer(node) && issuer != NULL) {
+    if (!roots_certificate_is_issuer(node) && issuer != NULL) {
         return roots_fail(admission->roots,
                           "%s was admitted by %s, and issuers renew it: "
                           "agentctl cert renew %s on one",
                           body.name, issuer->body.name, body.name);
     }
-    body.not_after_s = admission->now_ms / 1000 +
-                       (is_issuer(node) ? ISSUER_YEARS : 1u) * YEAR_S;
+    body.not_after_s =
+        admission->now_ms / 1000 +
+        (roots_certificate_is_issuer(node) ? ISSUER_YEARS : 1u) * YEAR_S;
     if (body.not_after_s <= node->body.not_after_s &&
-        !is_by(node, admission->key.public) && issuer == NULL) {
+        !roots_certificate_is_by(node, admission->key.public) &&
+        issuer == NULL) {
         body.not_after_s = node->body.not_after_s; /* another root's word */
     } else if (body.not_after_s <= node->body.not_after_s) {
         return roots_fail(admission->roots,
@@ -272,7 +264,7 @@ static int keep_admitted(struct admission *admission, size_t *ret_n)
     for (size_t i = 0; i < admission->certificates.n && status == 0; i++) {
         const struct roots_certificate *one = &admission->certificates.all[i];
 
-        if (is_by(one, key) &&
+        if (roots_certificate_is_by(one, key) &&
             (is_in_force(one) || has_state(one, "expired"))) {
             status = certify(admission, one, &one->body);
             (*ret_n)++;
@@ -286,7 +278,8 @@ static void warn_last(const struct admission *admission)
     for (size_t i = 0; i < admission->certificates.n; i++) {
         const struct roots_certificate *one = &admission->certificates.all[i];
 
-        if (one != admission->node && is_issuer(one) && is_in_force(one)) {
+        if (one != admission->node && roots_certificate_is_issuer(one) &&
+            is_in_force(one)) {
             return;
         }
     }
@@ -320,7 +313,7 @@ static int revoke(struct admission *admission)
     size_t n_kept = 0;
     int status;
 
-    if (!is_key_lost && !is_issuer(node)) {
+    if (!is_key_lost && !roots_certificate_is_issuer(node)) {
         return roots_fail(roots,
                           "%s is no issuer; to take its key out of the "
                           "cluster: --key-lost, or agentctl node remove %s on "
@@ -428,81 +421,4 @@ static int lift(struct admission *admission)
 int roots_admission_lift(const struct program_call *call)
 {
     return run(call, lift);
-}
-
-/* --- ls ----------------------------------------------------------------------
- */
-
-static int print_issuers(const struct roots *roots,
-                         const struct roots_certificates *certificates)
-{
-    static const char *const heads[] = {"ISSUER",   "STATE", "ENDS",
-                                        "ADMITTED", "NOTE",  NULL};
-    uint64_t now_s = clock_wall_ms() / 1000;
-    struct ctl_table *table;
-    int error = ctl_table_new(heads, &table);
-
-    if (error != 0) {
-        return roots_no_memory(roots);
-    }
-    for (size_t i = 0; i < certificates->n; i++) {
-        const struct roots_certificate *one = &certificates->all[i];
-        uint64_t begin_s = one->body.not_before_s;
-        uint64_t half_s = begin_s + (one->body.not_after_s - begin_s) / 2;
-        char date[ROOTS_DATE_SIZE];
-        size_t n = 0;
-
-        if (!is_issuer(one)) {
-            continue;
-        }
-        for (size_t k = 0; k < certificates->n; k++) {
-            n += is_by(&certificates->all[k], one->body.sign_public);
-        }
-        ctl_table_add(table, CTL_COLOR_NONE, "%s", one->body.name);
-        ctl_table_add(table, CTL_COLOR_NONE, "%s", one->state);
-        ctl_table_add(table, CTL_COLOR_NONE, "%s",
-                      roots_date(one->body.not_after_s, date));
-        ctl_table_add(table, CTL_COLOR_NONE, "%zu", n);
-        ctl_table_add(table, CTL_COLOR_NONE, "%s",
-                      now_s > half_s ? "past half: agent admission renew" : "");
-    }
-    error = ctl_table_print(table, stdout, false);
-    (void)ctl_table_free(table);
-    return error != 0 ? roots_no_memory(roots) : CTL_EXIT_OK;
-}
-
-static int ls(struct roots *roots)
-{
-    struct roots_certificates certificates = {.n = 0};
-    json_auto_t *charter = NULL;
-    const json_t *root;
-    size_t i;
-    int status = roots_ask(roots, "GET", "/api/v1/charter", NULL, &charter);
-
-    if (status == 0) {
-        status = roots_certificates_get(roots, &certificates);
-    }
-    if (status != 0) {
-        return status;
-    }
-    json_array_foreach (json_object_get(charter, "roots"), i, root) {
-        (void)printf("root    %s\n", json_string_value(root));
-    }
-    (void)printf("charter generation %" JSON_INTEGER_FORMAT
-                 ", %" JSON_INTEGER_FORMAT " of %zu roots sign the next\n\n",
-                 json_integer_value(json_object_get(charter, "generation")),
-                 json_integer_value(json_object_get(charter, "threshold")),
-                 json_array_size(json_object_get(charter, "roots")));
-    status = print_issuers(roots, &certificates);
-    roots_certificates_done(&certificates);
-    return status;
-}
-
-int roots_admission_ls(const struct program_call *call)
-{
-    struct roots roots = {.call = call};
-    int status = ls(&roots);
-
-    roots_done(&roots);
-    return status;
 }

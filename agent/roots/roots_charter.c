@@ -1,5 +1,6 @@
 /*
- * agent charter show, propose, sign, apply.
+ * agent charter show, sign, apply, and the charter that a command begins with;
+ * roots_charter_propose.c makes the next one.
  */
 #include "agent/roots/roots_internal.h"
 
@@ -44,8 +45,8 @@ static int follow_last(const uint8_t *bytes, size_t size,
     return is_found ? 0 : -EBADMSG;
 }
 
-static int start_from_file(const struct roots *roots, const char *path,
-                           struct roots_proposal *ret)
+int roots_charter_from_file(const struct roots *roots, const char *path,
+                            struct roots_proposal *ret)
 {
     _cleanup_(free_pointer) uint8_t *bytes = malloc(CHARTERS_SIZE_MAX);
     size_t size = 0;
@@ -70,8 +71,8 @@ static int start_from_file(const struct roots *roots, const char *path,
                                    strerror(-error));
 }
 
-static int start_from_agent(struct roots *roots, struct roots_proposal *ret,
-                            json_t **ret_answer)
+int roots_charter_from_agent(struct roots *roots, struct roots_proposal *ret,
+                             json_t **ret_answer)
 {
     uint8_t bytes[LIMIT_RECORD_SIZE];
     size_t size = 0;
@@ -82,297 +83,6 @@ static int start_from_agent(struct roots *roots, struct roots_proposal *ret,
          roots_proposal_follow(bytes, size, ret) != 0)) {
         status = roots_fail(roots, "the agent's answer has no charter");
     }
-    return status;
-}
-
-/* --- propose -----------------------------------------------------------------
- */
-
-/* The ranges of an option in the place of those there are, when it is given.
- * "none" empties a list that may be empty. */
-static int take_ranges(const struct roots *roots, const char *option,
-                       size_t max, bool may_be_none, struct prefix *ranges,
-                       size_t *n_ranges)
-{
-    const struct args *args = &roots->call->args;
-    const char *text;
-    size_t at = 0;
-    size_t n = 0;
-
-    if (args_get(args, option) == NULL) {
-        return 0;
-    }
-    while ((text = args_next(args, option, &at)) != NULL) {
-        if (may_be_none && strcmp(text, "none") == 0) {
-            continue;
-        }
-        if (n == max) {
-            return program_usage(roots->call, "%s: at most %zu can be given",
-                                 option, max);
-        }
-        if (prefix_parse(text, &ranges[n]) != 0) {
-            return program_usage(roots->call,
-                                 "%s %s: expected a subnet such as "
-                                 "10.0.0.0/16 or fd00:1::/48, no bit set past "
-                                 "its length",
-                                 option, text);
-        }
-        n++;
-    }
-    *n_ranges = n;
-    return 0;
-}
-
-/* The index of a root, or n_roots. */
-static size_t find_root(const struct body_charter *charter,
-                        const uint8_t key[32])
-{
-    size_t i = 0;
-
-    while (i < charter->n_roots && memcmp(charter->roots[i], key, 32) != 0) {
-        i++;
-    }
-    return i;
-}
-
-static int remove_roots(struct roots *roots, struct body_charter *charter)
-{
-    const char *text;
-    uint8_t key[32];
-    size_t at = 0;
-
-    while ((text = args_next(&roots->call->args, "--remove-root", &at)) !=
-           NULL) {
-        int status = roots_key_public(roots, text, key);
-        size_t i;
-
-        if (status != 0) {
-            return status;
-        }
-        i = find_root(charter, key);
-        if (i == charter->n_roots) {
-            (void)roots_fail(roots,
-                             "--remove-root %s is no root of generation %u; "
-                             "agent charter show names them",
-                             text, (unsigned)charter->generation - 1);
-            return CTL_EXIT_USAGE;
-        }
-        charter->n_roots--;
-        memmove(charter->roots[i], charter->roots[i + 1],
-                (charter->n_roots - i) * sizeof(charter->roots[0]));
-    }
-    return 0;
-}
-
-static int add_roots(struct roots *roots, struct body_charter *charter)
-{
-    const char *text;
-    uint8_t key[32];
-    size_t at = 0;
-
-    while ((text = args_next(&roots->call->args, "--add-root", &at)) != NULL) {
-        int status = roots_key_public(roots, text, key);
-
-        if (status != 0) {
-            return status;
-        }
-        if (find_root(charter, key) < charter->n_roots) {
-            (void)roots_fail(roots, "--add-root %s is a root already", text);
-            return CTL_EXIT_USAGE;
-        }
-        if (charter->n_roots == LIMIT_GENESIS_ROOTS) {
-            (void)roots_fail(roots, "--add-root: at most %d roots can be",
-                             LIMIT_GENESIS_ROOTS);
-            return CTL_EXIT_USAGE;
-        }
-        memcpy(charter->roots[charter->n_roots++], key, sizeof(key));
-    }
-    return 0;
-}
-
-static int take_threshold(const struct roots *roots,
-                          struct body_charter *charter)
-{
-    const char *text = roots_option(roots, "--threshold");
-    uint64_t threshold = charter->threshold;
-
-    if (text != NULL &&
-        args_number(text, 1, LIMIT_GENESIS_ROOTS, &threshold) != 0) {
-        return program_usage(roots->call, "--threshold %s: expected 1 to %d",
-                             text, LIMIT_GENESIS_ROOTS);
-    }
-    if (charter->n_roots == 0 || threshold > charter->n_roots) {
-        (void)roots_fail(roots,
-                         "%zu roots would be left, and %u of them would have "
-                         "to sign: add roots with --add-root, or give a lower "
-                         "--threshold",
-                         charter->n_roots, (unsigned)threshold);
-        return CTL_EXIT_USAGE;
-    }
-    charter->threshold = (uint8_t)threshold;
-    return 0;
-}
-
-/* Addresses of functions are hashed into the range. */
-static bool services_usable(const struct body_charter *charter)
-{
-    for (size_t i = 0; i < charter->n_services; i++) {
-        const struct prefix *range = &charter->services[i];
-
-        if (range->address.family == 4 ? range->len < 8 || range->len > 24
-                                       : range->len < 32 || range->len > 112) {
-            return false;
-        }
-    }
-    return charter->n_services > 0 && charter->services[0].address.family == 4;
-}
-
-static int take_options(struct roots *roots, struct body_charter *charter)
-{
-    int status = take_ranges(roots, "--containers", LIMIT_CHARTER_RANGES, false,
-                             charter->containers, &charter->n_containers);
-
-    if (status == 0) {
-        status = take_ranges(roots, "--mesh", LIMIT_CHARTER_RANGES, false,
-                             charter->mesh, &charter->n_mesh);
-    }
-    if (status == 0) {
-        status = take_ranges(roots, "--services", LIMIT_CHARTER_SERVICES, false,
-                             charter->services, &charter->n_services);
-    }
-    if (status == 0) {
-        status = take_ranges(roots, "--shared", LIMIT_CHARTER_SHARED, true,
-                             charter->shared, &charter->n_shared);
-    }
-    if (status == 0) {
-        status = remove_roots(roots, charter);
-    }
-    if (status == 0) {
-        status = add_roots(roots, charter);
-    }
-    if (status == 0) {
-        status = take_threshold(roots, charter);
-    }
-    if (status == 0 && !services_usable(charter)) {
-        status = program_usage(
-            roots->call, "--services: expected one IPv4 subnet of /8 to /24, "
-                         "and after it at most one IPv6 subnet of /32 to /112");
-    }
-    return status;
-}
-
-static bool has_root(const struct body_charter *charter, const uint8_t key[32])
-{
-    return find_root(charter, key) < charter->n_roots;
-}
-
-/* Who would have addresses outside it, and whose certificate ends with the root
- * that made it. */
-static int warn_outside(struct roots *roots, const struct body_charter *before,
-                        const struct body_charter *charter)
-{
-    struct roots_certificates certificates;
-    int status = roots_certificates_get(roots, &certificates);
-
-    if (status != 0) {
-        return status;
-    }
-    for (size_t i = 0; i < certificates.n; i++) {
-        const struct roots_certificate *one = &certificates.all[i];
-
-        if (strcmp(one->state, "in-force") != 0) {
-            continue;
-        }
-        if (!body_charter_allows_certificate(charter, &one->body)) {
-            (void)fprintf(stderr,
-                          "warning: %s would be out: it has addresses outside "
-                          "these ranges\n",
-                          one->body.name);
-        }
-        if (has_root(before, one->record.writer) &&
-            !has_root(charter, one->record.writer)) {
-            (void)fprintf(stderr,
-                          "warning: %s is certified by a root that goes, which "
-                          "counts for a day more: agent admission renew %s "
-                          "with another root's key\n",
-                          one->body.name, one->body.name);
-        }
-    }
-    roots_certificates_done(&certificates);
-    return 0;
-}
-
-static void warn_of_roots(const struct body_charter *charter)
-{
-    if (charter->n_roots > 1 && charter->threshold == charter->n_roots) {
-        (void)fprintf(stderr, "warning: all roots would have to sign: the loss "
-                              "of one of their keys would be for good\n");
-    }
-}
-
-static int write_new(const struct roots *roots,
-                     const struct roots_proposal *proposal, const char *path)
-{
-    _cleanup_(free_pointer) char *text = roots_proposal_text(proposal);
-    int error;
-
-    if (text == NULL) {
-        return roots_no_memory(roots);
-    }
-    error = file_create(path, text, strlen(text), 0644);
-    if (error != 0) {
-        return roots_fail(roots, "cannot make %s: %s", path,
-                          error == -EEXIST ? "it is there already"
-                                           : strerror(-error));
-    }
-    (void)printf("%s needs %u of %zu signatures: agent charter sign %s\n", path,
-                 (unsigned)proposal->parent.threshold, proposal->parent.n_roots,
-                 path);
-    return CTL_EXIT_OK;
-}
-
-static int propose(struct roots *roots)
-{
-    const char *output = roots_option(roots, "--output");
-    const char *from = roots_option(roots, "--from");
-    struct roots_proposal proposal;
-    json_auto_t *answer = NULL;
-    int status;
-
-    if (output == NULL) {
-        return program_usage(roots->call, "--output FILE is needed");
-    }
-    status = from != NULL ? start_from_file(roots, from, &proposal)
-                          : start_from_agent(roots, &proposal, &answer);
-    if (status == 0) {
-        status = take_options(roots, &proposal.charter);
-    }
-    if (status != 0) {
-        return status;
-    }
-    if (roots_proposal_check(&proposal) != 0) {
-        (void)roots_fail(roots, "no host would take it: ranges of two kinds "
-                                "overlap, or a shared one is in no range of "
-                                "containers");
-        return CTL_EXIT_USAGE;
-    }
-    if (roots_view_changes(&proposal.after, &proposal.charter) == 0) {
-        (void)roots_fail(roots, "it would change nothing");
-        return CTL_EXIT_USAGE;
-    }
-    warn_of_roots(&proposal.charter);
-    if (from == NULL) {
-        status = warn_outside(roots, &proposal.after, &proposal.charter);
-    }
-    return status != 0 ? status : write_new(roots, &proposal, output);
-}
-
-int roots_charter_propose(const struct program_call *call)
-{
-    struct roots roots = {.call = call};
-    int status = propose(&roots);
-
-    roots_done(&roots);
     return status;
 }
 
@@ -400,7 +110,7 @@ static int show_agent(struct roots *roots)
     json_auto_t *answer = NULL;
     const json_t *root;
     size_t i;
-    int status = start_from_agent(roots, &proposal, &answer);
+    int status = roots_charter_from_agent(roots, &proposal, &answer);
 
     if (status != 0) {
         return status;
@@ -436,7 +146,7 @@ static int show_file(struct roots *roots, const char *path)
     int status;
 
     if (first_byte(path) == RECORD_VERSION) {
-        status = start_from_file(roots, path, &proposal);
+        status = roots_charter_from_file(roots, path, &proposal);
         if (status == 0) {
             roots_view_charter(&proposal.after);
         }
@@ -569,7 +279,7 @@ static int apply(struct roots *roots)
     }
     status = roots_submit(roots, proposal.record, proposal.record_size);
     if (status == 0) {
-        status = start_from_agent(roots, &now, &answer);
+        status = roots_charter_from_agent(roots, &now, &answer);
     }
     if (status != 0) {
         return status;

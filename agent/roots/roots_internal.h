@@ -118,6 +118,17 @@ void roots_view_signers(const struct roots_proposal *proposal);
 size_t roots_view_changes(const struct body_charter *before,
                           const struct body_charter *after);
 
+/* --- roots_charter.c --- */
+
+/* The charter to start from: of a file of charters, or the one in force and
+ * the agent's whole answer.  0, or the exit status with a message. */
+_must_check_ int roots_charter_from_file(const struct roots *roots,
+                                         const char *path,
+                                         struct roots_proposal *ret);
+_must_check_ int roots_charter_from_agent(struct roots *roots,
+                                          struct roots_proposal *ret,
+                                          json_t **ret_answer);
+
 /* --- roots_records.c --- */
 
 /* A certificate of the cluster. */
@@ -133,6 +144,11 @@ struct roots_certificates {
     struct roots_certificate *all; /* owned */
     size_t n;
 };
+
+bool roots_certificate_is_issuer(const struct roots_certificate *one);
+/* Whether this key has signed it. */
+bool roots_certificate_is_by(const struct roots_certificate *one,
+                             const uint8_t key[32]);
 
 void roots_certificates_done(struct roots_certificates *certificates);
 /* All, of the running agent, or of the file of --certificate.  0, or the exit

@@ -17,6 +17,17 @@
 
 #define CERTIFICATES_FILE_MAX (4u << 20)
 
+bool roots_certificate_is_issuer(const struct roots_certificate *one)
+{
+    return (one->body.roles & BODY_ROLE_ISSUER) != 0;
+}
+
+bool roots_certificate_is_by(const struct roots_certificate *one,
+                             const uint8_t key[32])
+{
+    return memcmp(one->record.writer, key, 32) == 0;
+}
+
 void roots_certificates_done(struct roots_certificates *certificates)
 {
     free(certificates->all);
