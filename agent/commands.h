@@ -1,7 +1,7 @@
 /*
- * The commands of agent.  commands.c has their table and checks their
- * arguments; each has a file of its own, explains itself on standard error and
- * returns the exit status of enum ctl_exit (ctl.h).
+ * The commands of agent.  commands.c has their table, commands_run.c checks
+ * their arguments; each has a file of its own, explains itself on standard
+ * error and returns the exit status of enum ctl_exit (ctl.h).
  */
 #ifndef SOCKETNET_AGENT_COMMANDS_H
 #define SOCKETNET_AGENT_COMMANDS_H
