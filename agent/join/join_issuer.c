@@ -1,14 +1,14 @@
 /*
  * The issuer's half of joining: checks, redeems the token, writes the
- * certificate as an own record, answers; see join_issuer.h.  join_message.c
- * knows the bytes, join_grant.c what the token allows, join_judge.c what may be
- * given away, join_replace.c who may be put out of the way.
+ * certificate as an own record; see join_issuer.h.  join_issuer_answer.c says
+ * what came of it, join_message.c knows the bytes, join_grant.c what the token
+ * allows, join_judge.c what may be given away, join_replace.c who may be put
+ * out of the way.
  */
-#include "agent/join/join_issuer.h"
+#include "agent/join/join_issuer_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,33 +18,11 @@
 #include "agent/core/core.h"
 #include "agent/core/store_thread.h"
 #include "agent/identity/identity.h"
-#include "agent/identity/token.h"
 #include "agent/identity/token_ledger.h"
 #include "agent/join/join_grant.h"
 #include "agent/join/join_judge.h"
-#include "agent/join/join_message.h"
 #include "agent/join/join_replace.h"
 #include "agent/system/log.h"
-#include "gossip/wire/message.h"
-
-enum join_state {
-    JOIN_STATE_WAITING = 0, /* for the request */
-    JOIN_STATE_BUSY,        /* a callback of store or core is due */
-    JOIN_STATE_ENDED,
-};
-
-struct join_issuer {
-    struct core *core;
-    join_issuer_send_fn send; /* NULL: the stream is gone */
-    void *data;
-    enum join_state state;
-    struct join_request request;
-    struct store_token token; /* that it came with */
-    struct body_certificate body;
-    bool has_holder; /* of the name, who is to be replaced ... */
-    uint8_t holder[32];
-    uint8_t frame[LIMIT_FRAME_SIZE];
-};
 
 int join_issuer_new(struct core *core, join_issuer_send_fn send, void *data,
                     struct join_issuer **ret)
@@ -61,7 +39,7 @@ int join_issuer_new(struct core *core, join_issuer_send_fn send, void *data,
     return 0;
 }
 
-static void destroy(struct join_issuer *issuer)
+void join_issuer_destroy(struct join_issuer *issuer)
 {
     sodium_memzero(issuer, sizeof(*issuer));
     free(issuer);
@@ -74,125 +52,9 @@ struct join_issuer *join_issuer_free(struct join_issuer *issuer)
     }
     issuer->send = NULL;
     if (issuer->state != JOIN_STATE_BUSY) {
-        destroy(issuer);
+        join_issuer_destroy(issuer);
     }
     return NULL;
-}
-
-/* After the last callback.  `send` may free the issuer, so it goes last. */
-static void end(struct join_issuer *issuer, const uint8_t *frame, size_t size)
-{
-    join_issuer_send_fn send = issuer->send;
-
-    issuer->state = JOIN_STATE_ENDED;
-    if (send == NULL) {
-        destroy(issuer);
-        return;
-    }
-    issuer->send = NULL;
-    send(frame, size, true, issuer->data);
-}
-
-static void refuse(struct join_issuer *issuer, enum join_status status,
-                   const char *format, ...) _printf_(3, 4);
-
-static void refuse(struct join_issuer *issuer, enum join_status status,
-                   const char *format, ...)
-{
-    struct join_answer answer = {.status = status};
-    uint8_t frame[JOIN_ANSWER_SIZE];
-    size_t size = 0;
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(answer.text, sizeof(answer.text), format, arguments);
-    va_end(arguments);
-    log_info("join refused: name=%s reason=%s", issuer->request.name,
-             answer.text);
-    if (join_answer_pack(&answer, frame, sizeof(frame), &size) != 0) {
-        size = 0; /* cannot be: the frame is larger than any text */
-    }
-    end(issuer, frame, size);
-}
-
-static void refuse_failed(struct join_issuer *issuer, const char *why)
-{
-    refuse(issuer, JOIN_ISSUER_FAILED,
-           "the issuer could not admit this host: %s; run the same command "
-           "again when that is mended: the token stays good for this host "
-           "until it expires",
-           why);
-}
-
-/* What frames hold records so far; sent when the next does not fit. */
-struct join_records {
-    struct join_issuer *issuer;
-    struct writer writer;
-};
-
-static void flush(struct join_records *records)
-{
-    struct join_issuer *issuer = records->issuer;
-
-    if (writer_size(&records->writer) > 0 && issuer->send != NULL) {
-        issuer->send(issuer->frame, writer_size(&records->writer), false,
-                     issuer->data);
-    }
-    records->writer = writer_init(issuer->frame, sizeof(issuer->frame));
-}
-
-static int add_record(const struct record *record, void *data)
-{
-    struct join_records *records = data;
-
-    if (writer_left(&records->writer) < MESSAGE_HEADER_SIZE + record->size) {
-        flush(records);
-    }
-    message_put_record(&records->writer, record->bytes, record->size);
-    return 0;
-}
-
-/* Charters, revocations, every certificate and member record, then the end. */
-static void send_records(struct join_issuer *issuer)
-{
-    struct join_records records = {.issuer = issuer};
-    const struct node *node = issuer->core->node;
-
-    records.writer = writer_init(issuer->frame, sizeof(issuer->frame));
-    (void)node_records_each(node, RECORD_CHARTER, add_record, &records);
-    (void)node_records_each(node, RECORD_REVOCATION, add_record, &records);
-    (void)node_records_each(node, RECORD_CERTIFICATE, add_record, &records);
-    (void)node_records_each(node, RECORD_MEMBER, add_record, &records);
-    if (writer_left(&records.writer) < MESSAGE_HEADER_SIZE) {
-        flush(&records);
-    }
-    message_put_done(&records.writer);
-    end(issuer, issuer->frame, writer_size(&records.writer));
-}
-
-static void answer(struct join_issuer *issuer, const struct record *certificate)
-{
-    const struct genesis *genesis = &issuer->core->identity->genesis;
-    struct join_answer ok = {
-        .status = JOIN_OK,
-        .genesis = genesis->bytes,
-        .genesis_size = genesis->size,
-        .certificate = certificate->bytes,
-        .certificate_size = certificate->size,
-    };
-    uint8_t frame[JOIN_ANSWER_SIZE];
-    size_t size = 0;
-
-    (void)snprintf(ok.text, sizeof(ok.text), "welcome to %s", genesis->name);
-    if (join_answer_pack(&ok, frame, sizeof(frame), &size) != 0) {
-        refuse_failed(issuer, "its answer would be too large");
-        return;
-    }
-    log_info("join: name=%s admitted", issuer->request.name);
-    if (issuer->send != NULL) {
-        issuer->send(frame, size, false, issuer->data);
-    }
-    send_records(issuer);
 }
 
 /* The certificate that this node has given to the joiner's key. */
@@ -243,9 +105,10 @@ static void on_written(struct core *core, int error, struct record_order order,
     struct record record;
 
     if (error != 0) {
-        refuse_failed(issuer, core->store_problem != NULL
-                                  ? core->store_problem
-                                  : "its store did not take the certificate");
+        join_issuer_fail(issuer,
+                         core->store_problem != NULL
+                             ? core->store_problem
+                             : "its store did not take the certificate");
         return;
     }
     status = join_judge_written(core->node, node_charter(core->node, NULL),
@@ -256,14 +119,14 @@ static void on_written(struct core *core, int error, struct record_order order,
         end_certificate(issuer);
         /* The token is used up by this key, which may ask again with other
          * wishes: so not the status of a plain refusal. */
-        refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);
+        join_issuer_refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);
         return;
     }
     if (!find_certificate(issuer, &record, &body)) {
-        refuse_failed(issuer, "the certificate was replaced meanwhile");
+        join_issuer_fail(issuer, "the certificate was replaced meanwhile");
         return;
     }
-    answer(issuer, &record);
+    join_issuer_answer(issuer, &record);
 }
 
 static uint64_t issuer_ends_s(const struct join_issuer *issuer)
@@ -299,51 +162,25 @@ static void write_certificate(struct join_issuer *issuer,
                            32, bytes, size, on_written, issuer);
     }
     if (error == NODE_E_NOT_READY) {
-        refuse_failed(issuer, "it is only starting");
+        join_issuer_fail(issuer, "it is only starting");
     } else if (error == NODE_E_TOO_LARGE || error == -ENOBUFS) {
-        refuse(issuer, JOIN_MALFORMED,
-               "name, addresses, subnets and functions do not fit into one "
-               "certificate; use fewer subnets, or a token with fewer "
-               "function patterns");
+        join_issuer_refuse(
+            issuer, JOIN_MALFORMED,
+            "name, addresses, subnets and functions do not fit into one "
+            "certificate; use fewer subnets, or a token with fewer "
+            "function patterns");
     } else if (error == NODE_E_TWIN) {
-        refuse_failed(issuer, "another agent writes with its key; see "
-                              "`agentctl status` there");
+        join_issuer_fail(issuer, "another agent writes with its key; see "
+                                 "`agentctl status` there");
     } else if (error == NODE_E_FROZEN) {
-        refuse_failed(issuer, "two of its records contradict each other; see "
-                              "`agentctl status` there");
+        join_issuer_fail(issuer,
+                         "two of its records contradict each other; see "
+                         "`agentctl status` there");
     } else if (error == NODE_E_LIMIT) {
-        refuse_failed(issuer, "it has written as many records as one node may");
+        join_issuer_fail(issuer,
+                         "it has written as many records as one node may");
     } else if (error != 0) {
-        refuse_failed(issuer, "it could not write the certificate");
-    }
-}
-
-static void refuse_token(struct join_issuer *issuer, int error)
-{
-    const struct core *core = issuer->core;
-
-    if (error == STORE_E_NOT_FOUND) {
-        refuse(issuer, JOIN_TOKEN_UNKNOWN,
-               "this token is not known here (wrong, or long expired); get a "
-               "new one with \"agentctl token create\" on node \"%s\"",
-               core->identity->body.name);
-    } else if (error == STORE_E_USED) {
-        refuse(issuer, JOIN_TOKEN_USED,
-               "this token was used before, and each admits one host; get a "
-               "new one with \"agentctl token create\" on node \"%s\"",
-               core->identity->body.name);
-    } else if (error == STORE_E_REVOKED) {
-        refuse(issuer, JOIN_TOKEN_UNKNOWN,
-               "this token was revoked; get a new one with \"agentctl token "
-               "create\" on node \"%s\"",
-               core->identity->body.name);
-    } else if (error == STORE_E_EXPIRED) {
-        refuse(issuer, JOIN_TOKEN_EXPIRED,
-               "this token has expired; get a new one with \"agentctl token "
-               "create\" on node \"%s\"",
-               core->identity->body.name);
-    } else {
-        refuse_failed(issuer, store_error_text(error));
+        join_issuer_fail(issuer, "it could not write the certificate");
     }
 }
 
@@ -368,9 +205,9 @@ static void on_replaced(struct core *core, int error, struct record_order order,
 
     (void)order;
     if (error != 0) {
-        refuse_failed(issuer, core->store_problem != NULL
-                                  ? core->store_problem
-                                  : "its store did not take the revocation");
+        join_issuer_fail(issuer, core->store_problem != NULL
+                                     ? core->store_problem
+                                     : "its store did not take the revocation");
         return;
     }
     log_info("join: name=%s its former key is revoked", issuer->request.name);
@@ -389,7 +226,7 @@ static void replace(struct join_issuer *issuer)
 
     /* While the token went to the disk it may have come back. */
     if (judge_holder(issuer, text) != JOIN_OK) {
-        refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);
+        join_issuer_refuse(issuer, JOIN_ISSUER_FAILED, "%s", text);
         return;
     }
     if (!issuer->has_holder) {
@@ -405,8 +242,8 @@ static void replace(struct join_issuer *issuer)
                            bytes, size, on_replaced, issuer);
     }
     if (error != 0) {
-        refuse_failed(issuer, "it cannot write the revocation of the former "
-                              "key; see `agentctl status` there");
+        join_issuer_fail(issuer, "it cannot write the revocation of the former "
+                                 "key; see `agentctl status` there");
     }
 }
 
@@ -419,7 +256,7 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
     struct record record;
 
     if (error != 0) {
-        refuse_token(issuer, error);
+        join_issuer_refuse_token(issuer, error);
         return;
     }
     token_ledger_use(issuer->core->tokens, token);
@@ -428,7 +265,7 @@ static void on_redeemed(int error, const struct store_token *token, void *data)
     if (find_certificate(issuer, &record, &old)) {
         if (join_grant_is_same(&old, body) && old.not_after_s > now_s &&
             !is_denied(issuer)) {
-            answer(issuer, &record); /* the first answer got lost */
+            join_issuer_answer(issuer, &record); /* the first answer got lost */
             return;
         }
         body->generation = old.generation;
@@ -459,7 +296,7 @@ static bool may_have(struct join_issuer *issuer)
                             core_wall_ms(core) / 1000, text);
     }
     if (status != JOIN_OK) {
-        refuse(issuer, status, "%s", text);
+        join_issuer_refuse(issuer, status, "%s", text);
     }
     return status == JOIN_OK;
 }
@@ -476,7 +313,7 @@ static void on_token(int error, const struct store_token *token, void *data)
         error = join_grant_token(&issuer->request, token, now_s);
     }
     if (error != 0) {
-        refuse_token(issuer, error);
+        join_issuer_refuse_token(issuer, error);
         return;
     }
     issuer->token = *token;
@@ -487,7 +324,7 @@ static void on_token(int error, const struct store_token *token, void *data)
                                 issuer->request.sign_public, now_s, on_redeemed,
                                 issuer);
     if (error != 0) {
-        refuse_failed(issuer, strerror(-error));
+        join_issuer_fail(issuer, strerror(-error));
     }
 }
 
@@ -502,16 +339,18 @@ static bool take_request(struct join_issuer *issuer, const uint8_t *bytes,
         return false;
     }
     if (join_request_unpack(bytes, size, &issuer->request) != 0) {
-        refuse(issuer, JOIN_MALFORMED,
-               "the request is malformed; are both agents of versions that "
-               "fit (agent version)?");
+        join_issuer_refuse(
+            issuer, JOIN_MALFORMED,
+            "the request is malformed; are both agents of versions that "
+            "fit (agent version)?");
         return false;
     }
     if ((core->identity->body.roles & BODY_ROLE_ISSUER) == 0) {
-        refuse(issuer, JOIN_NOT_ISSUER,
-               "node \"%s\" may not admit others any more; get a token from "
-               "one that may",
-               core->identity->body.name);
+        join_issuer_refuse(
+            issuer, JOIN_NOT_ISSUER,
+            "node \"%s\" may not admit others any more; get a token from "
+            "one that may",
+            core->identity->body.name);
         return false;
     }
     issuer->state = JOIN_STATE_BUSY;
@@ -529,7 +368,7 @@ void join_issuer_frame(struct join_issuer *issuer, const uint8_t *bytes,
     error = store_thread_get_token(issuer->core->store,
                                    issuer->request.token_id, on_token, issuer);
     if (error != 0) {
-        refuse_failed(issuer, strerror(-error));
+        join_issuer_fail(issuer, strerror(-error));
     }
 }
 

@@ -3,7 +3,8 @@
  * kernel, and makes the second equal to the first.  Its parts:
  *
  *   worker.c            start, the uv loop, the control socket
- *   worker_core.c       the socketpair to core: messages in and out
+ *   worker_core.c       the socketpair to core: messages in;
+ *                       worker_core_send.c  what core is told
  *   worker_switch.c     connections to Open vSwitch
  *   worker_kernel.c     the kernel's side, the tunnel's port
  *   worker_ports.c      the bridge's ports and what became of their devices

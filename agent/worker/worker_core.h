@@ -27,9 +27,9 @@ void worker_core_settle(struct worker *worker);
 
 /* Sends to core, if there is one; what cannot be sent is lost with it. */
 void worker_core_send(struct worker *worker, const struct ipc_message *message);
-/* What worker_switch.h says of Open vSwitch now. */
 /* All that core wants, once more: it is judged anew. */
 void worker_core_want_snapshot(struct worker *worker);
+/* What worker_switch.h says of Open vSwitch now. */
 void worker_core_send_ovs(struct worker *worker);
 void worker_core_send_tunnel(struct worker *worker, bool is_up,
                              const char *text);
