@@ -225,6 +225,8 @@ static void test_who_is_not_renewed(void **state)
     assert_none();
     stage.member->denial = NODE_DENIAL_CLASH;
     assert_none();
+    stage.member->denial = NODE_DENIAL_ISSUER; /* others may, by hand */
+    assert_none();
     stage.member->denial = NODE_DENIAL_NONE;
     stage.member->is_frozen = true;
     assert_none();
@@ -239,6 +241,25 @@ static void test_who_is_not_renewed(void **state)
     assert_int_equal(stage.n_writes, 1);
     assert_true(stage.writes[0].body.not_after_s == NOW_S + YEAR_S);
     commit();
+}
+
+/* What is ordered is refused for the same reasons; but whose issuer is gone may
+ * be renewed. */
+static void test_by_hand(void **state)
+{
+    static const enum node_denial denied[] = {
+        NODE_DENIAL_REVOKED, NODE_DENIAL_RANGE, NODE_DENIAL_CLASH};
+    struct body_certificate body;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(denied); i++) {
+        stage.member->denial = denied[i];
+        assert_int_equal(renewals_make(&stage.core, stage.member, 0, &body),
+                         RENEWALS_DENIED);
+    }
+    stage.member->denial = NODE_DENIAL_ISSUER;
+    assert_int_equal(renewals_make(&stage.core, stage.member, 0, &body),
+                     RENEWALS_OK);
 }
 
 static void test_who_does_not_renew(void **state)
@@ -328,6 +349,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_who_is_not_renewed, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_does_not_renew, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_of_a_revoked_issuer, setup,
