@@ -18,12 +18,19 @@
 
 /* Changes of the table in a second; a host starts fewer containers. */
 #define LEARN_PER_S 200
+/* Each is asked again after so many seconds; of very many each second so many.
+ * Longer than a kernel's own "reachable" (RFC 4861, section 10), as these are
+ * not used by one host alone. */
+#define LEARN_AGAIN_S     10
+#define LEARN_AGAIN_PER_S 100
 
 struct worker_learn {
     struct worker_neighbors neighbors;
     bool has_recovered;
     uint64_t second; /* the one that n_learned counts in */
     uint32_t n_learned;
+    size_t next_again; /* index of whom to ask again */
+    size_t due_again;  /* questions that are due, in LEARN_AGAIN_S-ths */
 };
 
 int worker_learn_new(struct worker *worker)
@@ -111,6 +118,44 @@ void worker_learn_recover(struct worker *worker, const struct flow *flows,
         log_error("out of memory: containers are learned anew");
     }
     worker_probe_update(worker);
+}
+
+/* Asks the next in turn.  True: it was forgotten instead. */
+static bool ask_next(struct worker *worker,
+                     const struct worker_neighbors_rules *rules)
+{
+    struct worker_learn *learn = worker->learn;
+    struct worker_neighbors *neighbors = &learn->neighbors;
+    const struct plan_neighbor *entry;
+
+    learn->next_again %= neighbors->n_entries;
+    entry = &neighbors->entries[learn->next_again];
+    if (entry->ofport != 0 &&
+        worker_probe_ask(worker, &entry->address, entry->ofport) &&
+        worker_neighbors_note_asked(neighbors, rules, learn->next_again)) {
+        return true;
+    }
+    learn->next_again++;
+    return false;
+}
+
+void worker_learn_ask_again(struct worker *worker)
+{
+    struct worker_neighbors_rules rules = find_rules(worker);
+    struct worker_learn *learn = worker->learn;
+    bool is_changed = false;
+
+    learn->due_again += MIN_OF(learn->neighbors.n_entries,
+                               (size_t)LEARN_AGAIN_PER_S * LEARN_AGAIN_S);
+    while (learn->due_again >= LEARN_AGAIN_S &&
+           learn->neighbors.n_entries > 0) {
+        learn->due_again -= LEARN_AGAIN_S;
+        is_changed |= ask_next(worker, &rules);
+    }
+    if (is_changed) {
+        worker_probe_update(worker);
+        worker_reconcile_soon(worker);
+    }
 }
 
 const struct worker_neighbors *

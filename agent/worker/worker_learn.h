@@ -27,6 +27,10 @@ void worker_learn_follow(struct worker *worker);
 void worker_learn_recover(struct worker *worker, const struct flow *flows,
                           size_t n_flows);
 
+/* Asks the next ones, in turn, whether they are still there; called once a
+ * second.  Who has another MAC now says so, who is gone is forgotten. */
+void worker_learn_ask_again(struct worker *worker);
+
 /* Who is known.  Valid until the next of the above. */
 const struct worker_neighbors *
 worker_learn_neighbors(const struct worker *worker);

@@ -27,6 +27,7 @@ void worker_neighbors_done(struct worker_neighbors *neighbors)
 {
     free(neighbors->entries);
     free(neighbors->port_names);
+    free(neighbors->n_asked);
     *neighbors = (struct worker_neighbors){0};
 }
 
@@ -75,6 +76,7 @@ static int grow(struct worker_neighbors *neighbors)
     size_t capacity = MAX_OF(neighbors->capacity * 2, 16);
     void *entries;
     void *names;
+    uint8_t *n_asked;
 
     entries =
         realloc(neighbors->entries, capacity * sizeof(*neighbors->entries));
@@ -88,6 +90,11 @@ static int grow(struct worker_neighbors *neighbors)
         return -ENOMEM;
     }
     neighbors->port_names = names;
+    n_asked = realloc(neighbors->n_asked, capacity);
+    if (n_asked == NULL) {
+        return -ENOMEM;
+    }
+    neighbors->n_asked = n_asked;
     neighbors->capacity = capacity;
     return 0;
 }
@@ -100,6 +107,8 @@ static void remove_at(struct worker_neighbors *neighbors, size_t index)
             n_after * sizeof(*neighbors->entries));
     memmove(&neighbors->port_names[index], &neighbors->port_names[index + 1],
             n_after * sizeof(*neighbors->port_names));
+    memmove(&neighbors->n_asked[index], &neighbors->n_asked[index + 1],
+            n_after);
     neighbors->n_entries--;
 }
 
@@ -189,6 +198,7 @@ static int put(struct worker_neighbors *neighbors,
 
         if (memcmp(old->mac, entry->mac, sizeof(old->mac)) == 0 &&
             old->ofport == entry->ofport) {
+            neighbors->n_asked[index] = 0;
             return 0;
         }
     } else {
@@ -207,8 +217,11 @@ static int put(struct worker_neighbors *neighbors,
         memmove(
             &neighbors->port_names[index + 1], &neighbors->port_names[index],
             (neighbors->n_entries - index) * sizeof(*neighbors->port_names));
+        memmove(&neighbors->n_asked[index + 1], &neighbors->n_asked[index],
+                neighbors->n_entries - index);
         neighbors->n_entries++;
     }
+    neighbors->n_asked[index] = 0;
     neighbors->entries[index] = *entry;
     memcpy(neighbors->port_names[index], port_name, DESIRED_PORT_SIZE);
     return WORKER_NEIGHBORS_CHANGED;
@@ -376,6 +389,24 @@ bool worker_neighbors_follow(struct worker_neighbors *neighbors,
         i++;
     }
     return is_changed;
+}
+
+bool worker_neighbors_note_asked(struct worker_neighbors *neighbors,
+                                 const struct worker_neighbors_rules *rules,
+                                 size_t index)
+{
+    const char *binding =
+        find_binding(rules, &neighbors->entries[index].address);
+
+    if (neighbors->n_asked[index] < WORKER_NEIGHBORS_ASKED_MAX) {
+        neighbors->n_asked[index]++;
+        return false;
+    }
+    if (binding != NULL && strcmp(binding, neighbors->port_names[index]) == 0) {
+        return false;
+    }
+    remove_at(neighbors, index);
+    return true;
 }
 
 void worker_neighbors_request(const struct address *target,

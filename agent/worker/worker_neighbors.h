@@ -25,6 +25,7 @@
 struct worker_neighbors {
     struct plan_neighbor *entries;         /* owned, sorted by address */
     char (*port_names)[DESIRED_PORT_SIZE]; /* owned, beside the entries */
+    uint8_t *n_asked; /* owned, likewise: since it was heard last */
     size_t n_entries;
     size_t capacity;
 };
@@ -67,6 +68,15 @@ worker_neighbors_recover(struct worker_neighbors *neighbors,
  * True when something changed. */
 bool worker_neighbors_follow(struct worker_neighbors *neighbors,
                              const struct worker_neighbors_rules *rules);
+
+/* Questions in a row after which nobody is believed to have the address. */
+#define WORKER_NEIGHBORS_ASKED_MAX 3
+/* Notes that this one (an index of entries) is asked whether it is still there.
+ * True: it has not answered so often that it is forgotten, and gone from the
+ * list; one that is bound to its port stays, as nobody else may have it. */
+bool worker_neighbors_note_asked(struct worker_neighbors *neighbors,
+                                 const struct worker_neighbors_rules *rules,
+                                 size_t index);
 
 /* The container with this address, NULL: not known, or its port is away. */
 const struct plan_neighbor *

@@ -43,6 +43,8 @@ struct probe_target {
 
 struct worker_probe {
     uv_timer_t timer;
+    uv_timer_t again;             /* who is known is asked again */
+    unsigned n_open;              /* timers that are not closed yet */
     struct probe_target *targets; /* owned, sorted by address */
     size_t n_targets;
     struct probe_target recent[PROBE_RECENT_N]; /* ring of unknown ones */
@@ -75,8 +77,8 @@ static bool find_sender(const struct worker *worker, struct address *ret_sender,
     return false;
 }
 
-static void ask(struct worker *worker, const struct address *address,
-                uint32_t ofport)
+bool worker_probe_ask(struct worker *worker, const struct address *address,
+                      uint32_t ofport)
 {
     struct ofconn *ofconn = worker_switch_ofconn(worker);
     uint8_t frame[WORKER_ARP_SIZE];
@@ -85,12 +87,14 @@ static void ask(struct worker *worker, const struct address *address,
 
     if (ofconn == NULL || worker->observe ||
         !find_sender(worker, &sender, mac)) {
-        return;
+        return false;
     }
     worker_neighbors_request(address, &sender, mac, frame);
     if (ofconn_packet_out(ofconn, ofport, frame, sizeof(frame)) != 0) {
         log_debug("an ARP request could not be sent");
+        return false;
     }
+    return true;
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -127,7 +131,7 @@ static void ask_all(struct worker *worker, const struct address *address,
 
         if (port->ofport != 0 && port->ofport != except &&
             strcmp(port->name, worker->policy.tunnel_device) != 0) {
-            ask(worker, address, port->ofport);
+            (void)worker_probe_ask(worker, address, port->ofport);
             n_asked++;
         }
     }
@@ -146,7 +150,7 @@ static void on_timer(uv_timer_t *timer)
             continue;
         }
         if (target->ofport != 0) {
-            ask(worker, &target->address, target->ofport);
+            (void)worker_probe_ask(worker, &target->address, target->ofport);
         }
         if (target->is_seen_nowhere && target->n_sent < PROBE_FAST_N) {
             ask_all(worker, &target->address, target->ofport);
@@ -274,28 +278,45 @@ void worker_probe_unknown(struct worker *worker, uint32_t in_port,
     ask_all(worker, &to, in_port);
 }
 
+static void on_again(uv_timer_t *timer)
+{
+    worker_learn_ask_again(timer->data);
+}
+
 int worker_probe_new(struct worker *worker)
 {
-    worker->probe = calloc(1, sizeof(*worker->probe));
-    if (worker->probe == NULL) {
+    struct worker_probe *probe = calloc(1, sizeof(*probe));
+
+    if (probe == NULL) {
         return -ENOMEM;
     }
-    worker->probe->timer.data = worker;
-    return uv_timer_init(&worker->loop, &worker->probe->timer);
+    worker->probe = probe;
+    probe->timer.data = worker;
+    probe->again.data = worker;
+    probe->n_open = 2;
+    /* None of these can fail. */
+    (void)uv_timer_init(&worker->loop, &probe->timer);
+    (void)uv_timer_init(&worker->loop, &probe->again);
+    (void)uv_timer_start(&probe->again, on_again, 1000, 1000);
+    return 0;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct worker *worker = handle->data;
 
-    free(worker->probe->targets);
-    free(worker->probe);
-    worker->probe = NULL;
+    worker->probe->n_open--;
+    if (worker->probe->n_open == 0) {
+        free(worker->probe->targets);
+        free(worker->probe);
+        worker->probe = NULL;
+    }
 }
 
 void worker_probe_free(struct worker *worker)
 {
     if (worker->probe != NULL) {
         uv_close((uv_handle_t *)&worker->probe->timer, on_closed);
+        uv_close((uv_handle_t *)&worker->probe->again, on_closed);
     }
 }

@@ -202,3 +202,24 @@ def test_containers_with_a_larger_mtu(lab):
     finally:
         for place in ("host1/client", "host2/redis"):
             lab.sh(place, "ip", "link", "set", "eth0", "mtu", "1370")
+
+
+def test_container_with_another_mac(lab):
+    """It says nothing itself, as one whose interface was made anew: it is asked,
+    and found under its new one; so is one that moved to another port."""
+    address = lab.container("host2", "mover", 150)
+    lab.container("host1", "client", 101)
+
+    def answers():
+        return lab.sh("host1/client", "ping", "-c1", "-W1", address, check=False).status == 0
+
+    lab.until(answers)
+    lab.sh("host2/mover", "sh", "-c", "ip link set eth0 down && ip link set eth0 address 02:00:00:00:77:01 && "
+           "ip link set eth0 up && ip route replace default via 10.0.2.1")
+    assert not answers()
+    lab.until(answers, 60)
+    # The same address behind another port; the old one is mute.
+    lab("container", "host2", "other", 151)
+    lab.sh("host2/mover", "ip", "address", "del", address + "/24", "dev", "eth0")
+    lab.sh("host2/other", "ip", "address", "add", address + "/24", "dev", "eth0")
+    lab.until(answers, 90)

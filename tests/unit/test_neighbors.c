@@ -101,6 +101,56 @@ static void test_learns_and_follows_the_newest(void **state)
     teardown(&world);
 }
 
+/* Asks for the entry of an address; whether it was forgotten. */
+static bool ask_for(struct world *world, struct address address)
+{
+    for (size_t i = 0; i < world->neighbors.n_entries; i++) {
+        if (address_equal(&world->neighbors.entries[i].address, &address)) {
+            return worker_neighbors_note_asked(&world->neighbors, &world->rules,
+                                               i);
+        }
+    }
+    fail_msg("it is not known");
+    return false;
+}
+
+/* Who does not answer is forgotten, but not who is bound to its port; any word
+ * of it counts. */
+static void test_the_silent_are_forgotten(void **state)
+{
+    struct address silent = ip(10, 0, 1, 200);
+    struct address bound = ip(10, 0, 1, 201);
+    struct address heard = ip(10, 0, 1, 202);
+    struct world world;
+
+    (void)state;
+    setup(&world);
+    bind_to(&world, bound, "veth201");
+    /* Learned in another order than they are kept in. */
+    assert_int_equal(learn(&world, 5, heard, mac_b), 1);
+    assert_int_equal(learn(&world, 6, bound, mac_a), 1);
+    assert_int_equal(learn(&world, 5, silent, mac_a), 1);
+    for (int i = 0; i < WORKER_NEIGHBORS_ASKED_MAX; i++) {
+        assert_false(ask_for(&world, silent));
+        assert_false(ask_for(&world, bound));
+        assert_false(ask_for(&world, heard));
+    }
+    assert_int_equal(learn(&world, 5, heard, mac_b), 0);
+    assert_true(ask_for(&world, silent));
+    assert_null(find(&world, silent));
+    assert_false(ask_for(&world, bound));
+    assert_false(ask_for(&world, bound));
+    assert_non_null(find(&world, bound));
+    assert_false(ask_for(&world, heard));
+    /* One that comes later is asked as often. */
+    assert_int_equal(learn(&world, 5, silent, mac_a), 1);
+    for (int i = 0; i < WORKER_NEIGHBORS_ASKED_MAX; i++) {
+        assert_false(ask_for(&world, silent));
+    }
+    assert_true(ask_for(&world, silent));
+    teardown(&world);
+}
+
 static void test_believes_no_nonsense(void **state)
 {
     static const uint8_t group_mac[6] = {3, 0, 0, 0, 0, 1};
@@ -319,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_learns_and_follows_the_newest),
+        cmocka_unit_test(test_the_silent_are_forgotten),
         cmocka_unit_test(test_believes_no_nonsense),
         cmocka_unit_test(test_proved_bindings_hold),
         cmocka_unit_test(test_wrong_bindings_do_not),
