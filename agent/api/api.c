@@ -44,6 +44,7 @@ static const struct http_route api_routes[] = {
     {HTTP_VERB_POST, true, API "certificates", api_certificate_post},
     {HTTP_VERB_GET, false, API "certificates/:name", api_certificate_get},
     {HTTP_VERB_GET, false, API "charter", api_charter_get},
+    {HTTP_VERB_GET, false, API "policy/check", api_policy_get},
     {HTTP_VERB_POST, true, API "leave", api_leave_post},
     {HTTP_VERB_POST, true, API "cluster/freeze", api_freeze_post},
     {HTTP_VERB_POST, true, API "cluster/release", api_release_post},

@@ -4,6 +4,7 @@
 #include "agent/api/api_internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,19 +187,30 @@ static bool is_better(const struct node_member *member,
     return member->certificate->not_after_s > best->certificate->not_after_s;
 }
 
-static bool find(const struct core *core, const char *name,
-                 struct node_member *ret)
+bool api_certificate_find(const struct core *core, const char *text,
+                          struct node_member *ret)
 {
     struct node_member member;
-    bool is_found = false;
     uint8_t key[32];
+    char id[17];
+    bool is_found = false;
+    bool is_id = false;
 
-    if (text_to_bytes(name, strlen(name), key, sizeof(key)) == 0) {
+    if (text_to_bytes(text, strlen(text), key, sizeof(key)) == 0) {
         return node_member_find(core->node, key, ret);
     }
     for (size_t at = 0; node_member_next(core->node, &at, &member);) {
-        if (catalog_name_compare(member.certificate->name, name) == 0 &&
-            (!is_found || is_better(&member, ret))) {
+        bool is_named =
+            catalog_name_compare(member.certificate->name, text) == 0;
+
+        (void)snprintf(id, sizeof(id), "%016" PRIx64, member.id);
+        /* Whoever gives an id means it, whatever others are called. */
+        if (strcmp(id, text) == 0) {
+            is_id = true;
+            is_found = true;
+            *ret = member;
+        } else if (is_named && !is_id &&
+                   (!is_found || is_better(&member, ret))) {
             *ret = member;
             is_found = true;
         }
@@ -212,7 +224,7 @@ void api_certificate_get(struct http_exchange *exchange, void *data)
     const char *name = http_exchange_request(exchange)->segments[3];
     struct node_member member;
 
-    if (!find(core, name, &member)) {
+    if (!api_certificate_find(core, name, &member)) {
         api_node_not_found(exchange, core, name);
         return;
     }

@@ -11,10 +11,8 @@
 /* The newest revocation of a key. */
 struct found {
     const uint8_t *key;
+    struct record *record;
     bool is_found;
-    uint64_t hlc;
-    uint8_t writer[32];
-    char reason[BODY_NAME_SIZE];
 };
 
 static int look_at(const struct record *record, void *data)
@@ -24,33 +22,39 @@ static int look_at(const struct record *record, void *data)
 
     if (memcmp(record->key, found->key, 32) == 0 &&
         body_get_revocation(record, &body) == 0 && !body.is_lifted &&
-        (!found->is_found || record->hlc > found->hlc)) {
+        (!found->is_found || record->hlc > found->record->hlc)) {
         found->is_found = true;
-        found->hlc = record->hlc;
-        memcpy(found->writer, record->writer, 32);
-        memcpy(found->reason, body.reason, sizeof(found->reason));
+        *found->record = *record;
     }
     return 0;
+}
+
+bool api_denial_revocation(const struct core *core, const uint8_t key[32],
+                           struct record *ret)
+{
+    struct found found = {.key = key, .record = ret};
+
+    /* Without memory the reason is not told. */
+    (void)node_records_each(core->node, RECORD_REVOCATION, look_at, &found);
+    return found.is_found;
 }
 
 static void revoked_text(const struct core *core, const uint8_t key[32],
                          char text[API_DENIAL_SIZE])
 {
-    struct found found = {.key = key};
+    struct body_revocation body;
+    struct record record;
     char who[BODY_NAME_SIZE];
 
-    /* Without memory the reason is not told. */
-    (void)node_records_each(core->node, RECORD_REVOCATION, look_at, &found);
-    if (!found.is_found) {
+    if (!api_denial_revocation(core, key, &record) ||
+        body_get_revocation(&record, &body) != 0) {
         (void)snprintf(text, API_DENIAL_SIZE, "revoked");
-    } else if (node_is_root(core->node, found.writer)) {
-        (void)snprintf(text, API_DENIAL_SIZE, "revoked by a root%s%s",
-                       found.reason[0] != '\0' ? ": " : "", found.reason);
-    } else {
-        api_node_name(core, found.writer, who);
-        (void)snprintf(text, API_DENIAL_SIZE, "revoked by %s%s%s", who,
-                       found.reason[0] != '\0' ? ": " : "", found.reason);
+        return;
     }
+    api_node_name(core, record.writer, who);
+    (void)snprintf(text, API_DENIAL_SIZE, "revoked by %s%s%s",
+                   node_is_root(core->node, record.writer) ? "a root" : who,
+                   body.reason[0] != '\0' ? ": " : "", body.reason);
 }
 
 static void clash_text(const struct core *core,

@@ -86,6 +86,14 @@ const char *api_denial_text(const struct core *core,
                             char text[API_DENIAL_SIZE]);
 json_t *api_denial_json(const struct core *core,
                         const struct node_member *member);
+/* The newest revocation of the key that nobody lifted; false: there is none.
+ * Valid until the next call on the node, as with all records. */
+bool api_denial_revocation(const struct core *core, const uint8_t key[32],
+                           struct record *ret);
+/* The certified one of this name, id of 16 digits or key of 64; of several of a
+ * name the one that is in force, else the one that ends last. */
+bool api_certificate_find(const struct core *core, const char *text,
+                          struct node_member *ret);
 
 /* What a member is called: its state, or "not-heard" when it is alive by the
  * store alone and has not spoken to this node since it started. */
@@ -141,6 +149,9 @@ void api_token_problems(const struct core *core, api_problem_fn add,
                         void *data);
 
 json_t *api_json_prefixes(const struct prefix *prefixes, size_t n);
+/* Who wrote what about whom, and when; a new reference. */
+json_t *api_json_record_head(const struct core *core,
+                             const struct record *record);
 /* The bytes of one that is no manifest. */
 json_t *api_json_record(const struct record *record);
 /* Answers 404 and names the nearest node there is. */
@@ -154,6 +165,7 @@ _must_check_ int api_charter_rivals(const struct core *core, char *text,
 /* Handlers. */
 void api_certificates_get(struct http_exchange *exchange, void *data);
 void api_certificate_get(struct http_exchange *exchange, void *data);
+void api_policy_get(struct http_exchange *exchange, void *data);
 void api_charter_get(struct http_exchange *exchange, void *data);
 void api_status_get(struct http_exchange *exchange, void *data);
 void api_health_get(struct http_exchange *exchange, void *data);

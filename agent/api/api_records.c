@@ -51,7 +51,8 @@ static void writer_name(const struct core *core, const uint8_t key[32],
     }
 }
 
-static json_t *record_json(const struct core *core, const struct record *record)
+json_t *api_json_record_head(const struct core *core,
+                             const struct record *record)
 {
     uint8_t id[RECORD_ID_SIZE];
     char writer[BODY_NAME_SIZE];
@@ -77,7 +78,8 @@ static int add_record(const struct record *record, void *data)
 {
     struct list_job *job = data;
 
-    return json_array_append_new(job->list, record_json(job->core, record));
+    return json_array_append_new(job->list,
+                                 api_json_record_head(job->core, record));
 }
 
 /* The kind of the query, 0 for all; false and answered when there is none. */
@@ -141,8 +143,8 @@ static int add_evidence(const struct record *record, void *data)
                   api_json_id(record->serial), "epoch",
                   (json_int_t)record->order.epoch, "seq",
                   (json_int_t)record->order.seq, "records",
-                  record_json(job->core, &first),
-                  record_json(job->core, &second)));
+                  api_json_record_head(job->core, &first),
+                  api_json_record_head(job->core, &second)));
 }
 
 void api_evidence_get(struct http_exchange *exchange, void *data)
@@ -247,7 +249,7 @@ static bool verify_next(struct verify_job *job)
     if (fault == NULL) {
         job->n_valid++;
     } else {
-        json_t *entry = record_json(job->core, &record);
+        json_t *entry = api_json_record_head(job->core, &record);
 
         json_build_set(&entry, "fault", json_string(fault));
         json_build_append(&job->invalid, entry);

@@ -83,6 +83,14 @@ static const struct args_option cert_options[] = {
      0},
     {0}};
 
+static const struct args_option policy_options[] = {
+    {"--node", "NODE", "of which node (needed)", 0},
+    {"--function", "F", "may it offer this function?", 0},
+    {"--address", "A", "may an instance of it be at this address?", 0},
+    {"--subnet", "S", "may its containers be in this subnet?", 0},
+    {"--intent", "SCOPE", "is this in its intent scope?", 0},
+    {0}};
+
 static const struct args_option renew_options[] = {
     {"--until", "TIME|D", "its end, as 2027-03-01 or 30d; a year from now", 0},
     {0}};
@@ -111,6 +119,7 @@ RUN(flow_ls)
 RUN(flow_diff)
 RUN(port_ls)
 RUN(cert_show)
+RUN(policy_check)
 RUN(record_ls)
 RUN(record_submit)
 RUN(record_verify)
@@ -160,7 +169,7 @@ static const struct program_command commands[] = {
     {"port ls", NULL, "the ports of the bridge", NULL, NULL, 0, 0, run_port_ls},
     {"cert show", "[NODE] [--raw FILE]",
      "who is certified, for what, by whom, until when",
-     "NODE is a name, or a key of 64 digits.", cert_options, 0, 1,
+     "NODE is a name, an id of 16 digits or a key of 64.", cert_options, 0, 1,
      run_cert_show},
     {"cert issue", "REQUEST ANSWER [...]",
      "certify a host that cannot reach this one",
@@ -168,6 +177,14 @@ static const struct program_command commands[] = {
      "file\n"
      "for `agent join --answer`.  For issuers.",
      issue_options, 2, 2, run_cert_issue},
+    {"policy check", "--node NODE [--function F] [--address A] [...]",
+     "what a node may do, and which record says so",
+     "NODE is a name, an id of 16 digits or a key of 64.  Ends 0 when all "
+     "that\n"
+     "is asked is allowed, 5 when something is denied, 4 when there is no "
+     "such\n"
+     "node.",
+     policy_options, 0, 0, run_policy_check},
     {"record ls", "[--kind K]", "the signed records this node holds", NULL,
      record_options, 0, 0, run_record_ls},
     {"record evidence", NULL, "pairs of records that contradict each other",

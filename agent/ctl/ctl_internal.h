@@ -97,6 +97,7 @@ int ctl_flow_ls(struct ctl *ctl);
 int ctl_flow_diff(struct ctl *ctl);
 int ctl_port_ls(struct ctl *ctl);
 int ctl_cert_show(struct ctl *ctl);
+int ctl_policy_check(struct ctl *ctl);
 int ctl_record_ls(struct ctl *ctl);
 int ctl_record_submit(struct ctl *ctl);
 int ctl_record_verify(struct ctl *ctl);

@@ -116,6 +116,11 @@ bool prefix_is_host(const struct prefix *prefix, const struct address *address)
            (address->family != 4 || !host_bits_all(address, prefix->len, true));
 }
 
+bool prefix_inside(const struct prefix *inner, const struct prefix *outer)
+{
+    return inner->len >= outer->len && prefix_contains(outer, &inner->address);
+}
+
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 {
     return a->len <= b->len ? prefix_contains(a, &b->address)

@@ -81,6 +81,8 @@ bool prefix_contains(const struct prefix *prefix,
  * section 3.2.1.3), nor the routers' anycast address (RFC 4291 section 2.6.1).
  * Prefixes of at most two addresses have none of them (RFC 3021, RFC 6164). */
 bool prefix_is_host(const struct prefix *prefix, const struct address *address);
+/* Whether all of `inner` is in `outer`; of equal ones too. */
+bool prefix_inside(const struct prefix *inner, const struct prefix *outer);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
 /* Packed forms, see the head of this file.  Unpack returns 0 or -EINVAL

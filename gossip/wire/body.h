@@ -409,6 +409,10 @@ bool body_certificate_is_renewal(const struct body_certificate *cert,
  * canonical form. */
 bool body_certificate_allows_function(const struct body_certificate *cert,
                                       const char *name);
+/* That pattern, borrowed; the full name before all others, else the first.
+ * NULL: none does. */
+const char *body_certificate_pattern(const struct body_certificate *cert,
+                                     const char *name);
 /* Whether the address lies inside one of the certificate's subnets or is one
  * of its mesh addresses. */
 bool body_certificate_allows_address(const struct body_certificate *cert,

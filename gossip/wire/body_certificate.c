@@ -174,27 +174,47 @@ bool body_certificate_is_renewal(const struct body_certificate *cert,
            a_size == b_size && memcmp(a, b, a_size) == 0;
 }
 
+/* Patterns are compared as names are: `vector_*` allows `vector-db`. */
+static bool pattern_allows(const char *pattern, const char *name)
+{
+    size_t len = strlen(pattern);
+    size_t at = 0;
+
+    while (at < len && body_name_fold(pattern[at]) == name[at] &&
+           name[at] != '\0') {
+        at++;
+    }
+    if (at == len && name[at] == '\0') {
+        return true;
+    }
+    return len > 0 && at == len - 1 && pattern[at] == '*';
+}
+
+const char *body_certificate_pattern(const struct body_certificate *cert,
+                                     const char *name)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < cert->n_functions; i++) {
+        const char *pattern = cert->functions[i];
+
+        if (!pattern_allows(pattern, name)) {
+            continue;
+        }
+        if (strchr(pattern, '*') == NULL) {
+            return pattern;
+        }
+        if (found == NULL) {
+            found = pattern;
+        }
+    }
+    return found;
+}
+
 bool body_certificate_allows_function(const struct body_certificate *cert,
                                       const char *name)
 {
-    for (size_t i = 0; i < cert->n_functions; i++) {
-        const char *pattern = cert->functions[i];
-        size_t len = strlen(pattern);
-        size_t at = 0;
-
-        /* Patterns are compared as names are: `vector_*` allows `vector-db`. */
-        while (at < len && body_name_fold(pattern[at]) == name[at] &&
-               name[at] != '\0') {
-            at++;
-        }
-        if (at == len && name[at] == '\0') {
-            return true;
-        }
-        if (len > 0 && at == len - 1 && pattern[at] == '*') {
-            return true;
-        }
-    }
-    return false;
+    return body_certificate_pattern(cert, name) != NULL;
 }
 
 bool body_certificate_allows_address(const struct body_certificate *cert,

@@ -55,12 +55,6 @@ static bool apart(const struct prefix *a, size_t n_a, const struct prefix *b,
     return true;
 }
 
-static bool prefix_inside(const struct prefix *inner,
-                          const struct prefix *outer)
-{
-    return inner->len >= outer->len && prefix_contains(outer, &inner->address);
-}
-
 static bool inside_one(const struct prefix *inner, const struct prefix *outer,
                        size_t n_outer)
 {

@@ -269,6 +269,37 @@ def test_admission(nodes, tmp_path):
     assert "there is no node" in nodes[1].ctl("cert", "show", "nobody", status=4).err
 
 
+def test_policy(nodes):
+    """What a node may do is what it can register, and says who decides."""
+    ask = ["policy", "check", "--node"]
+    nodes[1].ctl("service", "register", "asked", "--port", "1", "--address", "10.0.2.1")
+    Lab.until(lambda: nodes[0].json("policy-check", *ask, "host1", "--function", "asked")
+              ["checks"][0]["service"]["ground"] == "claimed")
+    answer = nodes[0].json("policy-check", *ask, "host1", "--function", "Asked", "--address", "10.0.1.1",
+                           "--subnet", "10.0.1.0/25")
+    assert answer["allowed"] and [one["allowed"] for one in answer["checks"]] == [True] * 3, answer
+    service = answer["checks"][0]["service"]
+    assert service["record"]["writer"] == "host1" and service["others"] == 1, service
+    assert service["address"] in nodes[0].ctl("resolve", "asked").out
+    nodes[1].ctl("service", "deregister", "asked")
+    answer = nodes[0].json("policy-check", *ask, "HOST2", "--address", "10.0.1.1", status=5)
+    check_one = answer["checks"][0]
+    assert check_one["reason"] == "outside-certificate" and check_one["record"]["kind"] == "certificate", answer
+    nodes[1].ctl("service", "register", "no", "--port", "1", "--address", "10.0.1.1", status=2)
+    answer = nodes[1].json("policy-check", *ask, "host2", "--subnet", "8.8.8.0/24", "--intent", "x", status=5)
+    assert [one["reason"] for one in answer["checks"]] == ["outside-charter", "no-scope"], answer
+    assert answer["checks"][0]["record"]["kind"] == "charter", answer
+    host2 = nodes[0].json("members", "members")["members"][1]
+    assert host2["name"] == "host2" and host2["key"] == answer["key"]
+    out = nodes[1].ctl(*ask, host2["id"], "--function", "a").out.splitlines()
+    assert out[0].split() == ["ANSWER", "ASKED", "DECIDED-BY", "WHY"], out
+    assert out[1].startswith("allowed  function a  certificate host2 by host1  the pattern *"), out
+    assert "there is no node" in nodes[0].ctl(*ask, "nobody", "--function", "a", status=4).err
+    assert "nothing is asked" in nodes[0].ctl(*ask, "host1", status=2).err
+    wrong = nodes[0].ctl(*ask, "host1", "--subnet", "10.0.1.1/24", status=2).err
+    assert "10.0.1.1/24 is no subnet" in wrong and "as 10.0.3.0/24" in wrong, wrong
+
+
 def test_records(nodes):
     nodes[0].ctl("service", "register", "gone", "--port", "1", "--address", "10.0.1.1")
     nodes[0].ctl("service", "deregister", "gone")

@@ -281,6 +281,23 @@ void fake_node_evidence(struct node *node, uint8_t number)
     free(bytes);
 }
 
+void fake_node_revoke(struct node *node, uint8_t number, uint8_t subject,
+                      const char *reason)
+{
+    struct body_revocation revocation = {.serial = 0};
+    uint8_t body[LIMIT_RECORD_SIZE];
+    char key[33] = "";
+    size_t size = 0;
+    int error;
+
+    memset(key, subject, 32); /* no byte of it is 0 */
+    (void)snprintf(revocation.reason, sizeof(revocation.reason), "%s", reason);
+    error = body_put_revocation(&revocation, body, sizeof(body), &size);
+    assert(error == 0);
+    (void)error;
+    fake_put(node, number, RECORD_REVOCATION, key, body, size, false);
+}
+
 void fake_node_claim(struct node *node, uint8_t number,
                      const struct body_function *claim)
 {

@@ -51,6 +51,9 @@ void fake_node_hold(struct node *node, bool is_held);
 void fake_node_charter(struct node *node, const uint8_t *bytes, size_t size);
 /* Two records of a member under one number. */
 void fake_node_evidence(struct node *node, uint8_t number);
+/* The revocation of a member's key by another. */
+void fake_node_revoke(struct node *node, uint8_t number, uint8_t subject,
+                      const char *reason);
 /* A function record of a member; address NULL: hashed. */
 void fake_node_function(struct node *node, uint8_t number, const char *name,
                         const char *address);

@@ -292,6 +292,31 @@ static void put_services(struct node *node)
     fake_node_function(node, 1, "empty", NULL);
 }
 
+/* Functions with an address each of another right, for policy/check. */
+static void put_rights(void)
+{
+    struct body_function claim = {.name = "claimed", .is_claim = true};
+    struct body_service service = fake_service("solo", "10.0.2.9", 80);
+    struct node_member host2;
+    uint8_t key[32];
+    struct address address;
+    char text[ADDRESS_TEXT_SIZE];
+
+    memset(key, 2, sizeof(key));
+    assert_true(node_member_find(core.node, key, &host2));
+    (void)snprintf(fake_node_certificate(&host2)->functions[1], BODY_NAME_SIZE,
+                   "Solo");
+    fake_node_certificate(&host2)->n_functions = 2;
+    fake_node_service(core.node, 2, &service);
+    catalog_slot_address(core.catalog, claim.name, 0, &claim.address);
+    fake_node_claim(core.node, 1, &claim);
+    service = fake_service("claimed", "10.0.2.10", 80);
+    fake_node_service(core.node, 2, &service);
+    fake_node_function(core.node, 1, "declared", "100.80.0.9");
+    catalog_slot_address(core.catalog, "wanted", 0, &address);
+    fake_node_function(core.node, 1, "squatter", address_text(&address, text));
+}
+
 /* A member that left, with a certificate until then. */
 static void put_former(uint8_t number, const char *name, uint64_t not_after_s)
 {
@@ -353,12 +378,14 @@ static int setup(void **state)
         third = i == 3 ? member : third;
     }
     put_charter(0);
+    fake_node_revoke(core.node, 2, 3, "stolen");
     put_former(5, "Host2", 10);
     put_former(6, "gone", 10);
     put_former(7, "gone", 30);
     put_former(8, "gone", 20);
     put_services(core.node);
     assert_int_equal(catalog_new(cluster, &range, &core.catalog), 0);
+    put_rights();
     assert_int_equal(catalog_rebuild(core.catalog, core.node), 0);
     assert_int_equal(events_new(&core.events), 0);
     events_publish(core.events, "member", "{\"name\":\"host2\"}");
@@ -736,6 +763,255 @@ static void test_certificate_of(void **state)
     assert_non_null(strstr(answer, "did you mean"));
 }
 
+/* --- What a node may do. ---------------------------------------------------
+ */
+
+#define POLICY "/api/v1/policy/check?node="
+
+/* The first thing that is said of what is asked, borrowed from `root`. */
+static const json_t *check_of(const json_t *root)
+{
+    return json_array_get(json_object_get(root, "checks"), 0);
+}
+
+/* "kind key" is how the one that decides begins; NULL: there is none. */
+static void check_record(const json_t *record, const char *begin)
+{
+    char text[160];
+
+    if (begin == NULL) {
+        assert_true(json_is_null(record));
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%s %s", member_text(record, "kind"),
+                   member_text(record, "key"));
+    assert_memory_equal(text, begin, strlen(begin));
+}
+
+/* What is asked is answered so, by such a record, in words that contain this;
+ * `record` NULL: by none. */
+static void assert_policy(const char *query, bool is_allowed,
+                          const char *reason, const char *record,
+                          const char *text)
+{
+    char target[512];
+    json_auto_t *root = NULL;
+    const json_t *check;
+
+    (void)snprintf(target, sizeof(target), POLICY "%s", query);
+    root = ask_json(target);
+    check = check_of(root);
+    assert_non_null(check);
+    assert_string_equal(member_text(check, "reason"), reason);
+    assert_int_equal(json_is_true(json_object_get(check, "allowed")),
+                     is_allowed);
+    assert_int_equal(json_is_true(json_object_get(root, "allowed")),
+                     is_allowed);
+    check_record(json_object_get(check, "record"), record);
+    if (strstr(member_text(check, "text"), text) == NULL) {
+        fail_msg("%s: %s", query, member_text(check, "text"));
+    }
+}
+
+/* Whatever is asked of a node of which nothing counts is denied, by the record
+ * that took it out. */
+static void test_policy_out(void **state)
+{
+    static const char query[] = "host3&function=redis";
+    struct body_certificate *certificate = fake_node_certificate(third);
+    uint8_t issuer[32];
+
+    (void)state;
+    assert_policy(query, true, "pattern", "certificate host3", "* of its");
+    third->denial = NODE_DENIAL_REVOKED;
+    assert_policy(query, false, "revoked", "revocation host3",
+                  "host3 is out: revoked by host2: stolen");
+    assert_policy("host3&intent=x", false, "revoked", "revocation host3", "");
+    assert_policy("host3&address=10.0.3.1", false, "revoked",
+                  "revocation host3", "");
+    assert_policy("host3&subnet=10.0.3.0/24", false, "revoked",
+                  "revocation host3", "");
+    third->denial = NODE_DENIAL_RANGE;
+    assert_policy(query, false, "range", "charter ", "outside the charter");
+    third->denial = NODE_DENIAL_CLASH;
+    third->clash = NODE_CLASH_NAME;
+    memset(third->winner, 2, sizeof(third->winner));
+    assert_policy(query, false, node_denial_name(NODE_DENIAL_CLASH),
+                  "certificate host2", "has its name");
+    third->denial = NODE_DENIAL_ISSUER;
+    memset(issuer, 2, sizeof(issuer));
+    fake_node_set_issuer(core.node, issuer);
+    assert_policy(query, false, node_denial_name(NODE_DENIAL_ISSUER),
+                  "certificate host3", "no issuer any more");
+    memset(issuer, 3, sizeof(issuer)); /* whose key is revoked */
+    fake_node_set_issuer(core.node, issuer);
+    assert_policy(query, false, node_denial_name(NODE_DENIAL_ISSUER),
+                  "revocation host3", "no issuer any more");
+    memset(issuer, 1, sizeof(issuer));
+    fake_node_set_issuer(core.node, issuer);
+    third->denial = NODE_DENIAL_NONE;
+    third->is_frozen = true;
+    assert_policy(query, false, "frozen", NULL, "two records");
+    third->is_frozen = false;
+    third->state = NODE_MEMBER_LEFT;
+    assert_policy(query, false, "left", NULL, "host3 left");
+    third->state = NODE_MEMBER_ALIVE;
+    certificate->not_after_s = 20;
+    assert_policy(query, false, "expired", "certificate host3", "has ended");
+    certificate->not_after_s = END_S;
+    assert_policy(query, true, "pattern", "certificate host3", "");
+}
+
+/* The full name before a pattern, and what else there is. */
+static void test_policy_function(void **state)
+{
+    struct body_certificate *certificate = fake_node_certificate(third);
+    struct body_certificate before = *certificate;
+    json_auto_t *root = NULL;
+
+    (void)state;
+    (void)strcpy(certificate->functions[0], "web-*");
+    (void)strcpy(certificate->functions[1], "Vector_DB");
+    (void)strcpy(certificate->functions[2], "vector-*");
+    certificate->n_functions = 3;
+    assert_policy("host3&function=vector-db", true, "name", "certificate host3",
+                  "names Vector_DB in full");
+    assert_policy("host3&function=web_a", true, "pattern", "certificate host3",
+                  "the pattern web-*");
+    assert_policy("host3&function=redis", false, "no-pattern",
+                  "certificate host3", "only: web-*, Vector_DB, vector-* (");
+    root = ask_json(POLICY "host3&function=redis");
+    assert_true(json_is_null(json_object_get(check_of(root), "service")));
+    certificate->n_functions = 0;
+    assert_policy("host3&function=redis", false, "no-pattern",
+                  "certificate host3", "only: none");
+    *certificate = before;
+}
+
+static void assert_service(const char *query, const char *ground,
+                           const char *record, json_int_t n_others,
+                           const char *taken_by, const char *text)
+{
+    char target[512];
+    json_auto_t *root = NULL;
+    const json_t *service;
+
+    (void)snprintf(target, sizeof(target), POLICY "%s", query);
+    root = ask_json(target);
+    service = json_object_get(check_of(root), "service");
+    assert_string_equal(member_text(service, "ground"), ground);
+    check_record(json_object_get(service, "record"), record);
+    assert_int_equal(json_integer_value(json_object_get(service, "others")),
+                     n_others);
+    if (taken_by == NULL) {
+        assert_true(json_is_null(json_object_get(service, "first_taken_by")));
+    } else {
+        assert_string_equal(member_text(service, "first_taken_by"), taken_by);
+    }
+    if (strstr(member_text(service, "text"), text) == NULL) {
+        fail_msg("%s: %s", query, member_text(service, "text"));
+    }
+}
+
+/* Whose address it is, by what, and with whom it would be shared. */
+static void test_policy_service(void **state)
+{
+    (void)state;
+    assert_service("host3&function=redis", "pattern", NULL, 2, NULL,
+                   "an instance of host3 shares it with 2 of other nodes");
+    assert_service("host3&function=solo", "name", NULL, 1, NULL,
+                   "certified for it in full");
+    assert_service("host2&function=solo", "name", NULL, 0, NULL,
+                   "no other node has an instance");
+    assert_service("host3&function=CLAIMED", "claimed", "function claimed", 1,
+                   NULL, "claimed by host1; an instance of host3 shares");
+    assert_service("host3&function=declared", "declared", "function declared",
+                   0, NULL, "100.80.0.9 is declared by host1");
+    assert_service("host3&function=wanted", "free", NULL, 0, "squatter",
+                   "the first of its name is squatter's");
+    assert_service("host3&function=unheard-of", "free", NULL, 0, NULL,
+                   "is free");
+}
+
+static void test_policy_address(void **state)
+{
+    struct body_certificate *certificate = fake_node_certificate(third);
+
+    (void)state;
+    assert_policy("host3&address=10.0.3.7", true, "subnet", "certificate host3",
+                  "inside 10.0.3.0/24");
+    assert_policy("host3&address=100.104.70.3", true, "mesh",
+                  "certificate host3", "mesh address");
+    assert_policy("host3&address=10.0.3.255", false, "no-host",
+                  "certificate host3", "broadcast");
+    assert_policy("host3&address=10.0.2.7", false, "outside-certificate",
+                  "certificate host3",
+                  "subnets 10.0.3.0/24 and the mesh address 100.104.70.3; "
+                  "10.0.2.0/24 is host2's");
+    assert_policy("host3&address=100.104.70.2", false, "outside-certificate",
+                  "certificate host3", "; 100.104.70.2 is host2's");
+    assert_policy("host3&subnet=10.0.3.128/25", true, "subnet",
+                  "certificate host3", "inside 10.0.3.0/24");
+    assert_policy("host3&subnet=10.0.0.0/16", false, "outside-certificate",
+                  "certificate host3", "the charter allows it");
+    assert_policy("host3&subnet=172.16.0.0/24", false, "outside-charter",
+                  "charter ", "no container range");
+    assert_policy("host3&intent=dns", false, "no-scope", "certificate host3",
+                  "no intent scope at all");
+    (void)strcpy(certificate->scope[0], "dns");
+    certificate->n_scope = 1;
+    assert_policy("host3&intent=dns", true, "scope", "certificate host3", "");
+    assert_policy("host3&intent=dn", false, "no-scope", "certificate host3",
+                  "not in the intent scope");
+    certificate->n_scope = 0;
+}
+
+/* One that is denied denies the whole; the node by name, id and key. */
+static void test_policy_asked(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "host3",
+        "host3&function=",
+        "host3&function=a%20b",
+        "host3&address=10.0.3.0/24",
+        "host3&address=10.0.3.256",
+        "host3&subnet=10.0.3.1/24",
+        "host3&subnet=10.0.3.0",
+        "host3&intent=",
+        "&function=redis",
+    };
+    static char answer[1u << 14];
+    char target[256];
+    json_auto_t *root = ask_json(
+        POLICY "HOST3&intent=x&subnet=10.0.3.0/24&address=10.0.3.1&function=a");
+    const json_t *checks = json_object_get(root, "checks");
+    size_t n_allowed = 0;
+
+    (void)state;
+    assert_int_equal(json_array_size(checks), 4);
+    for (size_t i = 0; i < 4; i++) {
+        n_allowed +=
+            json_is_true(json_object_get(json_array_get(checks, i), "allowed"));
+    }
+    assert_int_equal(n_allowed, 3);
+    assert_false(json_is_true(json_object_get(root, "allowed")));
+    (void)snprintf(target, sizeof(target), "%016llx&function=a",
+                   (unsigned long long)third->id);
+    assert_policy(target, true, "pattern", "certificate host3", "");
+    (void)snprintf(target, sizeof(target), "%s&function=a",
+                   member_text(root, "key"));
+    assert_policy(target, true, "pattern", "certificate host3", "");
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        (void)snprintf(target, sizeof(target), POLICY "%s", wrong[i]);
+        ask(target, answer, sizeof(answer));
+        assert_memory_equal(answer, "HTTP/1.1 400", 12);
+    }
+    ask(POLICY "host9&function=a", answer, sizeof(answer));
+    assert_memory_equal(answer, "HTTP/1.1 404", 12);
+    assert_non_null(strstr(answer, "did you mean"));
+}
+
 static void test_charter(void **state)
 {
     json_auto_t *root = ask_json("/api/v1/charter");
@@ -927,6 +1203,9 @@ static const struct route routes[] = {
     {"/api/v1/certificates", "HTTP/1.1 200", false},
     {"/api/v1/certificates/host2", "HTTP/1.1 200", false},
     {"/api/v1/charter", "HTTP/1.1 200", false},
+    {"/api/v1/policy/check?node=host3&function=claimed&address=10.0.3.1&"
+     "subnet=10.0.3.0/24&intent=x",
+     "HTTP/1.1 200", false},
     {"/api/v1/tokens", "HTTP/1.1 200", false},
     {"/api/v1/events", "HTTP/1.1 200", true},
     {"/api/v1/health", "HTTP/1.1 503", false},
@@ -1002,6 +1281,11 @@ int main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_certificate_of),
+        cmocka_unit_test(test_policy_out),
+        cmocka_unit_test(test_policy_function),
+        cmocka_unit_test(test_policy_service),
+        cmocka_unit_test(test_policy_address),
+        cmocka_unit_test(test_policy_asked),
         cmocka_unit_test(test_charter),
         cmocka_unit_test(test_records_taken),
         cmocka_unit_test(test_records_refused),

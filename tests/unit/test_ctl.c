@@ -194,6 +194,20 @@ static void route_revoke(struct http_exchange *exchange, void *data)
     reply(exchange, 200, "{\"schema\":1,\"revoked\":\"00000000000000ab\"}");
 }
 
+static void route_policy(struct http_exchange *exchange, void *data)
+{
+    (void)data;
+    reply(exchange, 200,
+          "{\"schema\":1,\"node\":\"host2\",\"key\":\"02\",\"allowed\":false,"
+          "\"checks\":[{\"what\":\"function\",\"asked\":\"redis\","
+          "\"allowed\":true,\"reason\":\"name\",\"text\":\"it is named\","
+          "\"record\":{\"kind\":\"certificate\",\"key\":\"host2\","
+          "\"writer\":\"host1\"},\"service\":{\"text\":\"it is shared\"}},"
+          "{\"what\":\"address\",\"asked\":\"10.0.9.1\",\"allowed\":false,"
+          "\"reason\":\"left\",\"text\":\"it left\",\"record\":null,"
+          "\"service\":null}]}");
+}
+
 static void route_never(struct http_exchange *exchange, void *data)
 {
     (void)exchange;
@@ -213,6 +227,7 @@ static const struct http_route routes[] = {
     {HTTP_VERB_GET, false, "/api/v1/records/verify", route_verify},
     {HTTP_VERB_GET, false, "/api/v1/records", route_forbidden},
     {HTTP_VERB_GET, false, "/api/v1/events", route_events},
+    {HTTP_VERB_GET, false, "/api/v1/policy/check", route_policy},
     {HTTP_VERB_GET, false, "/api/v1/status", route_never},
 };
 
@@ -531,6 +546,33 @@ static void test_events(void **state)
 }
 
 /* What answers there does not speak HTTP, or says nothing. */
+static void test_policy(void **state)
+{
+    const struct program_run *run =
+        agentctl("policy check --node host2 --function redis --address "
+                 "10.0.9.1 --subnet 10.0.9.0/24 --intent a&b");
+
+    (void)state;
+    assert_int_equal(run->status, CTL_EXIT_DENIED);
+    assert_string_equal(
+        run->out,
+        "ANSWER   ASKED             DECIDED-BY                  WHY\n"
+        "allowed  function redis    certificate host2 by host1  it is named; "
+        "it is shared\n"
+        "denied   address 10.0.9.1  -                           it left\n");
+    assert_string_equal(last_target,
+                        "/api/v1/policy/check?node=host2&function=redis&"
+                        "address=10.0.9.1&subnet=10.0.9.0%2F24&intent=a%26b");
+    assert_run("policy check --node host2 --function a -o json",
+               CTL_EXIT_DENIED, "\"allowed\": false", "");
+    assert_run("policy check --node host2", CTL_EXIT_USAGE, "",
+               "nothing is asked: give --function, --address, --subnet or "
+               "--intent");
+    assert_run("policy check --function a", CTL_EXIT_USAGE, "",
+               "give --node NODE");
+    assert_run("policy", CTL_EXIT_USAGE, "", "policy check");
+}
+
 static void test_strange_servers(void **state)
 {
     const struct http_fixture *fixture = *state;
@@ -596,6 +638,7 @@ int main(void)
         TEST(test_token),
         TEST(test_tokens),
         TEST(test_events),
+        TEST(test_policy),
         TEST(test_strange_servers),
     };
 
