@@ -66,23 +66,6 @@ static int read_ranges(const struct program_call *call, const char *option,
     return 0;
 }
 
-/* Addresses of functions are hashed into the range. */
-static bool services_usable(const struct join_charter_ranges *ranges)
-{
-    for (size_t i = 0; i < ranges->n_services; i++) {
-        const struct prefix *range = &ranges->services[i];
-
-        if (range->address.family == 4 ? range->len < 8 || range->len > 24
-                                       : range->len < 32 || range->len > 112) {
-            return false;
-        }
-    }
-    return ranges->n_services == 0 ||
-           (ranges->services[0].address.family == 4 &&
-            (ranges->n_services == 1 ||
-             ranges->services[1].address.family == 6));
-}
-
 int commands_run_init(const struct program_call *call)
 {
     _cleanup_(config_free_pointer) struct config *config = NULL;
@@ -109,7 +92,8 @@ int commands_run_init(const struct program_call *call)
         status = read_ranges(call, "--services", LIMIT_CHARTER_SERVICES,
                              ranges.services, &ranges.n_services);
     }
-    if (status == 0 && !services_usable(&ranges)) {
+    if (status == 0 && ranges.n_services > 0 &&
+        !body_charter_services_usable(ranges.services, ranges.n_services)) {
         status =
             program_usage(call, "--services: expected one IPv4 subnet of /8 to "
                                 "/24, such as " JOIN_CHARTER_SERVICES

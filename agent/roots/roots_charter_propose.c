@@ -136,20 +136,6 @@ static int take_threshold(const struct roots *roots,
     return 0;
 }
 
-/* Addresses of functions are hashed into the range. */
-static bool services_usable(const struct body_charter *charter)
-{
-    for (size_t i = 0; i < charter->n_services; i++) {
-        const struct prefix *range = &charter->services[i];
-
-        if (range->address.family == 4 ? range->len < 8 || range->len > 24
-                                       : range->len < 32 || range->len > 112) {
-            return false;
-        }
-    }
-    return charter->n_services > 0 && charter->services[0].address.family == 4;
-}
-
 static int take_options(struct roots *roots, struct body_charter *charter)
 {
     int status = take_ranges(roots, "--containers", LIMIT_CHARTER_RANGES, false,
@@ -176,7 +162,8 @@ static int take_options(struct roots *roots, struct body_charter *charter)
     if (status == 0) {
         status = take_threshold(roots, charter);
     }
-    if (status == 0 && !services_usable(charter)) {
+    if (status == 0 &&
+        !body_charter_services_usable(charter->services, charter->n_services)) {
         status = program_usage(
             roots->call, "--services: expected one IPv4 subnet of /8 to /24, "
                          "and after it at most one IPv6 subnet of /32 to /112");

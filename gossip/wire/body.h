@@ -387,6 +387,9 @@ bool body_charter_allows_subnet(const struct body_charter *charter,
 /* Whether the subnet is one of the ranges that several may share. */
 bool body_charter_is_shared(const struct body_charter *charter,
                             const struct prefix *subnet);
+/* Whether functions can have their addresses in these ranges: an IPv4 one of /8
+ * to /24, and after it at most one of IPv6, /32 to /112. */
+bool body_charter_services_usable(const struct prefix *services, size_t n);
 /* Whether mesh addresses and subnets of the certificate are the cluster's. */
 bool body_charter_allows_certificate(const struct body_charter *charter,
                                      const struct body_certificate *body);

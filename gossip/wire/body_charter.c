@@ -319,3 +319,17 @@ bool body_charter_allows_certificate(const struct body_charter *charter,
     }
     return true;
 }
+
+/* Addresses of functions are hashed into the range. */
+bool body_charter_services_usable(const struct prefix *services, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t len = services[i].len;
+
+        if (i == 0 ? services[i].address.family != 4 || len < 8 || len > 24
+                   : services[i].address.family != 6 || len < 32 || len > 112) {
+            return false;
+        }
+    }
+    return n > 0 && n <= LIMIT_CHARTER_SERVICES;
+}

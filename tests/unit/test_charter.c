@@ -94,6 +94,34 @@ static void test_layout(void **state)
     assert_memory_equal(hash, expected, 32);
 }
 
+static void test_services_usable(void **state)
+{
+    static const struct {
+        struct prefix ranges[2];
+        size_t n;
+        bool is_usable;
+    } cases[] = {
+        {{{{4, {10}}, 8}}, 1, true},
+        {{{{4, {10}}, 24}}, 1, true},
+        {{{{4, {10}}, 7}}, 1, false},
+        {{{{4, {10}}, 25}}, 1, false},
+        {{{{6, {0xfd}}, 64}}, 1, false}, /* IPv4 is first */
+        {{{{4, {10}}, 12}, {{6, {0xfd}}, 32}}, 2, true},
+        {{{{4, {10}}, 12}, {{6, {0xfd}}, 112}}, 2, true},
+        {{{{4, {10}}, 12}, {{6, {0xfd}}, 31}}, 2, false},
+        {{{{4, {10}}, 12}, {{6, {0xfd}}, 113}}, 2, false},
+        {{{{4, {10}}, 12}, {{4, {11}}, 12}}, 2, false},
+        {{{{4, {10}}, 12}}, 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(
+            body_charter_services_usable(cases[i].ranges, cases[i].n),
+            cases[i].is_usable);
+    }
+}
+
 static void test_ranges(void **state)
 {
     struct body_charter c;
@@ -408,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_services_usable),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_record_key),
