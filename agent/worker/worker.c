@@ -19,6 +19,7 @@
 #include "agent/system/privileges.h"
 #include "agent/system/watch.h"
 #include "agent/worker/worker_core.h"
+#include "agent/worker/worker_flush.h"
 #include "agent/worker/worker_hold.h"
 #include "agent/worker/worker_kernel.h"
 #include "agent/worker/worker_learn.h"
@@ -102,9 +103,10 @@ static void on_prepare(uv_prepare_t *handle)
 static int make_parts(struct worker *worker)
 {
     static int (*const makers[])(struct worker *) = {
-        worker_core_new,      worker_ports_new,  worker_learn_new,
-        worker_removal_new,   worker_probe_new,  worker_refuse_new,
-        worker_reconcile_new, worker_kernel_new, worker_switch_new,
+        worker_core_new,    worker_ports_new,     worker_learn_new,
+        worker_removal_new, worker_probe_new,     worker_refuse_new,
+        worker_flush_new,   worker_reconcile_new, worker_kernel_new,
+        worker_switch_new,
     };
     int error = 0;
 
@@ -163,6 +165,7 @@ static void stop(struct process *process)
     worker_kernel_free(worker);
     worker_probe_free(worker);
     worker_refuse_free(worker);
+    worker_flush_free(worker);
     worker_core_free(worker);
     uv_close((uv_handle_t *)&process->prepare, NULL);
     uv_close((uv_handle_t *)&process->signal, NULL);

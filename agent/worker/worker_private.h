@@ -34,6 +34,7 @@ struct worker {
     struct worker_removal *removal;
     struct worker_probe *probe;
     struct worker_refuse *refuse;
+    struct worker_flush *flush;
     struct worker_revive *revive; /* NULL: nothing was revived yet */
     struct worker_hold *hold;     /* NULL: nothing is held */
     struct worker_query *queries; /* NULL: nobody asks */

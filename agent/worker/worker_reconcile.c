@@ -14,6 +14,7 @@
 #include "agent/worker/worker_blocked.h"
 #include "agent/worker/worker_cache.h"
 #include "agent/worker/worker_core.h"
+#include "agent/worker/worker_flush.h"
 #include "agent/worker/worker_holddown.h"
 #include "agent/worker/worker_kernel.h"
 #include "agent/worker/worker_learn.h"
@@ -50,8 +51,6 @@ struct worker_reconcile {
     struct plan plan;               /* while applying, with `diff` */
     struct diff diff;
     struct worker_holddown holddown;
-    struct worker_state_flush *flushes; /* owned, due after the apply */
-    size_t n_flushes;
     uint32_t retry_ms;
     uint64_t retry_at_ms; /* 0: none */
 };
@@ -105,59 +104,6 @@ static void forget_plan(struct worker_reconcile *reconcile)
 void worker_reconcile_new_core(struct worker *worker)
 {
     worker->reconcile->round.is_numbered = false;
-}
-
-/* --- flushes --- */
-
-/* Takes what the state noted since, behind what still waits.  Without memory
- * it stays there until the next round. */
-static void collect_flushes(struct worker *worker)
-{
-    struct worker_reconcile *reconcile = worker->reconcile;
-    _cleanup_(free_pointer) struct worker_state_flush *more = NULL;
-    size_t n = worker->state.n_flushes;
-    struct worker_state_flush *grown;
-
-    if (n == 0) {
-        return;
-    }
-    grown = reallocarray(reconcile->flushes, reconcile->n_flushes + n,
-                         sizeof(*grown));
-    if (grown == NULL) {
-        log_error("out of memory: open connections to withdrawn instances "
-                  "are not cut off yet");
-        worker_reconcile_retry(worker);
-        return;
-    }
-    (void)worker_state_take_flushes(&worker->state, &more); /* n of them */
-    memcpy(grown + reconcile->n_flushes, more, n * sizeof(*more));
-    reconcile->flushes = grown;
-    reconcile->n_flushes += n;
-}
-
-/* The groups no longer lead there; now the open connections go. */
-static void flush(struct worker *worker)
-{
-    struct ofconn *ofconn = worker_switch_ofconn(worker);
-
-    for (size_t i = 0; i < worker->reconcile->n_flushes; i++) {
-        const struct worker_state_flush *flush = &worker->reconcile->flushes[i];
-        char service[ADDRESS_TEXT_SIZE];
-        char backend[ADDRESS_TEXT_SIZE];
-        int error =
-            ofconn == NULL
-                ? -ENOTCONN
-                : ofconn_flush_connections(ofconn, &flush->service,
-                                           &flush->backend, flush->protocol);
-
-        log_info("cut off connections service=%s backend=%s%s",
-                 address_text(&flush->service, service),
-                 address_text(&flush->backend, backend),
-                 error != 0 ? " (failed)" : "");
-    }
-    free(worker->reconcile->flushes);
-    worker->reconcile->flushes = NULL;
-    worker->reconcile->n_flushes = 0;
 }
 
 /* --- timers --- */
@@ -281,7 +227,7 @@ static void finish_round(struct worker *worker, size_t n_changes,
                          const char *error)
 {
     if (error[0] == '\0') {
-        flush(worker);
+        worker_flush_run(worker);
         if (!worker_kernel_has_failed(worker)) {
             worker->reconcile->retry_ms = 0;
         }
@@ -423,7 +369,9 @@ static void run_round(struct worker *worker)
         worker_core_send_applied(worker, &worker->reconcile->round, 0, "");
         return;
     }
-    collect_flushes(worker);
+    if (worker_flush_collect(worker) != 0) {
+        worker_reconcile_retry(worker);
+    }
     /* Devices first: a flow may lead to the tunnel. */
     n_kernel = worker_kernel_apply(worker, &worker->reconcile->plan);
     worker_kernel_tunnel_port(worker, &worker->reconcile->plan);
@@ -492,7 +440,6 @@ void worker_reconcile_stop(struct worker *worker)
 void worker_reconcile_free(struct worker *worker)
 {
     if (worker->reconcile != NULL) {
-        free(worker->reconcile->flushes);
         worker_holddown_done(&worker->reconcile->holddown);
     }
     free(worker->reconcile);

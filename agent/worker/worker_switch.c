@@ -261,8 +261,10 @@ static void on_ovsdb_changed(void *data)
 {
     struct worker *worker = data;
 
-    judge_ovs(worker);
+    /* Ports before the word that the switch is up: from then on core takes one
+     * that it has not heard of for one that is not there. */
     worker_ports_changed(worker);
+    judge_ovs(worker);
 }
 
 static void on_ovsdb_synced(void *data)
