@@ -187,8 +187,9 @@ static void drift_flows(struct drift *drift, const struct ofconn_dump *known,
     size_t j = 0;
 
     while (i < known->n_flows || j < there->n_flows) {
-        const struct flow *a = &known->flows[i];
-        const struct flow *b = &there->flows[j];
+        /* An empty list may be NULL. */
+        const struct flow *a = i < known->n_flows ? &known->flows[i] : NULL;
+        const struct flow *b = j < there->n_flows ? &there->flows[j] : NULL;
         int order = i == known->n_flows   ? 1
                     : j == there->n_flows ? -1
                                           : flow_compare_key(a, b);
@@ -213,8 +214,8 @@ static void drift_groups(struct drift *drift, const struct ofconn_dump *known,
     size_t j = 0;
 
     while (i < known->n_groups || j < there->n_groups) {
-        const struct group *a = &known->groups[i];
-        const struct group *b = &there->groups[j];
+        const struct group *a = i < known->n_groups ? &known->groups[i] : NULL;
+        const struct group *b = j < there->n_groups ? &there->groups[j] : NULL;
         int order = i == known->n_groups   ? 1
                     : j == there->n_groups ? -1
                                            : group_compare_key(a, b);
