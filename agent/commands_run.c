@@ -40,32 +40,6 @@ static int load(const struct program_call *call, struct config **ret)
     return 0;
 }
 
-/* Each subnet of an option; 0, or the exit status. */
-static int read_ranges(const struct program_call *call, const char *option,
-                       size_t max, struct prefix *ranges, size_t *ret_n)
-{
-    const char *text;
-    size_t at = 0;
-    size_t n = 0;
-
-    while ((text = args_next(&call->args, option, &at)) != NULL) {
-        if (n == max) {
-            return program_usage(call, "%s: at most %zu can be given", option,
-                                 max);
-        }
-        if (prefix_parse(text, &ranges[n]) != 0) {
-            return program_usage(call,
-                                 "%s %s: expected a subnet such as "
-                                 "10.0.0.0/16 or fd00:1::/48, no bit set past "
-                                 "its length",
-                                 option, text);
-        }
-        n++;
-    }
-    *ret_n = n;
-    return 0;
-}
-
 int commands_run_init(const struct program_call *call)
 {
     _cleanup_(config_free_pointer) struct config *config = NULL;
@@ -82,14 +56,15 @@ int commands_run_init(const struct program_call *call)
                              "two",
                              cluster);
     }
-    status = read_ranges(call, "--containers", LIMIT_CHARTER_RANGES,
-                         ranges.containers, &ranges.n_containers);
+    status = program_prefixes(call, "--containers", NULL, LIMIT_CHARTER_RANGES,
+                              ranges.containers, &ranges.n_containers);
     if (status == 0) {
-        status = read_ranges(call, "--mesh", LIMIT_CHARTER_RANGES, ranges.mesh,
-                             &ranges.n_mesh);
+        status = program_prefixes(call, "--mesh", NULL, LIMIT_CHARTER_RANGES,
+                                  ranges.mesh, &ranges.n_mesh);
     }
     if (status == 0) {
-        status = read_ranges(call, "--services", LIMIT_CHARTER_SERVICES,
+        status =
+            program_prefixes(call, "--services", NULL, LIMIT_CHARTER_SERVICES,
                              ranges.services, &ranges.n_services);
     }
     if (status == 0 && ranges.n_services > 0 &&

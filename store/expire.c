@@ -120,12 +120,6 @@ static int visit_record(struct txn_bytes key, struct txn_bytes value,
     return 0;
 }
 
-/* The clock's upper 48 bits are milliseconds (record.h). */
-static uint64_t record_wall_s(const struct record *record)
-{
-    return (record->hlc >> 16) / 1000;
-}
-
 /* Third pass. */
 static int visit_tombstone(struct txn_bytes key, struct txn_bytes value,
                            bool *ret_erase, void *data)
@@ -148,7 +142,7 @@ static int visit_tombstone(struct txn_bytes key, struct txn_bytes value,
         *ret_erase = true;
     }
     if (record.ttl_s != 0 &&
-        record_wall_s(&record) + record.ttl_s <= walk->now_s) {
+        record_hlc_s(record.hlc) + record.ttl_s <= walk->now_s) {
         *ret_erase = true;
     }
     return 0;

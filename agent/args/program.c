@@ -292,3 +292,35 @@ int program_run(const struct program *program, int argc, char **argv)
     }
     return run_words(program, argc, argv, i, &words);
 }
+
+int program_prefixes(const struct program_call *call, const char *option,
+                     const char *none, size_t max, struct prefix *prefixes,
+                     size_t *n_prefixes)
+{
+    const char *text;
+    size_t at = 0;
+    size_t n = 0;
+
+    if (args_get(&call->args, option) == NULL) {
+        return 0;
+    }
+    while ((text = args_next(&call->args, option, &at)) != NULL) {
+        if (none != NULL && strcmp(text, none) == 0) {
+            continue;
+        }
+        if (n == max) {
+            return program_usage(call, "%s: at most %zu can be given", option,
+                                 max);
+        }
+        if (prefix_parse(text, &prefixes[n]) != 0) {
+            return program_usage(call,
+                                 "%s %s: expected a subnet such as "
+                                 "10.0.0.0/16 or fd00:1::/48, no bit set past "
+                                 "its length",
+                                 option, text);
+        }
+        n++;
+    }
+    *n_prefixes = n;
+    return 0;
+}

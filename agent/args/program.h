@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "agent/args/args.h"
+#include "gossip/base/address.h"
 #include "gossip/base/macros.h"
 
 /* Those of every program; a program may have further ones. */
@@ -55,6 +56,14 @@ struct program_command {
  * the version and what is wrong with the call are printed here. */
 _must_check_ int program_run(const struct program *program, int argc,
                              char **argv);
+
+/* Each subnet that an option names, at most `max`; without the option nothing
+ * is changed.  `none` (or NULL) stands for no subnet.  0, or PROGRAM_EXIT_USAGE
+ * after the problem was printed. */
+_must_check_ int program_prefixes(const struct program_call *call,
+                                  const char *option, const char *none,
+                                  size_t max, struct prefix *prefixes,
+                                  size_t *n_prefixes);
 
 /* Says on standard error what is wrong with a call, and where its help is.
  * PROGRAM_EXIT_USAGE. */

@@ -11,41 +11,6 @@
 #include "agent/ctl/ctl.h"
 #include "agent/system/file.h"
 
-/* The ranges of an option in the place of those there are, when it is given.
- * "none" empties a list that may be empty. */
-static int take_ranges(const struct roots *roots, const char *option,
-                       size_t max, bool may_be_none, struct prefix *ranges,
-                       size_t *n_ranges)
-{
-    const struct args *args = &roots->call->args;
-    const char *text;
-    size_t at = 0;
-    size_t n = 0;
-
-    if (args_get(args, option) == NULL) {
-        return 0;
-    }
-    while ((text = args_next(args, option, &at)) != NULL) {
-        if (may_be_none && strcmp(text, "none") == 0) {
-            continue;
-        }
-        if (n == max) {
-            return program_usage(roots->call, "%s: at most %zu can be given",
-                                 option, max);
-        }
-        if (prefix_parse(text, &ranges[n]) != 0) {
-            return program_usage(roots->call,
-                                 "%s %s: expected a subnet such as "
-                                 "10.0.0.0/16 or fd00:1::/48, no bit set past "
-                                 "its length",
-                                 option, text);
-        }
-        n++;
-    }
-    *n_ranges = n;
-    return 0;
-}
-
 /* The index of a root, or n_roots. */
 static size_t find_root(const struct body_charter *charter,
                         const uint8_t key[32])
@@ -138,20 +103,24 @@ static int take_threshold(const struct roots *roots,
 
 static int take_options(struct roots *roots, struct body_charter *charter)
 {
-    int status = take_ranges(roots, "--containers", LIMIT_CHARTER_RANGES, false,
-                             charter->containers, &charter->n_containers);
+    int status = program_prefixes(roots->call, "--containers", NULL,
+                                  LIMIT_CHARTER_RANGES, charter->containers,
+                                  &charter->n_containers);
 
     if (status == 0) {
-        status = take_ranges(roots, "--mesh", LIMIT_CHARTER_RANGES, false,
+        status =
+            program_prefixes(roots->call, "--mesh", NULL, LIMIT_CHARTER_RANGES,
                              charter->mesh, &charter->n_mesh);
     }
     if (status == 0) {
-        status = take_ranges(roots, "--services", LIMIT_CHARTER_SERVICES, false,
-                             charter->services, &charter->n_services);
+        status = program_prefixes(roots->call, "--services", NULL,
+                                  LIMIT_CHARTER_SERVICES, charter->services,
+                                  &charter->n_services);
     }
     if (status == 0) {
-        status = take_ranges(roots, "--shared", LIMIT_CHARTER_SHARED, true,
-                             charter->shared, &charter->n_shared);
+        status = program_prefixes(roots->call, "--shared", "none",
+                                  LIMIT_CHARTER_SHARED, charter->shared,
+                                  &charter->n_shared);
     }
     if (status == 0) {
         status = remove_roots(roots, charter);

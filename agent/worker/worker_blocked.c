@@ -39,21 +39,18 @@ static void name_both(struct worker_blocked *blocked,
 
 void worker_blocked_find(const struct plan *plan,
                          const struct ofconn_dump *present,
-                         const struct diff *diff, struct worker_blocked *ret)
+                         struct worker_blocked *ret)
 {
     struct plan_shadow shadows[PLAN_SHADOWS_MAX];
     size_t n =
         plan_find_shadows(plan, present->flows, present->n_flows, shadows);
 
     *ret = (struct worker_blocked){0};
-    for (size_t i = 0; i < diff->n_flows; i++) {
-        if (diff->flows[i].op == DIFF_CONFLICT) {
-            name_both(ret, diff->flows[i].present, "is in the place of",
-                      diff->flows[i].wanted);
-        }
-    }
     for (size_t i = 0; i < n; i++) {
-        name_both(ret, shadows[i].foreign, "takes what is for",
+        name_both(ret, shadows[i].foreign,
+                  flow_compare_key(shadows[i].foreign, shadows[i].flow) == 0
+                      ? "is in the place of"
+                      : "takes what is for",
                   shadows[i].flow);
         ret->n += shadows[i].n_flows;
     }

@@ -9,7 +9,6 @@
 
 #include "agent/worker/worker_core.h"
 
-struct diff;
 struct ofconn_dump;
 struct plan;
 
@@ -19,10 +18,10 @@ struct worker_blocked {
 };
 
 /* Names the first foreign flow with what it covers of ours, and how many others
- * there are.  Before conflicts are taken out of the diff. */
+ * there are. */
 void worker_blocked_find(const struct plan *plan,
                          const struct ofconn_dump *present,
-                         const struct diff *diff, struct worker_blocked *ret);
+                         struct worker_blocked *ret);
 /* So many more are held down. */
 void worker_blocked_add_held(struct worker_blocked *blocked, size_t n_held);
 

@@ -28,19 +28,16 @@ struct worker_flush {
     size_t n_again;
 };
 
-/* Puts `n` more behind what is there.  0 or -ENOMEM. */
-static int append(struct worker_state_flush **list, size_t *n_list,
-                  const struct worker_state_flush *more, size_t n)
+/* Room for `n` more.  0 or -ENOMEM. */
+static int reserve(struct worker_state_flush **list, size_t n_list, size_t n)
 {
     struct worker_state_flush *grown =
-        reallocarray(*list, *n_list + n, sizeof(*grown));
+        reallocarray(*list, n_list + n, sizeof(*grown));
 
     if (grown == NULL) {
         return -ENOMEM;
     }
-    memcpy(grown + *n_list, more, n * sizeof(*more));
     *list = grown;
-    *n_list += n;
     return 0;
 }
 
@@ -49,19 +46,16 @@ int worker_flush_collect(struct worker *worker)
     _cleanup_(free_pointer) struct worker_state_flush *more = NULL;
     struct worker_flush *flush = worker->flush;
     size_t n = worker->state.n_flushes;
-    struct worker_state_flush *grown;
 
     if (n == 0) {
         return 0;
     }
     /* Room first: what is taken is not noted anywhere else. */
-    grown = reallocarray(flush->due, flush->n_due + n, sizeof(*grown));
-    if (grown == NULL) {
+    if (reserve(&flush->due, flush->n_due, n) != 0) {
         log_error("out of memory: open connections to withdrawn instances "
                   "are not cut off yet");
         return -ENOMEM;
     }
-    flush->due = grown;
     (void)worker_state_take_flushes(&worker->state, &more); /* n of them */
     memcpy(flush->due + flush->n_due, more, n * sizeof(*more));
     flush->n_due += n;
@@ -138,7 +132,10 @@ void worker_flush_run(struct worker *worker)
                  error != 0 ? " (failed)" : "");
     }
     /* Without memory what slips through lives on. */
-    if (append(&flush->again, &flush->n_again, flush->due, flush->n_due) == 0) {
+    if (reserve(&flush->again, flush->n_again, flush->n_due) == 0) {
+        memcpy(flush->again + flush->n_again, flush->due,
+               flush->n_due * sizeof(*flush->due));
+        flush->n_again += flush->n_due;
         uv_update_time(&worker->loop);
         /* Cannot fail on an open timer. */
         (void)uv_timer_start(&flush->timer, on_again, FLUSH_AGAIN_MS, 0);

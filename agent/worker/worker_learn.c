@@ -13,6 +13,7 @@
 #include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
 #include "agent/worker/worker_probe.h"
+#include "agent/worker/worker_rate.h"
 #include "agent/worker/worker_reconcile.h"
 #include "reconcilers/openflow/openflow.h"
 
@@ -27,10 +28,9 @@
 struct worker_learn {
     struct worker_neighbors neighbors;
     bool has_recovered;
-    uint64_t second; /* the one that n_learned counts in */
-    uint32_t n_learned;
-    size_t next_again; /* index of whom to ask again */
-    size_t due_again;  /* questions that are due, in LEARN_AGAIN_S-ths */
+    struct worker_rate rate; /* of changes */
+    size_t next_again;       /* index of whom to ask again */
+    size_t due_again;        /* questions that are due, in LEARN_AGAIN_S-ths */
 };
 
 int worker_learn_new(struct worker *worker)
@@ -57,19 +57,6 @@ static struct worker_neighbors_rules find_rules(const struct worker *worker)
     return rules;
 }
 
-/* A container that changes its address or MAC all the time must not keep us
- * rewriting flows. */
-static bool may_learn(struct worker_learn *learn)
-{
-    uint64_t second = clock_now_ms() / 1000;
-
-    if (learn->second != second) {
-        learn->second = second;
-        learn->n_learned = 0;
-    }
-    return learn->n_learned < LEARN_PER_S;
-}
-
 void worker_learn_packet(struct worker *worker,
                          const struct openflow_packet_in *packet)
 {
@@ -77,13 +64,15 @@ void worker_learn_packet(struct worker *worker,
     struct worker_learn *learn = worker->learn;
     int result = 0;
 
-    if (may_learn(learn)) {
+    /* A container that changes its address or MAC all the time must not keep us
+     * rewriting flows. */
+    if (worker_rate_has_room(&learn->rate, clock_now_ms(), LEARN_PER_S)) {
         result =
             worker_neighbors_learn(&learn->neighbors, &rules, packet->in_port,
                                    packet->frame, packet->frame_size);
     }
     if (result == WORKER_NEIGHBORS_CHANGED) {
-        learn->n_learned++;
+        learn->rate.n++;
         worker_hold_release(worker);
         worker_probe_update(worker);
         worker_reconcile_soon(worker);

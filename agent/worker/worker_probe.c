@@ -13,6 +13,7 @@
 #include "agent/worker/worker_learn.h"
 #include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_rate.h"
 #include "agent/worker/worker_reconcile.h"
 #include "agent/worker/worker_switch.h"
 #include "reconcilers/openflow/openflow.h"
@@ -49,8 +50,7 @@ struct worker_probe {
     size_t n_targets;
     struct probe_target recent[PROBE_RECENT_N]; /* ring of unknown ones */
     size_t next_recent;
-    uint64_t second; /* the one that n_unknown counts in */
-    uint32_t n_unknown;
+    struct worker_rate rate; /* of questions for unknown ones */
 };
 
 /* Who asks: the gateway, or (a probe without an address) our tunnel's end.
@@ -244,11 +244,7 @@ static bool may_ask(struct worker_probe *probe, const struct address *address)
 {
     uint64_t now = clock_now_ms();
 
-    if (probe->second != now / 1000) {
-        probe->second = now / 1000;
-        probe->n_unknown = 0;
-    }
-    if (probe->n_unknown >= PROBE_UNKNOWN_PER_S) {
+    if (!worker_rate_has_room(&probe->rate, now, PROBE_UNKNOWN_PER_S)) {
         return false;
     }
     for (size_t i = 0; i < PROBE_RECENT_N; i++) {
@@ -258,7 +254,7 @@ static bool may_ask(struct worker_probe *probe, const struct address *address)
             return false;
         }
     }
-    probe->n_unknown++;
+    probe->rate.n++;
     probe->recent[probe->next_recent] = (struct probe_target){
         .address = *address, .next_ms = now + PROBE_FAST_MS};
     probe->next_recent = (probe->next_recent + 1) % PROBE_RECENT_N;

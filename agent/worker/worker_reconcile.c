@@ -288,7 +288,7 @@ static void apply_diff(struct worker *worker, size_t n_kernel)
     int error;
 
     worker_blocked_find(&worker->reconcile->plan, &worker->reconcile->present,
-                        &worker->reconcile->diff, &blocked);
+                        &blocked);
     worker_blocked_add_held(&blocked,
                             worker_cache_hold(&worker->reconcile->diff,
                                               &worker->reconcile->holddown,

@@ -18,6 +18,7 @@
 #include "agent/worker/worker_kernel.h"
 #include "agent/worker/worker_ports.h"
 #include "agent/worker/worker_private.h"
+#include "agent/worker/worker_rate.h"
 #include "agent/worker/worker_switch.h"
 #include "reconcilers/openflow/openflow.h"
 
@@ -40,8 +41,7 @@ struct worker_refuse {
     uv_timer_t timer;
     struct worker_refuse_counters counters;
     struct refuse_waiting *waiting; /* NULL: nothing waits */
-    uint64_t second;                /* the one that n_answers counts in */
-    uint32_t n_answers;
+    struct worker_rate rate;        /* of answers */
 };
 
 const struct worker_refuse_counters *
@@ -52,16 +52,10 @@ worker_refuse_counters(const struct worker *worker)
 
 static bool may_answer(struct worker_refuse *refuse)
 {
-    uint64_t second = clock_now_ms() / 1000;
-
-    if (refuse->second != second) {
-        refuse->second = second;
-        refuse->n_answers = 0;
-    }
-    if (refuse->n_answers == REFUSE_PER_S) {
+    if (!worker_rate_has_room(&refuse->rate, clock_now_ms(), REFUSE_PER_S)) {
         return false;
     }
-    refuse->n_answers++;
+    refuse->rate.n++;
     return true;
 }
 

@@ -8,11 +8,6 @@
 
 #include "gossip/wire/body.h"
 
-static uint64_t hlc_s(uint64_t hlc)
-{
-    return (hlc >> 16) / 1000;
-}
-
 /* --- Revocations -------------------------------------------------------------
  */
 
@@ -125,7 +120,7 @@ void certify_again_at(struct node *node, uint64_t time_s)
 /* Within the grace after `hlc`; notes when it ends. */
 static bool is_in_grace(struct certify *certify, uint64_t now_s, uint64_t hlc)
 {
-    uint64_t end_s = hlc_s(hlc) + LIMIT_CERT_GRACE_S;
+    uint64_t end_s = record_hlc_s(hlc) + LIMIT_CERT_GRACE_S;
 
     if (now_s >= end_s) {
         return false;

@@ -37,7 +37,7 @@ static bool is_too_late(const struct node *node, const struct record *record,
         if (one->is_followed && one->body.generation == charter->generation &&
             memcmp(one->hash, hash, sizeof(hash)) != 0) {
             return peers_validity_s(node) >
-                   (one->hlc >> 16) / 1000 + LIMIT_CHARTER_SETTLED_S;
+                   record_hlc_s(one->hlc) + LIMIT_CHARTER_SETTLED_S;
         }
     }
     return false;

@@ -17,11 +17,6 @@ enum rights_verdict {
     RIGHTS_EXPIRED, /* not at this time */
 };
 
-static uint64_t hlc_s(const struct record *record)
-{
-    return (record->hlc >> 16) / 1000;
-}
-
 /* Whether an issuer could write this certificate: under its own serial, while
  * its own certificate lasted and it was not revoked, and not beyond that.  The
  * times are the records' own, so that every node judges alike. */
@@ -39,7 +34,7 @@ static enum rights_verdict judge_issued(const struct peer *issuer,
          record->hlc > issuer->revoked_hlc)) {
         return RIGHTS_DENIED;
     }
-    return hlc_s(record) > own->not_after_s ||
+    return record_hlc_s(record->hlc) > own->not_after_s ||
                    body->not_after_s > own->not_after_s
                ? RIGHTS_EXPIRED
                : RIGHTS_OK;
@@ -64,7 +59,7 @@ static enum rights_verdict judge_certificate(const struct node *node,
         verdict = judge_issued(writer, record, ret);
     }
     if (verdict == RIGHTS_OK &&
-        ret->not_before_s > hlc_s(record) + LIMIT_CERT_EARLY_S) {
+        ret->not_before_s > record_hlc_s(record->hlc) + LIMIT_CERT_EARLY_S) {
         return RIGHTS_EXPIRED;
     }
     return verdict;
@@ -267,7 +262,7 @@ static enum rights_verdict judge_writer(const struct peer *writer,
     /* By the record's own clock, so that all nodes take the same.  That a
      * member lives it may always say. */
     return record->kind != RECORD_MEMBER && record->kind != RECORD_ACCUSATION &&
-                   hlc_s(record) > certificate->not_after_s
+                   record_hlc_s(record->hlc) > certificate->not_after_s
                ? RIGHTS_EXPIRED
                : RIGHTS_OK;
 }

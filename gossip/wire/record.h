@@ -110,6 +110,13 @@ struct record_fields {
     size_t body_size;
 };
 
+/* The wall clock of a hybrid logical clock, s since 1970: its upper 48 bits are
+ * milliseconds. */
+static inline uint64_t record_hlc_s(uint64_t hlc)
+{
+    return (hlc >> 16) / 1000;
+}
+
 /*
  * Parses the header and bounds of a record of exactly `size` bytes.  Does not
  * look into the body and does not verify.  Unknown kinds parse.

@@ -413,6 +413,9 @@ static int enqueue_messages(struct ofconn *conn, const struct writer *writer)
     struct channel_buffer messages = {0};
     int error;
 
+    if (conn->state == OFCONN_FAILED) {
+        return -ENOTCONN;
+    }
     if (writer->failed) {
         return -EMSGSIZE;
     }
@@ -432,9 +435,6 @@ int ofconn_put_meter(struct ofconn *conn)
 {
     struct writer writer = ofconn_writer(conn);
 
-    if (conn->state == OFCONN_FAILED) {
-        return -ENOTCONN;
-    }
     openflow_put_meter_mod(&writer, ofconn_new_xid(conn), OPENFLOW_ADD,
                            PLAN_METER, PLAN_METER_RATE);
     openflow_put_meter_mod(&writer, ofconn_new_xid(conn), OPENFLOW_MODIFY,
@@ -446,9 +446,6 @@ int ofconn_remove_meter(struct ofconn *conn)
 {
     struct writer writer = ofconn_writer(conn);
 
-    if (conn->state == OFCONN_FAILED) {
-        return -ENOTCONN;
-    }
     openflow_put_meter_mod(&writer, ofconn_new_xid(conn), OPENFLOW_METER_DELETE,
                            PLAN_METER, PLAN_METER_RATE);
     return enqueue_messages(conn, &writer);
@@ -459,9 +456,6 @@ int ofconn_flush_connections(struct ofconn *conn, const struct address *service,
 {
     struct writer writer = ofconn_writer(conn);
 
-    if (conn->state == OFCONN_FAILED) {
-        return -ENOTCONN;
-    }
     openflow_put_ct_flush(&writer, ofconn_new_xid(conn), PLAN_ZONE, service,
                           backend, protocol);
     return enqueue_messages(conn, &writer);

@@ -232,6 +232,15 @@ void plan_put_flood(struct plan_builder *builder)
     }
 }
 
+void plan_put_answered(struct plan_builder *builder)
+{
+    if (builder->observed->has_meter) {
+        openflow_put_meter(&builder->actions, PLAN_METER);
+        openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
+                            UINT16_MAX);
+    }
+}
+
 void plan_add_group(struct plan_builder *builder, struct group *group)
 {
     struct plan *plan = builder->plan;

@@ -129,6 +129,9 @@ _printf_(3, 4) void plan_add_refused(struct plan_builder *builder,
                                      const char *item, const char *reason, ...);
 /* Outputs to every container port, but the one a packet came from. */
 void plan_put_flood(struct plan_builder *builder);
+/* To the worker, whole, through the meter: without one a container could keep
+ * the worker busy, so that it is dropped. */
+void plan_put_answered(struct plan_builder *builder);
 /* Takes `group` over.  */
 void plan_add_group(struct plan_builder *builder, struct group *group);
 /* A group id of ours for this key that no other key has. */

@@ -172,11 +172,7 @@ static void add_tunnel(struct plan_builder *builder)
     if (builder->tunnel_port == 0) {
         return;
     }
-    if (builder->observed->has_meter) {
-        openflow_put_meter(&builder->actions, PLAN_METER);
-        openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
-                            UINT16_MAX);
-    }
+    plan_put_answered(builder);
     plan_add_flow(builder, TABLE_TUNNEL, 100, cookie, &large,
                   "too big for the tunnel");
     openflow_put_output(&builder->actions, builder->tunnel_port, 0);

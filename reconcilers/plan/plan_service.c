@@ -188,12 +188,7 @@ static void add_rest(struct plan_builder *builder, uint64_t cookie,
     plan_match_ip(&match, addresses->address.family);
     plan_match_ct(&match, CT_NEW);
     plan_match_destination(&match, addresses);
-    /* Without a meter a container could keep the worker busy. */
-    if (builder->observed->has_meter) {
-        openflow_put_meter(&builder->actions, PLAN_METER);
-        openflow_put_output(&builder->actions, OPENFLOW_PORT_CONTROLLER,
-                            UINT16_MAX);
-    }
+    plan_put_answered(builder);
     plan_add_flow(builder, TABLE_SERVICE, SERVICE_REST, cookie, &match,
                   "service address, nothing there: refused");
 }
